@@ -1,0 +1,243 @@
+"""The command line: one sentence per error, exit codes 0 clean, 1 findings, 2 bad input or usage, 3 our fault."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from therapy_audit.config import FAIL_ON, INPUTS, QUALITY
+from therapy_audit.errors import AuditError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="therapy-audit")
+def cli() -> None:
+    """Audit outpatient therapy claims against visit notes and remittances: cited findings, in dollars."""
+
+
+def _input_options(command: Any) -> Any:
+    for name in reversed(INPUTS):
+        command = click.option(
+            f"--{name.replace('_', '-')}",
+            multiple=True,
+            metavar="FILE",
+            help=f"{name.replace('_', ' ').capitalize()}: a file or glob; may be given several times.",
+        )(command)
+    return command
+
+
+@cli.command()
+@click.argument("config", type=click.Path(dir_okay=False, path_type=Path), required=False)
+@_input_options
+@click.option("--mapping", "mappings", multiple=True, type=click.Path(path_type=Path), help="Mapping YAML for unknown headers.")
+@click.option("--period", help="Service dates to report: 2026, 2026-Q1, 2026-03, 2026-01-01..2026-03-31, last-month.")
+@click.option("--out", "output", type=click.Path(file_okay=False, path_type=Path), help="Report folder [reports/<period>].")
+@click.option("--fail-on", type=click.Choice(FAIL_ON), help="Exit 1 for findings of this severity or above [never].")
+@click.option("--quality", type=click.Choice(QUALITY), help="On a critical quality failure stop or go on [stop].")
+@click.option("--data-docs", is_flag=True, default=None, help="Also write great-expectations' own pages (they load scripts from the net).")
+@click.option("--with-text", is_flag=True, default=None, help="Show note text in the report.")
+@click.option("--report-rows", type=click.IntRange(0), help="Most findings shown in report.html [10000].")
+@click.option("--workbook-rows", type=click.IntRange(0, 1_000_000), help="Most findings in findings.xlsx [20000].")
+@click.option("--threads", type=click.IntRange(1), help="Threads to use [all].")
+@click.option("--memory-limit", help="Memory for DuckDB, such as 2GB; beyond it spills to disk [80 % of the machine].")
+@click.option("--timings", is_flag=True, help="Print the seconds of each stage, model and rule.")
+@click.pass_context
+def run(context: click.Context, config: Path | None, timings: bool, **flags: Any) -> None:  # noqa: FBT001
+    """Run the audit, told by CONFIG (audit.toml) or by flags; flags win."""
+    from therapy_audit import config as settings  # noqa: PLC0415
+    from therapy_audit import pipeline  # noqa: PLC0415
+
+    inputs = {name: files for name in INPUTS if (files := flags.pop(name))}
+    if config is None and "claims" not in inputs and Path("audit.toml").exists():
+        config = Path("audit.toml")
+    base = settings.read(config) if config else None
+    chosen = pipeline.from_inputs(
+        base,
+        inputs={**(base.inputs if base else {}), **inputs},
+        mappings=flags.pop("mappings") or None,
+        **flags,
+    )
+
+    def told(name: str, seconds: float) -> None:
+        if timings:
+            click.echo(f"{seconds:9.2f} s  {name}", err=True)
+        elif sys.stderr.isatty() and " " not in name:
+            click.echo(f"{name} done ({seconds:.1f} s)", err=True)
+
+    result = pipeline.run(chosen, told)
+    click.echo("\n".join(_five_lines(result)))
+    if result.rule_errors:
+        broken = ", ".join(f"{name} ({fault})" for name, fault in result.rule_errors.items())
+        click.echo(f"These rules failed and judged nothing: {broken}. Please report it.", err=True)
+        context.exit(3)
+    context.exit(1 if result.reached(chosen.fail_on) else 0)
+
+
+def _five_lines(result: Any) -> list[str]:
+    summary = result.summary
+    severities = summary["findings_by_severity"]
+    over, under = summary["overpayment_amount"], summary["underpayment_amount"]
+    rules = sorted(summary["rules"], key=lambda item: (-float(item["amount_at_risk"]), -item["findings"], item["rule"]))
+    top = "; ".join(f"{item['title']} ({item['findings']})" for item in rules[:3] if item["findings"])
+    quality = "passed" if result.quality["success"] and not result.quality["warnings"] else (
+        f"{result.quality['critical_failures']} critical failures, {result.quality['warnings']} warnings"
+    )
+    unmapped = summary["unmapped_payers"]
+    stale = summary["stale_findings"]
+    doubts = [f"{summary['not_evaluable']:,} judgements could not be made"]
+    if unmapped:
+        doubts.append(f"{len(unmapped)} payers map to no plan")
+    if stale:
+        doubts.append(f"{stale:,} findings rest on an older reference table")
+    return [
+        f"{summary['lines_audited']:,} lines audited ({summary['period']}): {summary['findings']:,} findings, "
+        f"{severities.get('error', 0):,} errors, {severities.get('warning', 0):,} warnings, {severities.get('info', 0):,} hints",
+        f"At risk of repayment ${float(over):,.2f}; under-billed ${float(under):,.2f}",
+        f"Largest: {top or 'nothing found'}",
+        f"Not judged: {'; '.join(doubts)}",
+        f"Data quality: {quality}; {summary['quarantined_rows']:,} rows in quarantine",
+        f"Report: {result.folder / 'report.html'}",
+    ]
+
+
+@cli.command()
+@click.argument("pairs", nargs=-1, required=True, metavar="CODE=MINUTES...")
+@click.option("--method", type=click.Choice(["cms", "midpoint"]), default="cms", show_default=True, help="Counting method.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def units(pairs: tuple[str, ...], method: str, as_json: bool) -> None:  # noqa: FBT001
+    """Say how many units documented minutes earn, as in `units 97110=10 97530=20`; the audit's own SQL."""
+    import json  # noqa: PLC0415
+
+    from therapy_audit import units as counting  # noqa: PLC0415
+
+    found = counting.allocate(counting.parse(pairs), method)
+    if as_json:
+        click.echo(json.dumps(found))
+        return
+    ways = [", ".join(f"{code} x{number}" for code, number in way.items()) for way in found["allocations"]]
+    click.echo(f"{found['units']} unit{'' if found['units'] == 1 else 's'}: {' or '.join(ways) or 'nothing to bill'}")
+    click.echo(found["explanation"])
+
+
+@cli.command("map")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--input", "input_name", type=click.Choice(INPUTS), help="What the file holds [guessed].")
+def map_file(file: Path, input_name: str | None) -> None:
+    """Propose a mapping for FILE's headers and show how its first rows would load."""
+    from therapy_audit import intake  # noqa: PLC0415
+
+    click.echo(intake.propose(file, input_name))
+
+
+@cli.command()
+@click.argument("file", type=click.Path(path_type=Path), default="audit.toml")
+def init(file: Path) -> None:
+    """Write a commented audit.toml."""
+    from therapy_audit import rules  # noqa: PLC0415
+    from therapy_audit.config import TEMPLATE  # noqa: PLC0415
+
+    if file.exists():
+        raise AuditError(f"{file}: the file exists; name another or remove it first.")
+    ruleset = rules.load()
+    text = TEMPLATE.replace("{plans}", ", ".join(plan.name for plan in ruleset.plans))
+    text = text.replace("{parameters}", ", ".join(item.name for item in ruleset.parameters))
+    file.write_text(_wrapped(text), encoding="utf-8")
+    click.echo(f"Wrote {file}; fill in [inputs], then: therapy-audit run {file}")
+
+
+def _wrapped(text: str) -> str:
+    import textwrap  # noqa: PLC0415
+
+    return "\n".join(
+        textwrap.fill(line, 118, subsequent_indent="# ", break_long_words=False, break_on_hyphens=False)
+        if line.startswith("#")
+        else line
+        for line in text.splitlines()
+    ) + "\n"
+
+
+@cli.group("rules")
+def rules_group() -> None:
+    """Look into the rulebook."""
+
+
+@rules_group.command("list")
+def rules_list() -> None:
+    """List every rule with its severity and title."""
+    from therapy_audit import rules  # noqa: PLC0415
+
+    for rule in rules.load().rules:
+        click.echo(f"{rule.name:52} {rule.severity:8} {rule.title}")
+
+
+@rules_group.command("show")
+@click.argument("name")
+def rules_show(name: str) -> None:
+    """Show one rule: what, why, since when, citation."""
+    from therapy_audit import docs, rules  # noqa: PLC0415
+
+    click.echo(docs.rule_page(_rule(rules.load(), name), rules.load()))
+
+
+@cli.command()
+@click.argument("name")
+def sql(name: str) -> None:
+    """Print the SQL of a rule's check."""
+    from therapy_audit import rules  # noqa: PLC0415
+
+    click.echo(_rule(rules.load(), name).sql)
+
+
+def _rule(ruleset: Any, name: str) -> Any:
+    found = next((rule for rule in ruleset.rules if name in {rule.name, rule.name.rpartition(".")[2]}), None)
+    if found is None:
+        raise AuditError(f"There is no rule '{name}'; `therapy-audit rules list` names them all.")
+    return found
+
+
+@cli.command()
+@click.option("--out", "folder", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder to write.")
+@click.option("--seed", default=2026, show_default=True, help="The same seed makes the same files.")
+@click.option("--lines", default=4000, show_default=True, type=click.IntRange(100), help="Claim lines, about.")
+@click.option("--dirt/--no-dirt", default=False, help="Add rows that intake must cope with or refuse.")
+def synth(folder: Path, seed: int, lines: int, dirt: bool) -> None:  # noqa: FBT001
+    """Make a synthetic clinic: claims, notes, remittances, with planted faults and their truth table."""
+    from therapy_audit import synth as making  # noqa: PLC0415
+
+    counts = making.write(folder, seed=seed, lines=lines, dirt=dirt)
+    click.echo(", ".join(f"{name} {rows:,}" for name, rows in counts.items()))
+
+
+def main() -> None:
+    """Run the command line; an AuditError is one sentence on stderr and exit code 2."""
+    try:
+        cli(standalone_mode=False)
+    except AuditError as fault:
+        click.echo(f"Error: {fault}", err=True)
+        sys.exit(2)
+    except click.exceptions.Exit as leaving:
+        sys.exit(leaving.exit_code)
+    except click.Abort:
+        click.echo("Stopped.", err=True)
+        sys.exit(130)
+    except click.ClickException as fault:
+        fault.show()
+        sys.exit(2)
+    except Exception as fault:  # noqa: BLE001  (whatever it is, the user gets a sentence; the text may hold data)
+        import os  # noqa: PLC0415
+
+        if os.environ.get("THERAPY_AUDIT_DEBUG"):
+            raise
+        click.echo(
+            f"Error: a fault of ours ({type(fault).__name__}). Nothing was changed. "
+            "Run again with THERAPY_AUDIT_DEBUG=1 to see where, and please report it.",
+            err=True,
+        )
+        sys.exit(3)
+
+
+if __name__ == "__main__":
+    main()

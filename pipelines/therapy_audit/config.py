@@ -1,0 +1,162 @@
+"""What a run is told: audit.toml and flags, checked before anything is read."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from therapy_audit.errors import AuditError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+INPUTS = ("claims", "notes", "providers", "plans_of_care", "authorizations", "opening_balances", "remittances")
+FAIL_ON = ("error", "warning", "info", "never")
+QUALITY = ("stop", "warn")
+
+_KEYS = {
+    "period": str, "output": str, "fail_on": str, "quality": str, "report_rows": int, "workbook_rows": int,
+    "with_text": bool, "inputs": dict, "payers": dict, "unit_method": dict, "parameters": dict, "mappings": list,
+}  # fmt: skip
+
+TEMPLATE = """\
+# therapy-audit: what is audited and how. Paths are relative to this file; globs such as claims/*.csv are fine.
+# Run it with: therapy-audit run audit.toml
+
+# Service dates to report on: "2026", "2026-Q1", "2026-03", "2026-01-01..2026-03-31" or "last-month".
+# Left out: all dates of the claims. Earlier claims of the year still count toward the KX threshold.
+# period = "2026-Q1"
+
+# Folder of the report; it is replaced as a whole, and only when a run succeeds. Left out: reports/<period>.
+# output = "reports/2026-Q1"
+
+# Exit with 1 where there are findings of this severity or above: "error", "warning", "info" or "never".
+# fail_on = "never"
+
+# What to do when the data fails a critical quality check: "stop" (exit 2) or "warn".
+# quality = "stop"
+
+# Most rows shown in report.html and findings.xlsx; findings.parquet always has all.
+# report_rows = 10000
+# workbook_rows = 20000
+
+# Mapping files for exports whose headers are not recognised; `therapy-audit map FILE` proposes one.
+# mappings = ["mapping.yaml"]
+
+[inputs]
+claims = ["claims*.csv"]
+notes = ["notes*.csv"]
+# providers = ["providers.csv"]
+# plans_of_care = ["plans_of_care.csv"]
+# authorizations = ["authorizations.csv"]
+# opening_balances = ["opening_balances.csv"]
+# remittances = ["remittances*.csv"]
+
+# Payer names (* is any text, case does not matter) and the plan whose rules judge them. These come before the shipped
+# ones. Plans: {plans}.
+[payers]
+# "MEDICARE*" = "medicare_part_b"
+
+# How a plan's contract counts units, where it differs from the shipped setting: "cms" (minutes pooled, 8-minute rule)
+# or "midpoint" (each code on its own).
+[unit_method]
+# aetna = "cms"
+
+# Values of your own for all dates. Names: {parameters}.
+[parameters]
+# "clinic.episode_gap_days" = 60
+"""
+
+
+@dataclass(frozen=True)
+class Config:
+    """One run's settings. Paths in `inputs` and `mappings` are absolute or relative to the current folder."""
+
+    inputs: Mapping[str, tuple[str, ...]]
+    mappings: tuple[Path, ...] = ()
+    period: str | None = None
+    output: Path | None = None
+    fail_on: str = "never"
+    quality: str = "stop"
+    report_rows: int = 10_000
+    workbook_rows: int = 20_000
+    with_text: bool = False
+    data_docs: bool = False
+    payers: Mapping[str, str] = field(default_factory=dict)
+    unit_method: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, float] = field(default_factory=dict)
+    threads: int | None = None
+    memory_limit: str | None = None
+
+
+def read(path: Path) -> Config:
+    """Read audit.toml. AuditError says the file, the key and what would be right."""
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        raise AuditError(f"{path}: there is no such file; `therapy-audit init` writes one.") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as fault:
+        raise AuditError(f"{path.name}: not readable as TOML ({fault}).") from None
+    _check(raw, path.name)
+    here = path.resolve().parent
+    return Config(
+        inputs={
+            name: tuple(str(here / item) for item in ([files] if isinstance(files, str) else files))
+            for name, files in raw.get("inputs", {}).items()
+        },
+        mappings=tuple(here / item for item in raw.get("mappings", ())),
+        output=here / raw["output"] if "output" in raw else None,
+        **{key: raw[key] for key in raw if key not in {"inputs", "mappings", "output"}},
+    )
+
+
+def span(period: str, today: date | None = None) -> tuple[date, date]:
+    """Return the first and last service date of a period such as 2026, 2026-Q1, 2026-03 or last-month."""
+    if period == "last-month":
+        last = (today or date.today()).replace(day=1) - timedelta(days=1)
+        return last.replace(day=1), last
+    try:
+        if found := re.fullmatch(r"(\d{4})", period):
+            return date(int(found[1]), 1, 1), date(int(found[1]), 12, 31)
+        if found := re.fullmatch(r"(\d{4})-Q([1-4])", period, re.IGNORECASE):
+            return _months(int(found[1]), int(found[2]) * 3 - 2, 3)
+        if found := re.fullmatch(r"(\d{4})-(\d{2})", period):
+            return _months(int(found[1]), int(found[2]), 1)
+        first, dots, last_text = period.partition("..")
+        if dots and date.fromisoformat(first) <= date.fromisoformat(last_text):
+            return date.fromisoformat(first), date.fromisoformat(last_text)
+    except ValueError:
+        pass
+    raise AuditError(
+        f"Period '{period}' is not one; write 2026, 2026-Q1, 2026-03, 2026-01-01..2026-03-31 or last-month."
+    )
+
+
+def _months(year: int, month: int, count: int) -> tuple[date, date]:
+    following = month + count
+    after = date(year + (following - 1) // 12, (following - 1) % 12 + 1, 1)
+    return date(year, month, 1), after - timedelta(days=1)
+
+
+def _check(raw: dict[str, Any], name: str) -> None:
+    for key, value in raw.items():
+        if key not in _KEYS:
+            raise AuditError(f"{name}: unknown key '{key}'. There are: {', '.join(_KEYS)}.")
+        if not isinstance(value, _KEYS[key]):
+            raise AuditError(f"{name}: {key} must be a {_KEYS[key].__name__}, as in the file that `therapy-audit init` writes.")
+    for key in raw.get("inputs", {}):
+        if key not in INPUTS:
+            raise AuditError(f"{name}: [inputs] knows no '{key}'. There are: {', '.join(INPUTS)}.")
+    for key, allowed in (("fail_on", FAIL_ON), ("quality", QUALITY)):
+        if raw.get(key, allowed[0]) not in allowed:
+            raise AuditError(f"{name}: {key} '{raw[key]}' is not one of {', '.join(allowed)}.")
+    for plan, method in raw.get("unit_method", {}).items():
+        if method not in {"cms", "midpoint"}:
+            raise AuditError(f"{name}: [unit_method] {plan} is '{method}'; it must be cms or midpoint.")
+    for parameter, value in raw.get("parameters", {}).items():
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise AuditError(f"{name}: [parameters] {parameter} must be a number.")

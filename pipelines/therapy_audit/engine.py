@@ -1,0 +1,378 @@
+"""Schema, models, checks: from the contract tables to findings and coverage, all of it in DuckDB."""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import re
+from contextlib import contextmanager
+from dataclasses import replace
+from string import Formatter
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import yaml
+
+from therapy_audit import resources
+from therapy_audit.errors import AuditError
+from therapy_audit.rules import FAR_FUTURE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import date
+    from pathlib import Path
+
+    from therapy_audit.rules import Rule, RuleSet
+
+# What coverage counts in each scope: rows, or (where one thing has several rows, as an episode has days) distinct keys.
+SCOPES: dict[str, tuple[str, ...]] = {
+    "in_scope": (),
+    "ledger_in_scope": (),
+    "visits_in_scope": (),
+    "episode_days_in_scope": ("patient_id", "discipline", "episode_start"),
+    "activities_in_scope": ("patient_id", "discipline", "hcpcs_code", "episode_start"),
+}
+# What makes a finding the same one next month. A check of an episode or activity returns `since`, the fault's first day.
+IDENTITY = {
+    "line": ("claim_id", "claim_line_number"),
+    "visit": ("patient_id", "service_date", "discipline", "plan"),
+    "episode": ("patient_id", "discipline", "facts->>'since'"),
+    "activity": ("patient_id", "discipline", "facts->>'hcpcs_code'", "facts->>'since'"),
+}
+
+
+@contextmanager
+def connect(
+    path: Path | str = ":memory:", *, threads: int | None = None, memory_limit: str | None = None, read_only: bool = False
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a DuckDB database that never reaches for the network and spills beside itself."""
+    settings: dict[str, Any] = {
+        "autoinstall_known_extensions": "false",
+        "autoload_known_extensions": "false",
+    }
+    if threads:
+        settings["threads"] = threads
+    if memory_limit:
+        settings["memory_limit"] = memory_limit
+    with duckdb.connect(str(path), read_only=read_only, config=settings) as con:
+        # Row order is never relied on: every result that leaves is sorted by a unique key.
+        con.execute("SET preserve_insertion_order = false")
+        yield con
+
+
+def prepare_codes(con: duckdb.DuckDBPyConnection) -> None:
+    """Create the contract tables and fill the code tables of rules/codes/ with their editions."""
+    con.execute(_sql("schema"))
+    codes = resources.folder("rules") / "codes"
+    for entry in sorted(codes.iterdir(), key=lambda item: item.name):
+        table, _, suffix = entry.name.rpartition(".")
+        if suffix == "csv":
+            header, *lines = entry.read_text(encoding="utf-8").splitlines()
+            rows = [[cell or None for cell in line.split(",")] for line in lines]
+            _insert(con, table, rows, header.split(","))
+        elif suffix == "yaml":
+            twin = yaml.safe_load(entry.read_text(encoding="utf-8"))
+            if "covers" in twin:
+                edition = (table, twin["edition"], twin["covers"]["from"], twin["covers"]["to"], twin["official_file"])
+                _insert(con, "reference_edition", [edition])
+
+
+def prepare(con: duckdb.DuckDBPyConnection, ruleset: RuleSet) -> None:
+    """Create the contract tables and fill those that come from rules/: codes, plans, parameters, scopes, rules."""
+    prepare_codes(con)
+    _insert(
+        con,
+        "plan",
+        [(plan.name, plan.title, plan.unit_method, plan.counts_toward_kx_threshold) for plan in ruleset.plans],
+    )
+    _insert(con, "parameter", [row for parameter in ruleset.parameters for row in parameter.rows()])
+    _insert(
+        con,
+        "rule_scope",
+        [
+            (rule.name, plan, rule.effective_from, rule.effective_to)
+            for rule in ruleset.rules
+            for plan in _plans_of(rule, ruleset)
+        ],
+    )
+    _insert(
+        con,
+        "rule",
+        [
+            (
+                rule.name,
+                rule.title,
+                rule.severity,
+                rule.direction,
+                rule.grain,
+                rule.remedy,
+                list(rule.exceptions),
+                json.dumps([{"title": item.title, "href": item.href} for item in rule.references]),
+                rule.fingerprint,
+            )
+            for rule in ruleset.rules
+        ],
+    )
+
+
+def map_payers(con: duckdb.DuckDBPyConnection, patterns: Sequence[tuple[str, str]]) -> None:
+    """Fill `payer_plan` from the payers that the claims name; the first pattern that fits wins, case ignored."""
+    payers = con.execute("SELECT DISTINCT payer FROM claim_line WHERE payer IS NOT NULL ORDER BY payer").fetchall()
+    plans = [
+        (payer, next((plan for pattern, plan in patterns if fnmatch.fnmatchcase(payer.upper(), pattern.upper())), None))
+        for (payer,) in payers
+    ]
+    con.execute("DELETE FROM payer_plan")
+    _insert(con, "payer_plan", plans)
+
+
+def set_period(con: duckdb.DuckDBPyConnection, start: date | None = None, end: date | None = None) -> tuple[date, date]:
+    """Set the service dates on which the run reports (default: all that the claims hold) and return them."""
+    span = con.execute("SELECT min(service_date), max(service_date) FROM claim_line").fetchone()
+    first, last = span or (None, None)
+    if first is None or last is None:
+        raise AuditError("No claim line was loaded, so there is nothing to audit; see quarantine.csv for the reasons.")
+    chosen = (start or first, end or last)
+    con.execute("DELETE FROM audit_period")
+    con.execute("INSERT INTO audit_period VALUES (?, ?)", chosen)
+    return chosen
+
+
+def build_models(
+    con: duckdb.DuckDBPyConnection,
+    timed: Callable[[str, float], None] | None = None,
+    only: Sequence[str] | None = None,
+) -> None:
+    """Create one table per sql/models/*.sql (or of those named), each after the tables that it reads."""
+    waiting = resources.texts(resources.folder("sql") / "models", ".sql")
+    if only:
+        waiting = {name: waiting[name] for name in only}
+    needs = {name: set(con.get_table_names(sql)) & set(waiting) - {name} for name, sql in waiting.items()}
+    while waiting:
+        ready = next((name for name in waiting if not needs[name] & set(waiting)), None)
+        if ready is None:
+            raise RuntimeError(f"models that wait for each other: {', '.join(waiting)}")
+        started = perf_counter()
+        con.execute(f'CREATE OR REPLACE TABLE "{ready}" AS {waiting.pop(ready)}')
+        if timed:
+            timed(f"model {ready}", perf_counter() - started)
+    if not only:
+        con.execute(_sql("in_scope"))
+
+
+def run_rules(
+    con: duckdb.DuckDBPyConnection, rules: Sequence[Rule], timed: Callable[[str, float], None] | None = None
+) -> dict[str, str]:
+    """Fill `finding` and `coverage` and return {rule: error} of the rules whose query failed."""
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE raw_finding (rule VARCHAR, claim_id VARCHAR, claim_line_number INTEGER,"
+        " amount_at_risk DECIMAL(12, 2), message VARCHAR, facts JSON)"
+    )
+    errors: dict[str, str] = {}
+    for rule in rules:
+        started = perf_counter()
+        try:
+            _check(con, rule)
+        except duckdb.Error as fault:
+            # The text of a DuckDB error can quote a value of the data: only its kind leaves this function.
+            errors[rule.name] = type(fault).__name__
+            con.execute("DELETE FROM raw_finding WHERE rule = ?", [rule.name])
+        if timed:
+            timed(f"rule {rule.name}", perf_counter() - started)
+    started = perf_counter()
+    _collect(con, rules)
+    for rule in rules:
+        _cover(con, rule, failed_query=rule.name in errors)
+    con.execute("DROP TABLE raw_finding")
+    if timed:
+        timed("findings and coverage", perf_counter() - started)
+    return errors
+
+
+def override(ruleset: RuleSet, parameters: Mapping[str, float], unit_methods: Mapping[str, str]) -> RuleSet:
+    """Return the rule set with a user's parameter values (for all keys and dates) and plans' counting methods."""
+    known = {item.name for item in ruleset.parameters}
+    for name in set(parameters) - known:
+        raise AuditError(f"audit.toml: [parameters] knows no '{name}'; there are {', '.join(sorted(known))}.")
+    plans = {plan.name for plan in ruleset.plans}
+    for name in set(unit_methods) - plans:
+        raise AuditError(f"audit.toml: [unit_method] knows no plan '{name}'; there are {', '.join(sorted(plans))}.")
+    return replace(
+        ruleset,
+        parameters=tuple(
+            replace(item, values={key: dict.fromkeys(by_date, parameters[item.name]) for key, by_date in item.values.items()})
+            if item.name in parameters
+            else item
+            for item in ruleset.parameters
+        ),
+        plans=tuple(replace(plan, unit_method=unit_methods.get(plan.name, plan.unit_method)) for plan in ruleset.plans),
+    )
+
+
+def _sql(name: str) -> str:
+    return resources.folder("sql").joinpath(f"{name}.sql").read_text(encoding="utf-8")
+
+
+def scope_of(rule: Rule) -> str:
+    """Return the macro through which the rule's SQL reads its rows."""
+    found = re.search(r"\b(\w*in_scope)\(\$rule\)", rule.sql)
+    if found is None or found[1] not in SCOPES:
+        raise RuntimeError(f"{rule.name}: its SQL must read FROM one of {', '.join(SCOPES)} with ($rule)")
+    return found[1]
+
+
+def message_sql(template: str) -> str:
+    """Turn a rule's message into a SQL expression over its facts: {name}, or {name:money} for dollars and cents."""
+    parts = []
+    for literal, name, form, _ in Formatter().parse(template):
+        if literal:
+            parts.append("'" + literal.replace("'", "''") + "'")
+        if name:
+            column = '"' + name.replace('"', '""') + '"'
+            text = f"format('${{:,.2f}}', {column}::DOUBLE)" if form == "money" else f"{column}::VARCHAR"
+            parts.append(f"coalesce({text}, 'not known')")
+    return " || ".join(parts)
+
+
+def _plans_of(rule: Rule, ruleset: RuleSet) -> list[str]:
+    if isinstance(rule.plans, tuple):
+        return list(rule.plans)
+    traits = rule.plans
+    return [plan.name for plan in ruleset.plans if all(getattr(plan, key) == value for key, value in traits.items())]
+
+
+def _insert(
+    con: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Sequence[Any]], columns: Sequence[str] | None = None
+) -> None:
+    """Insert a few rows (reference data, never claims) into a table."""
+    if rows:
+        names = f"({', '.join(columns)})" if columns else ""
+        con.executemany(f"INSERT INTO {table} {names} VALUES ({', '.join('?' * len(rows[0]))})", rows)
+
+
+def _bound(rule: Rule) -> dict[str, str]:
+    return {name: value for name, value in (("rule", rule.name), *rule.parameters.items()) if f"${name}" in rule.sql}
+
+
+def _check(con: duckdb.DuckDBPyConnection, rule: Rule) -> None:
+    columns = [item[0] for item in con.execute(f"SELECT * FROM ({rule.sql}) LIMIT 0", _bound(rule)).description]
+    facts = [name for name in columns if name not in {"claim_id", "claim_line_number", "amount_at_risk"}]
+    packed = ", ".join(f'"{name}" := "{name}"' for name in facts)
+    con.execute(
+        f"""
+        INSERT INTO raw_finding
+        SELECT
+            '{rule.name}', claim_id, claim_line_number, amount_at_risk,
+            {message_sql(rule.message)},
+            to_json(struct_pack({packed}))
+        FROM ({rule.sql})
+        """,
+        _bound(rule),
+    )
+
+
+def _collect(con: duckdb.DuckDBPyConnection, rules: Sequence[Rule]) -> None:
+    """Join what the checks returned to its line, its source row and its rule: table `finding`."""
+    con.execute("CREATE OR REPLACE TEMP TABLE rule_reference (rule VARCHAR, reference VARCHAR)")
+    _insert(con, "rule_reference", [(rule.name, name) for rule in rules for name in rule.reference_tables])
+    identity = " ".join(
+        f"WHEN '{grain}' THEN concat_ws('|', {', '.join(f'({name})::VARCHAR' for name in ('rule', *keys))})"
+        for grain, keys in IDENTITY.items()
+    )
+    con.execute(
+        f"""
+        INSERT INTO finding
+        WITH reach AS (
+            SELECT rule_reference.rule, min(covers_to) AS covers_to
+            FROM rule_reference INNER JOIN reference_edition USING (reference)
+            GROUP BY rule_reference.rule
+        ),
+        located AS (
+            SELECT
+                raw_finding.*,
+                rule.severity, rule.direction, rule.grain,
+                line.patient_id, line.service_date, line.discipline, line.hcpcs_code, line.rendering_npi,
+                line.payer, line.plan,
+                CASE
+                    WHEN reach.covers_to IS NULL THEN 'none'
+                    WHEN line.service_date > reach.covers_to THEN 'stale_reference'
+                    ELSE 'current'
+                END AS reference_state,
+                claim_line.source_file, claim_line.source_row
+            FROM raw_finding
+            INNER JOIN rule ON raw_finding.rule = rule.rule
+            INNER JOIN therapy_line AS line USING (claim_id, claim_line_number)
+            INNER JOIN claim_line USING (claim_id, claim_line_number)
+            LEFT JOIN reach ON raw_finding.rule = reach.rule
+        )
+        SELECT
+            left(md5(CASE grain {identity} END), 16) AS finding_id,
+            rule, severity, direction, claim_id, claim_line_number, patient_id, service_date, discipline, hcpcs_code,
+            rendering_npi, payer, plan, coalesce(amount_at_risk, 0), message, facts, reference_state,
+            source_file, source_row
+        FROM located
+        """
+    )
+
+
+def _cover(con: duckdb.DuckDBPyConnection, rule: Rule, *, failed_query: bool) -> None:
+    """Add the rule's row to `coverage`: what was in scope, and which of the four outcomes it had."""
+    scope = scope_of(rule)
+    keys = SCOPES[scope]
+    doubts = {f"{column} IS NULL": reason for column, reason in rule.requires.items()}
+    for table, first, last, names, words in (
+        ("parameter", "effective_from", "effective_to", rule.parameters.values(), "is not known for the date"),
+        ("reference_edition", "covers_from", "DATE '9999-12-31'", rule.reference_tables, "does not reach back to the date"),
+    ):
+        for name in names:
+            column = "name" if table == "parameter" else "reference"
+            known = con.execute(f"SELECT min({first}), max({last}) FROM {table} WHERE {column} = ?", [name]).fetchone()
+            doubts[f"service_date NOT BETWEEN DATE '{known[0]}' AND DATE '{known[1]}'"] = f"{name} {words}" if known else ""
+    cases = " ".join(f"WHEN {condition} THEN '{words.replace(chr(39), chr(39) * 2)}'" for condition, words in doubts.items())
+    reason = f"CASE {cases} END" if cases else "NULL::VARCHAR"
+    rows = f"FROM {scope}($rule)" + (f" WHERE {rule.applies_to}" if rule.applies_to else "")
+    failed = ", ".join(f"facts->>'{name}'" if name in {"episode_start", "hcpcs_code"} else name for name in keys)
+    con.execute(
+        f"""
+        INSERT INTO coverage
+        WITH judged AS (
+            {
+            f"SELECT CASE WHEN count(*) = count(reason) THEN min(reason) END AS reason "
+            f"FROM (SELECT {', '.join(keys)}, {reason} AS reason {rows}) GROUP BY {', '.join(keys)}"
+            if keys
+            else f"SELECT {reason} AS reason {rows}"
+        }
+        ),
+        counted AS (
+            SELECT reason, count(*) AS items FROM judged GROUP BY reason
+        ),
+        outcome AS (
+            SELECT
+                coalesce(sum(items), 0) AS in_scope,
+                coalesce(sum(items) FILTER (reason IS NOT NULL), 0) AS not_evaluable,
+                coalesce(to_json(map_from_entries(
+                    list({{'k': reason, 'v': items}} ORDER BY reason) FILTER (reason IS NOT NULL)
+                )), '{{}}') AS reasons
+            FROM counted
+        ),
+        found AS (
+            SELECT
+                {f"count(DISTINCT ({failed}))" if keys else "count(*)"} AS failed,
+                count(*) AS findings,
+                coalesce(sum(amount_at_risk), 0) AS amount_at_risk
+            FROM finding
+            WHERE rule = $rule
+        )
+        SELECT
+            $rule, $grain, in_scope,
+            CASE WHEN $failed_query THEN 0 ELSE in_scope - failed - not_evaluable END,
+            failed,
+            CASE WHEN $failed_query THEN 0 ELSE not_evaluable END,
+            CASE WHEN $failed_query THEN in_scope ELSE 0 END,
+            findings, amount_at_risk,
+            CASE WHEN $failed_query THEN '{{}}' ELSE reasons END
+        FROM outcome CROSS JOIN found
+        """,
+        {"rule": rule.name, "grain": rule.grain, "failed_query": failed_query},
+    )

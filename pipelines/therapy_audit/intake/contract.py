@@ -1,0 +1,98 @@
+"""What each input kind may bring: its contract columns, how each is read, and the headers that name them (rules/intake)."""
+
+from __future__ import annotations
+
+import re
+import string
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+
+import yaml
+
+from therapy_audit.resources import folder
+
+# How a column's cells are read, where it is not plain text. List kinds take several headers.
+_DATES = "service_date received_date signed_date cosigned_date start_date end_date certified_date sent_date referral_date"
+_MONEY = "charge_amount allowed_amount paid_amount patient_responsibility_amount amount"
+_WORDS = "discipline note_type assist_level cue_level clinician_credential credential pool"
+_IDENTIFIERS = (
+    "claim_id patient_id note_id original_claim_id claim_frequency_code place_of_service plan_of_care_id authorization_id remittance_id"
+)
+READ_AS: dict[str, str] = (
+    dict.fromkeys([*_DATES.split(), "paid_date"], "date")
+    | dict.fromkeys(_MONEY.split(), "money")
+    | dict.fromkeys(_WORDS.split(), "word")
+    | dict.fromkeys(_IDENTIFIERS.split(), "identifier")
+    | dict.fromkeys(["rendering_npi", "billing_npi", "npi"], "npi")
+    | dict.fromkeys(["units", "visits_authorized", "units_authorized"], "whole")
+    | dict.fromkeys(["claim_line_number", "service_number", "remittance_line_number", "year"], "number")
+    | dict.fromkeys(["minutes", "assistant_minutes", "total_timed_minutes", "total_minutes"], "minutes")
+    | dict.fromkeys(["start_time", "stop_time"], "time")
+    | {"hcpcs_code": "code", "modifiers": "modifiers", "diagnosis_codes": "list", "text": "lines", "service_text": "lines"}
+    | dict.fromkeys(
+        ["adjustment_group_code", "adjustment_reason_code", "adjustment_remark_code", "adjustment_amount"], "side_by_side"
+    )
+)
+SEVERAL_HEADERS = {"modifiers": ",", "list": ",", "lines": "\n", "side_by_side": "\x1f"}
+
+TABLES: dict[str, str] = {
+    "claims": "claim_line",
+    "notes": "visit_note",
+    "providers": "provider",
+    "plans_of_care": "plan_of_care",
+    "authorizations": "authorization",
+    "opening_balances": "patient_opening_balance",
+    "remittances": "remittance_line",
+}
+
+
+@dataclass(frozen=True)
+class Contract:
+    """One input kind: `columns` gives each contract column its header synonyms as keys, the best first."""
+
+    input: str
+    table: str
+    required: tuple[str, ...]
+    columns: Mapping[str, tuple[str, ...]]
+
+
+def header_key(header: str) -> str:
+    """Return what headers are compared by: letters and digits, lower case ('#' counts as 'number' does: not at all)."""
+    return re.sub(r"[^a-z0-9]", "", unicodedata.normalize("NFKC", header).lower())
+
+
+def _keys(synonyms: list[object]) -> tuple[str, ...]:
+    """Expand '#' at a synonym's end to numbers and letters; keep the order, drop repeats."""
+    found: dict[str, None] = {}
+    for synonym in map(str, synonyms):
+        tails = [""]
+        if "#" in synonym:
+            tails = [*map(str, range(1, 13)), *(f"0{n}" for n in range(1, 10)), *string.ascii_lowercase[:5]]
+        found |= dict.fromkeys(header_key(synonym.replace("#", tail)) for tail in tails)
+    return tuple(found)
+
+
+@cache
+def contract(input_name: str) -> Contract:
+    """Return the contract of an input kind."""
+    content = yaml.safe_load((folder("rules") / "intake" / f"{input_name}.yaml").read_text(encoding="utf-8"))
+    columns = {name: _keys(synonyms) for name, synonyms in content["columns"].items()}
+    own_names = {name: (header_key(name), *(key for key in keys if key != header_key(name))) for name, keys in columns.items()}
+    return Contract(input_name, TABLES[input_name], tuple(content["required"]), own_names)
+
+
+@cache
+def private_headers() -> frozenset[str]:
+    """Return the keys of headers that carry names, birth dates and addresses."""
+    content = yaml.safe_load((folder("rules") / "intake" / "private.yaml").read_text(encoding="utf-8"))
+    return frozenset(header_key(str(header)) for header in content["headers"])
+
+
+@cache
+def words(column: str) -> Mapping[str, str]:
+    """Return {wording's key: contract value} of a column that is read through a word list."""
+    name = "credential" if column == "clinician_credential" else column
+    content = yaml.safe_load((folder("rules") / "intake" / "words" / f"{name}.yaml").read_text(encoding="utf-8"))
+    return {header_key(str(wording)): value for value, wordings in content.items() for wording in [value, *wordings]}

@@ -1,0 +1,482 @@
+"""Files to text: every format is read as batches of (source_row, part, one text column per header), in constant memory."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import datetime as dt
+import hashlib
+import io
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.csv
+
+from therapy_audit.errors import AuditError
+
+FORMS = {
+    ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".parquet": "parquet", ".pq": "parquet", ".xlsx": "xlsx", ".xlsm": "xlsx", ".xls": "xlsx",
+    ".xlsb": "xlsx", ".ods": "xlsx", ".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl",
+}  # fmt: skip
+HEADER_WITHIN = 20  # records; a title above the header is rarely longer
+_CHUNK = 1 << 22
+_BLOCK = 1 << 24  # bytes; the longest record that can be read
+_BATCH = 20_000  # rows of a sheet turned into Arrow at a time
+
+Knows = Callable[[Sequence[str]], int]  # how many headers of a record are known
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """One table to read: a file, or a sheet of a workbook. header_row counts records from 1; 0 where headers are keys."""
+
+    path: Path
+    source_file: str
+    form: str
+    headers: tuple[str, ...]
+    sha256: str
+    byte_count: int
+    header_row: int = 0
+    notices: tuple[str, ...] = ()
+    sheet: str = ""
+    encoding: str = "utf-8"
+    delimiter: str = ","
+    header_bytes: int = 0  # where the first record below the header begins, in UTF-8
+    nested: str = ""  # the key whose array of objects is read as one row each
+
+
+@dataclass
+class Tally:
+    """What was met while a sheet was read: rows that no header fits, and all records by two counts."""
+
+    bad_rows: list[int]
+    bad_reasons: list[str]
+    blank_rows: int = 0
+    records: int = 0
+    records_counted_apart: int | None = None
+
+
+def sheets(con: duckdb.DuckDBPyConnection, path: Path, source_file: str, knows: Knows) -> list[Sheet]:
+    """Open a file far enough to know its tables and their headers. AuditError: unknown, unreadable or empty."""
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    suffix = suffixes[-2] if len(suffixes) > 1 and suffixes[-1] == ".gz" else (suffixes or [""])[-1]
+    form = FORMS.get(suffix, "")
+    if not form or (suffixes[-1] == ".gz" and form not in ("csv", "jsonl")):
+        raise AuditError(f"{source_file}: this kind of file is not read; give CSV, TSV, Parquet, XLSX, JSON or JSONL (CSV and JSONL also as .gz).")
+    try:
+        byte_count = path.stat().st_size
+        if not byte_count:
+            raise AuditError(f"{source_file}: the file is empty; export it again with its header row.")
+        with path.open("rb") as file:
+            sheet = Sheet(path, source_file, form, (), hashlib.file_digest(file, "sha256").hexdigest(), byte_count)
+        opener = {"csv": _open_csv, "parquet": _open_parquet, "xlsx": _open_workbook, "json": _open_json, "jsonl": _open_json}[form]
+        return opener(con, sheet, knows)
+    except OSError as error:
+        raise AuditError(f"{source_file}: the file cannot be read ({type(error).__name__}); check that it is whole and that you may read it.") from error
+
+
+def relations(con: duckdb.DuckDBPyConnection, sheet: Sheet, tally: Tally) -> Iterator[str]:
+    """Yield SQL relations with the columns source_row, part, h0, h1, ... one after the other; fill the tally."""
+    match sheet.form:
+        case "csv":
+            tables: Iterator[pa.Table] = _csv_tables(sheet, tally)
+        case "parquet":
+            columns = ", ".join(f"{_quoted(header)}::VARCHAR AS h{n}" for n, header in enumerate(sheet.headers))
+            yield f"(SELECT file_row_number + 1 AS source_row, 1 AS part, {columns} FROM read_parquet({_literal(sheet.path)}, file_row_number = true))"
+            tally.records = _one(con, f"SELECT sum(num_rows) FROM parquet_file_metadata({_literal(sheet.path)})")
+            return
+        case "xlsx":
+            tables = _workbook_tables(sheet, tally)
+        case _:
+            yield _json_relation(con, sheet, tally)
+            return
+    for table in tables:
+        con.register("intake_batch", table)
+        try:
+            yield "intake_batch"
+        finally:
+            con.unregister("intake_batch")
+
+
+def find_header(records: Sequence[Sequence[str]], knows: Knows) -> int:
+    """Return the first of the leading records that has two known headers and half as many as the best."""
+    scores = [knows(record) for record in records[:HEADER_WITHIN]]
+    best = max(scores, default=0)
+    return next((n for n, score in enumerate(scores) if score >= 2 and 2 * score >= best), scores.index(best) if best else 0)
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _literal(text: object) -> str:
+    return "'" + str(text).replace("'", "''") + "'"
+
+
+def _one(con: duckdb.DuckDBPyConnection, query: str, parameters: object = None) -> Any:
+    row = con.execute(query, parameters).fetchone()
+    return row[0] if row else None
+
+
+# CSV, TSV and other delimited text -------------------------------------------------------------------------------
+
+
+def _text_stream(path: Path, encoding: str) -> Any:
+    """Open a file as UTF-8 bytes from its start, decompressed."""
+    stream = pa.input_stream(str(path), compression="gzip" if path.suffix.lower() == ".gz" else None)
+    return stream if encoding == "utf-8" else pa.transcoding_input_stream(stream, encoding, "utf-8")
+
+
+def _chunks(stream: Any) -> Iterator[bytes]:
+    with stream:
+        while chunk := stream.read(_CHUNK):
+            yield chunk
+
+
+def _encoding(path: Path) -> tuple[str, str]:
+    """Return the codec of a text file and a notice on it ('' where it is plain UTF-8)."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    chunks = _chunks(_text_stream(path, "utf-8"))
+    chunk = b""
+    for number, chunk in enumerate(chunks):
+        if number == 0:
+            if chunk.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+                return "utf-16", "read as UTF-16, as its byte order mark says"
+            zeros = np.frombuffer(chunk[:2000], dtype=np.uint8) == 0
+            for start, codec in ((1, "utf-16-le"), (0, "utf-16-be")):
+                if zeros[start::2].mean() > 0.4:
+                    return codec, f"read as {codec.upper()}, which its bytes look like"
+        try:
+            decoder.decode(chunk)
+        except UnicodeDecodeError:
+            break
+    else:
+        return "utf-8", ""
+    import charset_normalizer
+
+    lines = [line for line in chunk.splitlines() if not line.isascii()][:2000]
+    best = charset_normalizer.from_bytes(b"\n".join(lines), cp_isolation=["cp1252", "mac_roman", "latin_1", "cp850"]).best()
+    codec = best.encoding if best else "latin-1"
+    return codec, f"not UTF-8: read as {codec.replace('_', '-')}, which its bytes look like; save it as UTF-8 if letters come out wrong"
+
+
+def _open_csv(con: duckdb.DuckDBPyConnection, sheet: Sheet, knows: Knows) -> list[Sheet]:
+    encoding, notice = _encoding(sheet.path)
+    with _text_stream(sheet.path, encoding) as stream:
+        raw = bytes(stream.read(1 << 20))
+    head = raw.decode("utf-8", errors="ignore")
+    text = head.removeprefix("\ufeff")
+    if not text.strip():
+        raise AuditError(f"{sheet.source_file}: the file is empty; export it again with its header row.")
+    best: tuple[int, int] = (-1, -1)
+    found: tuple[str, list[list[str]], list[int]] = (",", [], [])
+    for delimiter in ",\t;|":
+        records, ends = _leading_records(text, delimiter)
+        score = (max(map(knows, records)), max(map(len, records)))
+        if score > best:
+            best, found = score, (delimiter, records, ends)
+    delimiter, records, ends = found
+    header = find_header(records, knows)
+    headers = records[header]
+    # Exports that end each line with the delimiter, but not the header: the last field is no one's.
+    below = [record for record in records[header + 1 :] if any(record)]
+    if below and all(len(record) == len(headers) + 1 and not record[-1] for record in below):
+        headers = [*headers, ""]
+    skipped = len(head) - len(text) + ends[header]
+    return [
+        replace(
+            sheet,
+            headers=tuple(headers),
+            header_row=header + 1,
+            encoding=encoding,
+            delimiter=delimiter,
+            header_bytes=len(head[:skipped].encode()),
+            notices=(notice,) if notice else (),
+        )
+    ]
+
+
+def _leading_records(text: str, delimiter: str) -> tuple[list[list[str]], list[int]]:
+    """Parse the first records; ends[i] is the number of characters up to the end of record i."""
+    consumed = 0
+
+    def lines() -> Iterator[str]:
+        nonlocal consumed
+        for line in io.StringIO(text, newline=""):
+            consumed += len(line)
+            yield line
+
+    records, ends = [], []
+    csv.field_size_limit(_BLOCK)
+    try:
+        for record in csv.reader(lines(), delimiter=delimiter):
+            records.append(record)
+            ends.append(consumed)
+            if len(records) > HEADER_WITHIN:
+                break
+    except csv.Error:
+        pass
+    return records or [[""]], ends or [0]
+
+
+def _csv_tables(sheet: Sheet, tally: Tally) -> Iterator[pa.Table]:
+    width = len(sheet.headers)
+    bad: list[int] = []
+
+    def refuse(row: Any) -> str:
+        if not row.text.strip(sheet.delimiter + ' \t\r\n"'):
+            tally.blank_rows += 1
+        else:
+            tally.bad_rows.append(row.number + sheet.header_row)
+            tally.bad_reasons.append(
+                f"the row has {row.actual_columns} fields where the header has {width}; quote fields that hold the delimiter"
+            )
+        bad.append(row.number)
+        return "skip"
+
+    names = [f"h{n}" for n in range(width)]
+    stream = _text_stream(sheet.path, sheet.encoding)
+    stream.read(sheet.header_bytes)
+    good = 0
+    try:
+        reader = pyarrow.csv.open_csv(
+            stream,
+            read_options=pyarrow.csv.ReadOptions(use_threads=False, column_names=names, block_size=_BLOCK),
+            parse_options=pyarrow.csv.ParseOptions(
+                delimiter=sheet.delimiter, newlines_in_values=True, ignore_empty_lines=False, invalid_row_handler=refuse
+            ),
+            convert_options=pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False),
+        )
+        for batch in reader:
+            rows = np.arange(good, good + batch.num_rows)
+            good += batch.num_rows
+            numbers = np.asarray(bad, dtype=np.int64)
+            # A good row comes after a bad one when at least as many good rows precede it as precede the bad one.
+            refused_before = np.searchsorted(numbers - 1 - np.arange(len(numbers)), rows, side="right")
+            source_row = rows + 1 + refused_before + sheet.header_row
+            yield pa.table([pa.array(source_row), pa.repeat(1, batch.num_rows), *batch.columns], names=["source_row", "part", *names])
+    except (pa.ArrowInvalid, UnicodeDecodeError) as error:
+        if "Empty CSV" not in str(error):
+            raise AuditError(
+                f"{sheet.source_file}: the file cannot be read as delimited text in {sheet.encoding} below row {good + len(bad) + sheet.header_row}; "
+                "look there for a quotation mark that is never closed, or save it as UTF-8."
+            ) from error
+    tally.records = good + len(bad)
+    tally.records_counted_apart = _count_records(sheet)
+    if tally.records_counted_apart != tally.records:
+        tally.records_counted_apart = _count_records_slowly(sheet)
+
+
+def _count_records(sheet: Sheet) -> int:
+    """Count records by line ends outside quotation marks: quick, and right unless a quotation mark stands within a field."""
+    stream = _text_stream(sheet.path, sheet.encoding)
+    stream.read(sheet.header_bytes)
+    inside, records, last = 0, 0, b"\n"
+    for chunk in _chunks(stream):
+        data: npt.NDArray[np.uint8] = np.frombuffer(chunk, dtype=np.uint8)
+        quotes, ends = np.flatnonzero(data == 34), np.flatnonzero(data == 10)
+        records += int((((np.searchsorted(quotes, ends) + inside) & 1) == 0).sum())
+        inside = (inside + len(quotes)) & 1
+        last = chunk[-1:]
+    return records + (last != b"\n")
+
+
+def _count_records_slowly(sheet: Sheet) -> int:
+    """Count records with Python's own reader."""
+    stream = _text_stream(sheet.path, sheet.encoding)
+    stream.read(sheet.header_bytes)
+    csv.field_size_limit(_BLOCK)
+    return sum(1 for _ in csv.reader(io.TextIOWrapper(cast(Any, stream), encoding="utf-8", newline=""), delimiter=sheet.delimiter))
+
+
+# Parquet, workbooks, JSON ----------------------------------------------------------------------------------------
+
+
+def _open_parquet(con: duckdb.DuckDBPyConnection, sheet: Sheet, knows: Knows) -> list[Sheet]:
+    try:
+        described = con.execute("SELECT column_name FROM (DESCRIBE FROM read_parquet($1))", [str(sheet.path)]).fetchall()
+    except duckdb.Error as error:
+        raise AuditError(f"{sheet.source_file}: the file is not readable as Parquet; export it again.") from error
+    return [replace(sheet, headers=tuple(name for (name,) in described))]
+
+
+def _workbook(sheet: Sheet) -> Any:
+    import python_calamine
+
+    try:
+        return python_calamine.CalamineWorkbook.from_path(str(sheet.path))
+    except (python_calamine.CalamineError, python_calamine.PasswordError, ValueError) as error:
+        raise AuditError(f"{sheet.source_file}: the workbook cannot be opened; save it again as XLSX, without a password.") from error
+
+
+def _open_workbook(con: duckdb.DuckDBPyConnection, sheet: Sheet, knows: Knows) -> list[Sheet]:
+    workbook = _workbook(sheet)
+    found = []
+    for name in workbook.sheet_names:
+        rows = workbook.get_sheet_by_name(name).to_python(skip_empty_area=False, nrows=HEADER_WITHIN)
+        records = [[_cell_text(value) for value in row] for row in rows]
+        if not records:
+            continue
+        header = find_header(records, knows)
+        found.append(
+            replace(sheet, source_file=f"{sheet.source_file}#{name}", headers=tuple(records[header]), header_row=header + 1, sheet=name)
+        )
+    if not found:
+        raise AuditError(f"{sheet.source_file}: the workbook holds no rows; export it again with its header row.")
+    return found
+
+
+def _workbook_tables(sheet: Sheet, tally: Tally) -> Iterator[pa.Table]:
+    rows = _workbook(sheet).get_sheet_by_name(sheet.sheet).to_python(skip_empty_area=False)[sheet.header_row :]
+    tally.records = len(rows)
+    width = len(sheet.headers)
+    for start in range(0, len(rows), _BATCH):
+        batch = [[_cell_text(value) for value in row] for row in rows[start : start + _BATCH]]
+        columns = [pa.array([row[n] for row in batch], pa.string()) for n in range(width)]
+        numbers = pa.array(np.arange(start, start + len(batch)) + sheet.header_row + 1)
+        yield pa.table([numbers, pa.repeat(1, len(batch)), *columns], names=["source_row", "part", *(f"h{n}" for n in range(width))])
+
+
+def _cell_text(value: object) -> str:
+    """Return a workbook cell as its sheet shows it: 97110, not 97110.0; a date without a midnight."""
+    if isinstance(value, bool):
+        return str(value).upper()
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    if isinstance(value, float):
+        return format(value, ".10g")
+    if isinstance(value, dt.datetime):
+        return value.isoformat(" ") if value.time() != dt.time() else value.date().isoformat()
+    if isinstance(value, dt.timedelta):
+        minutes = int(value.total_seconds()) // 60
+        return f"{minutes // 60}:{minutes % 60:02d}"
+    return str(value)
+
+
+def _open_json(con: duckdb.DuckDBPyConnection, sheet: Sheet, knows: Knows) -> list[Sheet]:
+    """Find the keys of all records; an array of objects within them becomes rows of its own."""
+    tally = Tally([], [])
+    _stage_json(con, sheet, tally)
+    keys = con.execute(
+        """-- The keys of the records, in order of first appearance, with the kinds of value that each holds.
+        WITH pair AS (SELECT source_row, record, UNNEST(json_keys(record)) AS name FROM intake_scratch.json_record)
+        SELECT
+            name,
+            bool_or(json_type(record, '$."' || name || '"') = 'OBJECT') AS is_object,
+            bool_or(json_type(record, '$."' || name || '"') = 'ARRAY' AND json_type(record, '$."' || name || '"[0]') = 'OBJECT') AS is_nested
+        FROM pair
+        WHERE NOT contains(name, '"') AND name <> ''
+        GROUP BY name
+        ORDER BY min(source_row), name"""
+    ).fetchall()
+    nested_keys = [name for name, _, is_nested in keys if is_nested]
+    notices: tuple[str, ...] = ()
+    if len(nested_keys) > 1:
+        best = max(nested_keys, key=lambda name: knows(_child_keys(con, f"{_path(name)}[*]")))
+        notices = tuple(f"the array {name!r} is left out; only {best!r} is read as rows" for name in nested_keys if name != best)
+        nested_keys = [best]
+    nested = nested_keys[0] if nested_keys else ""
+    headers = [f"{nested}.{name}" for name in _child_keys(con, f"{_path(nested)}[*]")] if nested else []
+    for name, is_object, is_nested in keys:
+        if is_object:
+            headers += [f"{name}.{child}" for child in _child_keys(con, _path(name))]
+        elif not is_nested:
+            headers.append(name)
+    if not headers:
+        raise AuditError(f"{sheet.source_file}: no JSON object in it; give an array of objects or one object per line.")
+    return [replace(sheet, headers=tuple(headers), nested=nested, notices=notices)]
+
+
+def _path(*names: str) -> str:
+    return "$" + "".join(f'."{name}"' for name in names)
+
+
+def _child_keys(con: duckdb.DuckDBPyConnection, path: str) -> list[str]:
+    values = "json_extract(record, $1)" if path.endswith("[*]") else "[json_extract(record, $1)]"
+    rows = con.execute(
+        f"""WITH child AS (SELECT source_row, UNNEST({values}) AS record FROM intake_scratch.json_record),
+        name AS (SELECT source_row, UNNEST(json_keys(record)) AS name FROM child WHERE json_type(record) = 'OBJECT')
+        SELECT name FROM name WHERE NOT contains(name, '"') AND name <> '' GROUP BY name ORDER BY min(source_row), name""",
+        [path],
+    ).fetchall()
+    return [name for (name,) in rows]
+
+
+def _stage_json(con: duckdb.DuckDBPyConnection, sheet: Sheet, tally: Tally) -> None:
+    """Fill intake_scratch.json_record with one JSON object per record: lines, an array's elements, or an object's only array."""
+    con.execute("CREATE OR REPLACE TABLE intake_scratch.json_record (source_row BIGINT, record JSON)")
+    if sheet.form == "json":
+        try:
+            content = json.loads(sheet.path.read_bytes())
+        except (ValueError, RecursionError):
+            content = None  # perhaps one object per line
+        if isinstance(content, dict):
+            arrays = [value for value in content.values() if isinstance(value, list) and value and isinstance(value[0], dict)]
+            content = arrays[0] if len(arrays) == 1 and not any(map(_is_scalar, content.values())) else [content]
+        if isinstance(content, list):
+            for start in range(0, len(content), _BATCH):
+                _insert_json(con, tally, [json.dumps(record) for record in content[start : start + _BATCH]], start)
+            return
+    encoding, _ = _encoding(sheet.path)
+    with io.TextIOWrapper(_text_stream(sheet.path, encoding), encoding="utf-8", newline="\n") as lines:
+        start, batch = 0, []
+        for line in lines:
+            batch.append(line.removeprefix("\ufeff").strip())
+            if len(batch) == _BATCH:
+                _insert_json(con, tally, batch, start)
+                start, batch = start + len(batch), []
+        _insert_json(con, tally, batch, start)
+
+
+def _is_scalar(value: object) -> bool:
+    return not isinstance(value, (dict, list))
+
+
+def _insert_json(con: duckdb.DuckDBPyConnection, tally: Tally, records: list[str], start: int) -> None:
+    rows = pa.table({"source_row": np.arange(start, start + len(records)) + 1, "line": pa.array(records, pa.string())})
+    con.register("intake_batch", rows)
+    con.execute(
+        "INSERT INTO intake_scratch.json_record SELECT source_row, line::JSON FROM intake_batch "
+        "WHERE CASE WHEN json_valid(line) THEN json_type(line) = 'OBJECT' ELSE false END"
+    )
+    refused = con.execute(
+        "SELECT source_row FROM intake_batch "
+        "WHERE line <> '' AND CASE WHEN json_valid(line) THEN json_type(line) <> 'OBJECT' ELSE true END ORDER BY source_row"
+    ).fetchall()
+    con.unregister("intake_batch")
+    tally.records += len(records)
+    tally.blank_rows += sum(not record for record in records)
+    tally.bad_rows += [row for (row,) in refused]
+    tally.bad_reasons += ["the line is not one JSON object"] * len(refused)
+
+
+def _json_relation(con: duckdb.DuckDBPyConnection, sheet: Sheet, tally: Tally) -> str:
+    _stage_json(con, sheet, tally)
+    columns = []
+    for number, header in enumerate(sheet.headers):
+        if sheet.nested and header.startswith(sheet.nested + "."):
+            columns.append(f"json_extract_string(child, {_literal(_path(header.removeprefix(sheet.nested + '.')))}) AS h{number}")
+        else:
+            exact = f"json_extract_string(record, {_literal(_path(header))})"
+            parent, dot, child = header.partition(".")
+            below = f"json_extract_string(record, {_literal(_path(parent, child))})" if dot else "NULL"
+            columns.append(f"coalesce({exact}, {below}) AS h{number}")
+    nested = _literal(_path(sheet.nested))
+    children = (
+        f"CASE WHEN json_type(record, {nested}) = 'ARRAY' AND json_array_length(record, {nested}) > 0 "
+        f"THEN json_extract(record, {_literal(_path(sheet.nested) + '[*]')}) ELSE [NULL::JSON] END"
+        if sheet.nested
+        else "[NULL::JSON]"
+    )
+    return (
+        f"(WITH record AS (SELECT source_row, record, {children} AS children FROM intake_scratch.json_record), "
+        "part AS (SELECT source_row, record, UNNEST(children) AS child, generate_subscripts(children, 1) AS part FROM record) "
+        f"SELECT source_row, part, {', '.join(columns)} FROM part)"
+    )

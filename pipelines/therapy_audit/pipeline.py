@@ -1,0 +1,229 @@
+"""One run: intake, quality, models, checks, report, in a folder that is built aside and put in place whole."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock, Timeout
+
+from therapy_audit import engine, rules
+from therapy_audit.config import Config, span
+from therapy_audit.errors import AuditError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_SEVERITY_ORDER = ("error", "warning", "info")
+_COUNTED_TABLES = (
+    "claim_line", "visit_note", "note_service", "provider", "plan_of_care", "authorization", "patient_opening_balance",
+    "remittance_line", "remittance_adjustment", "quarantine", "finding",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Result:
+    """Where a run's report is and what it found."""
+
+    folder: Path
+    summary: dict[str, Any]
+    rule_errors: dict[str, str]
+    quality: dict[str, Any]
+
+    def reached(self, fail_on: str) -> bool:
+        """Return whether there are findings of severity `fail_on` or above."""
+        if fail_on == "never":
+            return False
+        counts = self.summary["findings_by_severity"]
+        return any(counts.get(name, 0) for name in _SEVERITY_ORDER[: _SEVERITY_ORDER.index(fail_on) + 1])
+
+
+def run(config: Config, stage: Callable[[str, float], None] = lambda _name, _seconds: None) -> Result:
+    """Audit and write the report folder; `stage` is told each finished stage and its seconds.
+
+    Raises AuditError for bad input or usage; then the last good folder is untouched, and what was refused is told in
+    `<folder>.refused`.
+    """
+    if not config.inputs.get("claims"):
+        raise AuditError("No claims were given; name them with --claims or under [inputs] in audit.toml.")
+    dates = span(config.period) if config.period else None
+    ruleset = engine.override(rules.load(), config.parameters, config.unit_method)
+    output = config.output or Path("reports") / (config.period or "all")
+    with _folder(output) as building:
+        return _audit(config, ruleset, dates, output, building, stage)
+
+
+def _audit(
+    config: Config,
+    ruleset: rules.RuleSet,
+    dates: tuple[Any, Any] | None,
+    output: Path,
+    building: Path,
+    stage: Callable[[str, float], None],
+) -> Result:
+    from therapy_audit import intake, quality, report  # noqa: PLC0415  (each brings libraries that --help must not wait for)
+
+    timed = _Clock(stage)
+    database = building / "audit.duckdb"
+    settings: dict[str, Any] = {"threads": config.threads, "memory_limit": config.memory_limit}
+    with engine.connect(database, **settings) as con:
+        engine.prepare(con, ruleset)
+        intake.load(con, intake.Inputs(config.inputs, config.mappings))
+        engine.map_payers(con, (*config.payers.items(), *ruleset.payer_patterns))
+    timed("intake")
+    checked = quality.check(
+        database, previous=_previous_counts(output), data_docs=building / "data_docs" if config.data_docs else None
+    )
+    quality.write(checked, building / "quality")
+    timed("quality")
+    with engine.connect(database, **settings) as con:
+        if not checked["success"] and config.quality == "stop":
+            raise AuditError(_refuse(con, checked, output, building))
+        first, last = engine.set_period(con, *(dates or (None, None)))
+        period = config.period or f"{first}..{last}"
+        engine.build_models(con, timed.detail)
+        timed("models")
+        errors = engine.run_rules(con, ruleset.rules, timed.detail)
+        timed("rules")
+        summary = report.write(
+            con,
+            building,
+            period=period,
+            quality=checked,
+            report_rows=config.report_rows,
+            workbook_rows=config.workbook_rows,
+            with_text=config.with_text,
+        )
+        _write_manifest(con, building / "manifest.json", ruleset, period, errors)
+        con.execute("CHECKPOINT")
+    timed("report")
+    return Result(output, summary, errors, checked)
+
+
+class _Clock:
+    """Tells the seconds since the last stage ended."""
+
+    def __init__(self, stage: Callable[[str, float], None]) -> None:
+        self._stage = stage
+        self._last = perf_counter()
+
+    def __call__(self, name: str) -> None:
+        now = perf_counter()
+        self._stage(name, now - self._last)
+        self._last = now
+
+    def detail(self, name: str, seconds: float) -> None:
+        self._stage(name, seconds)
+
+
+@contextmanager
+def _folder(output: Path) -> Iterator[Path]:
+    """Give a private folder beside `output`; put it in output's place if all goes well, else leave output as it was."""
+    parent = output.parent
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+    except OSError as fault:
+        raise AuditError(f"{parent}: the output folder cannot be made ({fault.strerror}).") from None
+    if output.exists() and not _is_report(output):
+        raise AuditError(f"{output}: the folder holds other things than a report; name a new or an older report's folder.")
+    building, previous = parent / f".{output.name}.building", parent / f".{output.name}.previous"
+    umask = os.umask(0o077)
+    try:
+        with FileLock(parent / f".{output.name}.lock", timeout=0):
+            if previous.exists() and not output.exists():
+                previous.rename(output)  # a run died between the two renames below
+            for leftover in (building, previous):
+                shutil.rmtree(leftover, ignore_errors=True)
+            building.mkdir()
+            try:
+                yield building
+            except BaseException:
+                shutil.rmtree(building, ignore_errors=True)
+                raise
+            shutil.rmtree(output.with_name(output.name + ".refused"), ignore_errors=True)
+            if output.exists():
+                output.rename(previous)
+            building.rename(output)
+            shutil.rmtree(previous, ignore_errors=True)
+    except Timeout:
+        raise AuditError(f"{output}: another run is writing this report; wait for it or name another --out.") from None
+    except PermissionError as fault:
+        raise AuditError(f"{parent}: the output folder cannot be written ({fault.strerror}).") from None
+    finally:
+        os.umask(umask)
+
+
+def _is_report(folder: Path) -> bool:
+    return folder.is_dir() and ((folder / "manifest.json").exists() or not any(folder.iterdir()))
+
+
+def _refuse(con: Any, checked: dict[str, Any], output: Path, building: Path) -> str:
+    """Keep the quarantine and the quality results of a run that is not to go on, and return the sentence."""
+    refused = output.with_name(output.name + ".refused")
+    shutil.rmtree(refused, ignore_errors=True)
+    refused.mkdir()
+    shutil.copytree(building / "quality", refused / "quality")
+    con.execute(
+        "COPY (SELECT * FROM quarantine ORDER BY ALL) TO ? (FORMAT csv, HEADER)", [str(refused / "quarantine.csv")]
+    )
+    critical = [item for item in checked["checks"] if item["severity"] == "critical" and not item["success"]]
+    told = "; ".join(f"{item['table']}: {item['why']}" for item in critical[:3])
+    more = f" and {len(critical) - 3} more" if len(critical) > 3 else ""
+    return (
+        f"The data fails {len(critical)} critical quality checks ({told}{more}), so no report was written. "
+        f"See {refused / 'quarantine.csv'} and {refused / 'quality'}; --quality warn goes on all the same."
+    )
+
+
+def _previous_counts(output: Path) -> dict[str, int] | None:
+    try:
+        counts = json.loads((output / "manifest.json").read_text(encoding="utf-8"))["rows"]
+    except (OSError, ValueError, KeyError):
+        return None
+    return {str(table): int(rows) for table, rows in counts.items()}
+
+
+def _write_manifest(con: Any, path: Path, ruleset: rules.RuleSet, period: str, errors: dict[str, str]) -> None:
+    """Write what the result rests on: inputs by hash, rules by fingerprint, references by edition, versions, counts."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    moment = datetime.fromtimestamp(int(epoch), UTC) if epoch else datetime.now(UTC)
+    files = con.execute(
+        "SELECT source_file, input, sha256, byte_count, rows_in, rows_loaded, rows_quarantined FROM intake_file ORDER BY ALL"
+    )
+    names = [item[0] for item in files.description]
+    manifest = {
+        "generated_at": moment.isoformat(timespec="seconds"),
+        "period": period,
+        "inputs": [dict(zip(names, row, strict=True)) for row in files.fetchall()],
+        "rows": {
+            table: con.execute(f'SELECT count(*) FROM "{table}"').fetchone()[0] for table in _COUNTED_TABLES
+        },
+        "rule_set": ruleset.fingerprint,
+        "rules": {rule.name: rule.fingerprint for rule in ruleset.rules},
+        "rule_errors": errors,
+        "reference_editions": {
+            reference: {"edition": edition, "covers_from": str(first), "covers_to": str(last)}
+            for reference, edition, first, last in con.execute(
+                "SELECT reference, edition, covers_from, covers_to FROM reference_edition ORDER BY ALL"
+            ).fetchall()
+        },
+        "versions": {
+            "python": platform.python_version(),
+            **{name: version(name) for name in ("therapy-audit", "duckdb", "great-expectations", "pandas", "pyarrow")},
+        },
+    }
+    path.write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+
+
+def from_inputs(config: Config | None, **given: Any) -> Config:
+    """Return the config with those of the given values that are not None put over it."""
+    return replace(config or Config(inputs={}), **{key: value for key, value in given.items() if value is not None})

@@ -1,0 +1,54 @@
+"""Findings -> report.html, findings.xlsx and the files: what the database says, laid out.
+
+Every number comes from sql/reports/*.sql. The same database gives the same bytes: no file holds a time of day.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from therapy_audit.report import tables
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import duckdb
+
+
+def write(
+    con: duckdb.DuckDBPyConnection,
+    folder: Path,
+    *,
+    period: str,
+    quality: Mapping[str, Any] | None,
+    report_rows: int = 10_000,
+    workbook_rows: int = 20_000,
+    with_text: bool = False,
+) -> dict[str, Any]:
+    """Write report.html, findings.xlsx, findings.parquet, findings.csv, coverage.csv, quarantine.csv, summary.json.
+
+    `con` holds the contract tables, the models and the results of a run (sql/schema.sql). `period` is the run's name
+    for its dates, `quality` what quality.check() returned. More findings than `report_rows` and `workbook_rows` are
+    left to the files, the smallest amounts first. Note text is shown only `with_text`. Returns the summary.
+    """
+    from therapy_audit.report import html, workbook
+
+    con.execute(tables.text("report_finding"))
+    try:
+        content = tables.content(con, period=period, quality=quality)
+        result = tables.summary(content)
+        tables.copy(con, "findings_file", folder / "findings.parquet")
+        tables.copy(con, "findings_file", folder / "findings.csv")
+        tables.copy(con, "coverage_file", folder / "coverage.csv")
+        tables.copy(con, "quarantine_file", folder / "quarantine.csv", rows=None)
+        html.write(folder / "report.html", content, tables.rows(
+            con, "findings_shown", rows=report_rows, with_text=with_text
+        ))  # fmt: skip
+        workbook.write(folder / "findings.xlsx", con, content, rows=workbook_rows)
+    finally:
+        con.execute("DROP TABLE IF EXISTS temp.report_finding")
+    text = json.dumps(result, indent=2, ensure_ascii=False, allow_nan=False)
+    (folder / "summary.json").write_text(text + "\n", encoding="utf-8")
+    return result

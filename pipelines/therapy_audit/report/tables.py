@@ -1,0 +1,108 @@
+"""The report's queries (sql/reports/), the files that are nothing but their rows, and the summary."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from therapy_audit import resources
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import duckdb
+
+Row = dict[str, Any]
+
+# What the report, the workbook and the summary all tell: one name, one query, one set of rows.
+_CONTENT = (
+    *("rules", "payers", "clinicians", "months", "kx_counts", "coverage_file", "not_evaluable_reasons"),
+    *("unmapped_payers", "reference_editions", "intake", "quarantine_reasons"),
+)
+_KX_PATIENTS = 40
+
+
+def text(name: str) -> str:
+    """Return a query's SQL."""
+    return (resources.folder("sql") / "reports" / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def rows(con: duckdb.DuckDBPyConnection, query: str, *, neutral: bool = False, **bound: Any) -> list[Row]:
+    """Return the rows of a query of sql/reports/, as dicts; `neutral` for a spreadsheet's cells."""
+    result = con.execute(_neutral(con, query, bound) if neutral else text(query), bound or None)
+    names = [column[0] for column in result.description or ()]
+    return [dict(zip(names, values, strict=True)) for values in result.fetchall()]
+
+
+def copy(con: duckdb.DuckDBPyConnection, query: str, path: Path, **bound: Any) -> None:
+    """Write a query's rows as Parquet or CSV, by the file's suffix; a CSV's texts are neutral to a spreadsheet."""
+    if path.suffix == ".csv":
+        con.execute(f"COPY (\n{_neutral(con, query, bound)}\n) TO $path (FORMAT csv, HEADER)", {**bound, "path": str(path)})
+    else:
+        options = "FORMAT parquet, COMPRESSION zstd"
+        con.execute(f"COPY (\n{text(query)}\n) TO $path ({options})", {**bound, "path": str(path)})
+
+
+def content(con: duckdb.DuckDBPyConnection, *, period: str, quality: Mapping[str, Any] | None) -> Row:
+    """Return {name: rows} of all that the report tells beside the findings themselves."""
+    found: Row = {name: rows(con, name) for name in _CONTENT}
+    return found | {
+        "period": period,
+        "quality": quality,
+        "headline": rows(con, "headline")[0],
+        "kx_patients": rows(con, "kx_patients", rows=_KX_PATIENTS),
+    }
+
+
+def summary(content: Row) -> Row:
+    """Return what summary.json holds; amounts are USD, no line counted twice in the two totals."""
+    headline, quality = content["headline"], content["quality"]
+    evaluated = {row["rule"]: row for row in content["coverage_file"]}
+    result = {
+        "period": content["period"],
+        "period_start": headline["period_start"].isoformat(),
+        "period_end": headline["period_end"].isoformat(),
+        **{key: headline[key] for key in ("lines_audited", "claims_audited", "patients", "findings")},
+        "findings_by_severity": {
+            severity: headline[column]
+            for severity, column in (("error", "errors"), ("warning", "warnings"), ("info", "infos"))
+        },
+        **{key: headline[key] for key in ("lines_with_findings", "overpayment_amount", "underpayment_amount")},
+        **{key: headline[key] for key in ("in_scope", "not_evaluable", "error")},
+        "rules": {
+            row["rule"]: {
+                **{key: row[key] for key in ("severity", "direction", "findings", "amount_at_risk")},
+                **{key: evaluated.get(row["rule"], {}).get(key, 0) for key in _OUTCOMES},
+            }
+            for row in sorted(content["rules"], key=lambda row: str(row["rule"]))
+        },
+        "unmapped_payers": [{"payer": row["payer"], "lines": row["lines"]} for row in content["unmapped_payers"]],
+        "stale_findings": headline["stale_findings"],
+        "stale_references": [row["reference"] for row in content["reference_editions"] if row["stale"]],
+        **{key: headline[key] for key in ("files", "rows_in", "rows_loaded", "rows_quarantined")},
+        "quality": quality and {key: quality[key] for key in ("success", "critical_failures", "warnings")},
+    }
+    return {key: _plain(value) for key, value in result.items()}
+
+
+_OUTCOMES = ("in_scope", "passed", "failed", "not_evaluable", "error")
+
+
+def _plain(value: Any) -> Any:
+    """Turn DECIMAL amounts into JSON numbers, at any depth."""
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, dict):
+        return {key: _plain(entry) for key, entry in value.items()}
+    return value
+
+
+def _neutral(con: duckdb.DuckDBPyConnection, query: str, bound: Mapping[str, Any]) -> str:
+    """Put an apostrophe before each text that a spreadsheet would take for a formula; numbers stay numbers."""
+    columns = con.execute(f"DESCRIBE\n{text(query)}", bound or None).fetchall()
+    listed = ", ".join(
+        rf"""regexp_replace("{name}", '^[=+\-@\t\r\n]', '''\0') AS "{name}" """ if kind == "VARCHAR" else f'"{name}"'
+        for name, kind, *_ in columns
+    )
+    return f"SELECT {listed} FROM (\n{text(query)}\n)"

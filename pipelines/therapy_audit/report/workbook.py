@@ -1,0 +1,182 @@
+"""findings.xlsx: the workbook that a reviewer works through, one row per finding, with a decision for each."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from therapy_audit.report import tables
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    import duckdb
+    from xlsxwriter.format import Format
+    from xlsxwriter.worksheet import Worksheet
+
+DISPOSITIONS = ("confirmed", "dismissed", "corrected", "refunded")
+REVIEW_COLUMNS = ("disposition", "reviewer", "reviewed_on", "note")
+_LAST_ROW = 1_048_575  # of a sheet, below its header
+_CELL = 32_767  # characters
+_WIDTHS = {
+    **{"disposition": 13, "reviewer": 14, "reviewed_on": 12, "note": 26, "finding_id": 20, "service_date": 12},
+    **{"amount_at_risk": 13, "title": 40, "message": 70, "remedy": 50, "citation": 50, "facts": 40, "reasons": 70},
+    **{"payer": 26, "provider_name": 24, "source_file": 26, "rule": 36, "reason": 70, "direction": 14, "claim_id": 16},
+}
+_COLOURS = {"error": "#F9DEDC", "warning": "#FFEBC2", "info": "#DCE9F9"}
+
+
+def write(path: Path, con: duckdb.DuckDBPyConnection, content: tables.Row, *, rows: int) -> None:
+    """Write the sheets Read me, Findings, Coverage and Quarantine; the largest `rows` findings (and refused rows)."""
+    import xlsxwriter
+
+    rows = min(rows, _LAST_ROW)
+    findings = tables.rows(con, "finding_sheet", neutral=True, rows=rows)
+    quarantine = tables.rows(con, "quarantine_file", neutral=True, rows=rows)
+    coverage = tables.rows(con, "coverage_file", neutral=True)
+    with xlsxwriter.Workbook(str(path), {"constant_memory": True, "strings_to_urls": False}) as book:
+        # A fixed date: the same findings give the same bytes.
+        book.set_properties({"title": "Therapy audit findings", "created": datetime(2000, 1, 1)})  # noqa: DTZ001
+        plain, wrapped = book.add_format({"valign": "top"}), book.add_format({"valign": "top", "text_wrap": True})
+        formats: dict[Any, Format] = {
+            Decimal: book.add_format({"valign": "top", "num_format": "$#,##0.00"}),
+            date: book.add_format({"valign": "top", "num_format": "yyyy-mm-dd"}),
+            int: book.add_format({"valign": "top", "num_format": "#,##0"}),
+            "identifier": book.add_format({"valign": "top", "num_format": "0"}),
+            "header": book.add_format({"bold": True, "bottom": 1, "bg_color": "#E8ECF1", "valign": "top"}),
+            "fill_in": book.add_format({"valign": "top", "bg_color": "#FFFBE6", "border": 1, "border_color": "#E5DFC3"}),
+            "fill_in_date": book.add_format(
+                {"valign": "top", "bg_color": "#FFFBE6", "border": 1, "border_color": "#E5DFC3", "num_format": "yyyy-mm-dd"}
+            ),
+            "severity": book.add_format({"valign": "top"}),
+            str: plain,
+            "wrapped": wrapped,
+        }
+        heading = book.add_format({"bold": True, "font_size": 14})
+        bold = book.add_format({"bold": True, "valign": "top"})
+
+        sheet = book.add_worksheet("Read me")
+        sheet.set_column(0, 0, 34)
+        sheet.set_column(1, 1, 100)
+        for number, (label, value) in enumerate(_read_me(content, len(findings), len(quarantine))):
+            if value is None:
+                sheet.write_string(number, 0, label, heading)
+                continue
+            sheet.write_string(number, 0, label, bold)
+            _cell(sheet, number, 1, value, {**formats, str: wrapped})
+
+        sheet = book.add_worksheet("Findings")
+        names = [*REVIEW_COLUMNS, *(findings[0] if findings else ("amount_at_risk", "message", "finding_id"))]
+        _header(sheet, names, len(findings), formats["header"], frozen=1)
+        for number, finding in enumerate(findings, start=1):
+            for column, name in enumerate(REVIEW_COLUMNS):
+                sheet.write_blank(number, column, None, formats["fill_in_date" if name == "reviewed_on" else "fill_in"])
+            _row(sheet, number, finding.items(), formats, first=len(REVIEW_COLUMNS))
+        if findings:
+            last = len(findings)
+            sheet.data_validation(1, 0, last, 0, {
+                "validate": "list", "source": list(DISPOSITIONS), "error_title": "Disposition",
+                "error_message": "Choose " + ", ".join(DISPOSITIONS) + ", or leave it empty.",
+            })  # fmt: skip
+            sheet.data_validation(1, 2, last, 2, {
+                "validate": "date", "criteria": ">", "value": date(2000, 1, 1), "error_title": "Date",
+                "error_message": "Write a date, such as 2026-07-31.",
+            })  # fmt: skip
+            column = names.index("severity")
+            for severity, colour in _COLOURS.items():
+                sheet.conditional_format(1, column, last, column, {
+                    "type": "cell", "criteria": "==", "value": f'"{severity}"',
+                    "format": book.add_format({"bg_color": colour}),
+                })  # fmt: skip
+        sheet.set_landscape()
+        sheet.fit_to_pages(1, 0)
+        sheet.repeat_rows(0)
+
+        for title, listed, empty in (
+            ("Coverage", coverage, ("rule", "title")),
+            ("Quarantine", quarantine, ("source_file", "source_row", "reason")),
+        ):
+            sheet = book.add_worksheet(title)
+            _header(sheet, list(listed[0] if listed else empty), len(listed), formats["header"])
+            for number, row in enumerate(listed, start=1):
+                _row(sheet, number, row.items(), formats)
+
+
+def _read_me(content: tables.Row, findings: int, quarantined: int) -> list[tuple[str, Any]]:
+    """Return the first sheet's lines, (label, value); a heading where the value is None."""
+    headline = content["headline"]
+    stale = [row for row in content["reference_editions"] if row["stale"]]
+    capped = findings < headline["findings"]
+    return [
+        ("Therapy audit findings", None),
+        ("Period", f"{content['period']} (service dates {headline['period_start']} to {headline['period_end']})"),
+        ("What this is", "Claim lines that may not survive an audit, one row per finding, the largest amounts first. "
+         "A finding is a question to check against the record, not a verdict."),
+        ("Totals", None),
+        ("At risk of repayment", headline["overpayment_amount"]),
+        ("Under-billed", headline["underpayment_amount"]),
+        ("How totals count", "Each claim line's dollars count once, with the finding that puts most at risk on it. "
+         "So the column amount_at_risk adds up to more where a line has several findings."),
+        ("Lines audited", headline["lines_audited"]),
+        ("Findings", headline["findings"]),
+        ("Errors", headline["errors"]),
+        ("Warnings", headline["warnings"]),
+        ("For information", headline["infos"]),
+        ("Checks not evaluable", headline["not_evaluable"]),
+        ("Rows refused at intake", headline["rows_quarantined"]),
+        ("On this workbook", None),
+        ("Findings sheet", f"The {findings:,} largest of {headline['findings']:,} findings; "
+         "all are in findings.parquet and findings.csv." if capped else f"All {findings:,} findings."),
+        ("Quarantine sheet", f"{quarantined:,} rows"
+         + (" of more; all are in quarantine.csv." if quarantined < headline["rows_quarantined"] else ".")),
+        ("How to work through it", "Filter the Findings sheet by rule or payer. For each row, check the record, then "
+         "choose a disposition and write reviewer, reviewed_on and, where it helps, a note (the yellow columns). "
+         "Leave the other columns as they are: finding_id is how the decision is found again next month."),
+        ("confirmed", "The finding is right; what to do about it is still open."),
+        ("dismissed", "The finding is legitimately fine; say why in the note."),
+        ("corrected", "A corrected claim was sent."),
+        ("refunded", "The money was returned."),
+        ("Legend", None),
+        ("error", "The line breaks a rule that is cited."),
+        ("warning", "The line may break a rule: someone has to look."),
+        ("info", "Good to know; no fault in itself."),
+        ("overpayment", "Paid, or to be paid, more than the record supports."),
+        ("underpayment", "Billed less than the record supports."),
+        ("compliance", "No dollars of its own, but an auditor would ask."),
+        ("not_evaluable", "Something was missing, so the rule could not be judged. This is never a pass."),
+        ("stale_reference", "Judged with a reference table that is older than the service date."),
+        ("An apostrophe at the start", "Put before texts that a spreadsheet would take for a formula."),
+        *(("Reference to renew", f"{row['reference']}, edition {row['edition']}, covers up to {row['covers_to']} "
+           f"({row['findings']:,} findings after it). Load {row['official_file']}.") for row in stale),
+    ]  # fmt: skip
+
+
+def _header(sheet: Worksheet, names: Sequence[str], count: int, style: Format, frozen: int = 0) -> None:
+    """Write the header, with a filter, widths, and the header (and first columns) kept in view."""
+    for column, name in enumerate(names):
+        sheet.set_column(column, column, _WIDTHS.get(name, max(10, len(name) + 3)))
+    for column, name in enumerate(names):
+        sheet.write_string(0, column, name, style)
+    sheet.autofilter(0, 0, max(count, 1), len(names) - 1)
+    sheet.freeze_panes(1, frozen)
+
+
+def _row(sheet: Worksheet, number: int, cells: Iterable[tuple[str, Any]], formats: dict[Any, Format], first: int = 0) -> None:
+    for column, (name, value) in enumerate(cells, start=first):
+        if name in ("claim_line_number", "source_row"):
+            sheet.write_number(number, column, value, formats["identifier"]) if value is not None else None
+        else:
+            _cell(sheet, number, column, value, formats)
+
+
+def _cell(sheet: Worksheet, row: int, column: int, value: Any, formats: dict[Any, Format]) -> None:
+    if value is None:
+        return
+    if isinstance(value, date):
+        sheet.write_datetime(row, column, value, formats[date])
+    elif isinstance(value, (int, Decimal)):
+        sheet.write_number(row, column, value, formats[type(value)])
+    else:
+        sheet.write_string(row, column, str(value)[:_CELL], formats[str])

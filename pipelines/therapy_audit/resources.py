@@ -1,0 +1,26 @@
+"""Where the bundled sql/, rules/ and data/ folders are: inside an installed package, or in the checkout."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+_CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+def folder(name: str) -> Traversable:
+    """Return a bundled top-level folder: `sql`, `rules` or `data`."""
+    bundled = files(__package__) / name
+    return bundled if bundled.is_dir() else _CHECKOUT / name
+
+
+def texts(root: Traversable, suffix: str, prefix: str = "") -> dict[str, str]:
+    """Return {path without suffix, parts joined by '.': content} of all files below a folder, in path order."""
+    found: dict[str, str] = {}
+    for entry in sorted(root.iterdir(), key=lambda item: item.name):
+        if entry.is_dir():
+            found |= texts(entry, suffix, f"{prefix}{entry.name}.")
+        elif entry.name.endswith(suffix):
+            found[prefix + entry.name.removesuffix(suffix)] = entry.read_text(encoding="utf-8")
+    return found

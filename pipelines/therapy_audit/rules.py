@@ -1,0 +1,232 @@
+"""Rules, parameters and plans as read from rules/: data, checked on loading, never code."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from therapy_audit import resources
+from therapy_audit.errors import AuditError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+SEVERITIES = ("error", "warning", "info")
+DIRECTIONS = ("overpayment", "underpayment", "compliance")
+GRAINS = ("line", "visit", "episode", "activity")
+UNIT_METHODS = ("cms", "midpoint")
+FAR_FUTURE = date(9999, 12, 31)
+
+_RULE_KEYS = {
+    "title": True, "severity": True, "direction": True, "grain": True, "plans": True, "effective_from": True,
+    "message": True, "references": True, "effective_to": False, "applies_to": False, "requires": False,
+    "parameters": False, "reference_tables": False, "query": False, "remedy": False, "exceptions": False,
+    "status": False,
+}  # fmt: skip
+_PARAMETER_KEYS = {"title": True, "unit": True, "values": True, "known_until": True, "references": True, "notes": False}
+_PLAN_KEYS = {"title": True, "unit_method": True, "counts_toward_kx_threshold": True, "source": True}
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Where a rule or value stands: a title with its section, and an address where there is one."""
+
+    title: str
+    href: str | None = None
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule: what it finds (rules/<path>.yaml) and how (sql/checks/<query>.sql)."""
+
+    name: str
+    title: str
+    severity: str
+    direction: str
+    grain: str
+    plans: tuple[str, ...] | Mapping[str, str]  # plan names, ("*",) for every plan, or {trait: value} of plans.yaml
+    effective_from: date
+    message: str
+    references: tuple[Reference, ...]
+    sql: str
+    fingerprint: str
+    effective_to: date = FAR_FUTURE
+    applies_to: str | None = None  # a yes-or-no column of the grain's table: the rows that the rule is about
+    requires: Mapping[str, str] = field(default_factory=dict)  # column: reason when it is null
+    parameters: Mapping[str, str] = field(default_factory=dict)  # name in the SQL: parameter
+    reference_tables: tuple[str, ...] = ()
+    remedy: str | None = None
+    exceptions: tuple[str, ...] = ()
+    status: str = "stable"
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A value by key and date. The last value of a key holds until `known_until` and not a day longer."""
+
+    name: str
+    title: str
+    unit: str
+    values: Mapping[str, Mapping[date, float]]
+    known_until: date
+    references: tuple[Reference, ...]
+
+    def rows(self) -> list[tuple[str, str, date, date, float]]:
+        """Return the rows of table `parameter`: name, key, effective_from, effective_to, value."""
+        found = []
+        for key, by_date in self.values.items():
+            starts = sorted(by_date)
+            ends = [date.fromordinal(following.toordinal() - 1) for following in starts[1:]] + [self.known_until]
+            found += [(self.name, key, start, end, by_date[start]) for start, end in zip(starts, ends, strict=True)]
+        return found
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A plan that rules speak of, with the traits that rules may select by."""
+
+    name: str
+    title: str
+    unit_method: str
+    counts_toward_kx_threshold: bool
+    source: str
+
+
+@dataclass(frozen=True)
+class RuleSet:
+    """All that rules/ holds. `payer_patterns` are (pattern, plan) in order; the first that fits wins."""
+
+    rules: tuple[Rule, ...]
+    parameters: tuple[Parameter, ...]
+    plans: tuple[Plan, ...]
+    payer_patterns: tuple[tuple[str, str], ...]
+
+    @property
+    def fingerprint(self) -> str:
+        """Return one hash over all rules, for the manifest."""
+        return _digest(*(rule.fingerprint for rule in self.rules))
+
+
+def load() -> RuleSet:
+    """Read rules/ and return it; AuditError names all that is wrong, file by file."""
+    folder = resources.folder("rules")
+    checks = resources.texts(resources.folder("sql") / "checks", ".sql")
+    plans, patterns = _plans((folder / "plans.yaml").read_text(encoding="utf-8"))
+    parameters = tuple(
+        parameter(name, text) for name, text in resources.texts(folder / "parameters", ".yaml").items()
+    )
+    known_parameters = {item.name for item in parameters}
+    found: list[Rule] = []
+    faults: list[str] = []
+    for authority in ("clinic", "medicare", "payers"):
+        for name, text in resources.texts(folder / authority, ".yaml", f"{authority}.").items():
+            try:
+                found.append(rule(name, text, checks, {plan.name for plan in plans}, known_parameters))
+            except AuditError as fault:
+                faults.append(str(fault))
+    if faults:
+        raise AuditError("\n".join(faults))
+    return RuleSet(tuple(sorted(found, key=lambda item: item.name)), parameters, plans, patterns)
+
+
+def rule(
+    name: str, text: str, checks: Mapping[str, str], plan_names: Iterable[str], parameter_names: Iterable[str]
+) -> Rule:
+    """Read one rule's YAML. AuditError says the file, the key and what would be right."""
+    where = f"rules/{name.replace('.', '/')}.yaml"
+    raw = _mapping(text, where, _RULE_KEYS, "A rule")
+    for key, allowed in (("severity", SEVERITIES), ("direction", DIRECTIONS), ("grain", GRAINS)):
+        if raw[key] not in allowed:
+            raise AuditError(f"{where}: {key} '{raw[key]}' is not one of {', '.join(allowed)}.")
+    plans = raw["plans"]
+    if isinstance(plans, list):
+        unknown = set(plans) - set(plan_names) - {"*"}
+        if unknown or not plans:
+            raise AuditError(
+                f"{where}: plans {sorted(unknown)} are not in rules/plans.yaml, which knows {', '.join(plan_names)}."
+            )
+        plans = tuple(plans)
+    elif not (isinstance(plans, dict) and set(plans) <= {"unit_method", "counts_toward_kx_threshold"}):
+        raise AuditError(f"{where}: plans is either a list of plan names ('*' for all) or a trait such as unit_method.")
+    parameters = raw.get("parameters", {})
+    for parameter_name in parameters.values():
+        if parameter_name not in parameter_names:
+            raise AuditError(f"{where}: parameter '{parameter_name}' has no file in rules/parameters/.")
+    query = raw.get("query", name.rpartition(".")[2])
+    if query not in checks:
+        raise AuditError(f"{where}: there is no sql/checks/{query}.sql; write it, or name another rule's with query:.")
+    return Rule(
+        name=name,
+        plans=plans,
+        sql=checks[query],
+        fingerprint=_digest(text, checks[query]),
+        references=_references(raw["references"], where),
+        reference_tables=tuple(raw.get("reference_tables", ())),
+        exceptions=tuple(raw.get("exceptions", ())),
+        **{key: raw[key] for key in ("title", "severity", "direction", "grain", "effective_from", "message")},
+        **{
+            key: raw[key]
+            for key in ("effective_to", "applies_to", "requires", "parameters", "remedy", "status")
+            if key in raw
+        },
+    )
+
+
+def parameter(name: str, text: str) -> Parameter:
+    """Read one parameter's YAML: values by key and date. AuditError says the file, the key and what would be right."""
+    where = f"rules/parameters/{name.replace('.', '/')}.yaml"
+    raw = _mapping(text, where, _PARAMETER_KEYS, "A parameter")
+    for key, by_date in raw["values"].items():
+        if not isinstance(by_date, dict) or not by_date or not all(isinstance(day, date) for day in by_date):
+            raise AuditError(f"{where}: the values of '{key}' must be by date, such as {{2026-01-01: 2480}}.")
+        if max(by_date) > raw["known_until"]:
+            raise AuditError(f"{where}: known_until {raw['known_until']} lies before the last value of '{key}'.")
+    return Parameter(
+        name, raw["title"], raw["unit"], raw["values"], raw["known_until"], _references(raw["references"], where)
+    )
+
+
+def _plans(text: str) -> tuple[tuple[Plan, ...], tuple[tuple[str, str], ...]]:
+    where = "rules/plans.yaml"
+    raw = _mapping(text, where, {"plans": True, "payers": True}, "The file")
+    plans = []
+    for name, traits in raw["plans"].items():
+        _check_keys(traits, f"{where}, plan {name}", _PLAN_KEYS, "A plan")
+        if traits["unit_method"] not in UNIT_METHODS:
+            raise AuditError(f"{where}: unit_method of {name} is not one of {', '.join(UNIT_METHODS)}.")
+        plans.append(Plan(name, **traits))
+    return tuple(plans), tuple((payer["pattern"], payer["plan"]) for payer in raw["payers"])
+
+
+def _references(raw: Any, where: str) -> tuple[Reference, ...]:
+    if not raw:
+        raise AuditError(f"{where}: references is empty. Name the title with its section, and href where there is one.")
+    return tuple(Reference(**item) for item in raw)
+
+
+def _mapping(text: str, where: str, keys: Mapping[str, bool], what: str) -> dict[str, Any]:
+    try:
+        raw = yaml.safe_load(text)
+    except yaml.YAMLError as fault:
+        raise AuditError(f"{where}: not readable as YAML ({str(fault).splitlines()[0]}).") from None
+    _check_keys(raw, where, keys, what)
+    return dict(raw)
+
+
+def _check_keys(raw: Any, where: str, keys: Mapping[str, bool], what: str) -> None:
+    if not isinstance(raw, dict):
+        raise AuditError(f"{where}: {what} must be a mapping with the keys {', '.join(keys)}.")
+    for key in raw:
+        if key not in keys:
+            raise AuditError(f"{where}: unknown key '{key}'. {what} may have: {', '.join(keys)}.")
+    for key, needed in keys.items():
+        if needed and key not in raw:
+            raise AuditError(f"{where}: key '{key}' is missing. {what} must have: {', '.join(k for k in keys if keys[k])}.")
+
+
+def _digest(*texts: str) -> str:
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16]

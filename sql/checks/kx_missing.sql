@@ -1,0 +1,13 @@
+-- A line that begins at or past the year's threshold carries KX. PT and SLP share one threshold; OT has its own.
+SELECT
+    ledger.claim_id,
+    ledger.claim_line_number,
+    ledger.line_amount AS amount_at_risk,
+    ledger.pool,
+    ledger.year,
+    ledger.balance_before,
+    ledger.allowed_amount,
+    ledger.threshold,
+    ledger.opening_balance
+FROM ledger_in_scope($rule) AS ledger
+WHERE ledger.balance_before >= ledger.threshold AND NOT ledger.has_kx

@@ -1,0 +1,18 @@
+-- The line that takes the year's total past the threshold: common practice puts KX on it already.
+SELECT
+    ledger.claim_id,
+    ledger.claim_line_number,
+    ledger.line_amount AS amount_at_risk,
+    ledger.pool,
+    ledger.year,
+    ledger.balance_before,
+    ledger.allowed_amount,
+    ledger.balance_after,
+    ledger.threshold,
+    ledger.opening_balance
+FROM ledger_in_scope($rule) AS ledger
+WHERE
+    ledger.balance_before < ledger.threshold
+    AND ledger.balance_after > ledger.threshold
+    AND NOT ledger.has_kx
+    AND ledger.balance_known

@@ -1,0 +1,10 @@
+-- The day's note exists, but charts no service under the code that was billed.
+SELECT
+    line.claim_id,
+    line.claim_line_number,
+    line.line_amount AS amount_at_risk,
+    line.hcpcs_code,
+    line.note_id
+FROM in_scope($rule) AS line
+ANTI JOIN note_day_code USING (patient_id, service_date, discipline, hcpcs_code)
+WHERE line.therapy AND line.services_coded

@@ -1,0 +1,12 @@
+-- The day's timed minutes earn more units than were billed: no minute from the eighth on is thrown away.
+SELECT
+    claim_id,
+    claim_line_number,
+    (units_allowed - timed_units_billed) * unit_amount AS amount_at_risk,
+    timed_units_billed AS units_billed,
+    timed_minutes AS minutes,
+    units_allowed,
+    billed_by_code,
+    minutes_by_code
+FROM visits_in_scope($rule)
+WHERE timed_units_billed BETWEEN 1 AND units_allowed - 1

@@ -1,0 +1,13 @@
+-- Each code on its own: a code's minutes earn more units than were billed for it.
+SELECT
+    claim_id,
+    claim_line_number,
+    units_under_midpoint * unit_amount AS amount_at_risk,
+    timed_units_billed AS units_billed,
+    midpoint_units AS units_allowed,
+    units_under_midpoint AS units_under,
+    billed_by_code,
+    midpoint_by_code,
+    minutes_by_code
+FROM visits_in_scope($rule)
+WHERE code_minutes IS NOT NULL AND units_under_midpoint > 0 AND units_over_midpoint = 0

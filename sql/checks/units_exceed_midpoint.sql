@@ -1,0 +1,13 @@
+-- Each code on its own: a unit is earned when more than half of its 15 minutes is passed, and minutes are not pooled.
+SELECT
+    claim_id,
+    claim_line_number,
+    units_over_midpoint * unit_amount AS amount_at_risk,
+    timed_units_billed AS units_billed,
+    midpoint_units AS units_allowed,
+    units_over_midpoint AS units_over,
+    billed_by_code,
+    midpoint_by_code,
+    minutes_by_code
+FROM visits_in_scope($rule)
+WHERE code_minutes IS NOT NULL AND units_over_midpoint > 0

@@ -1,0 +1,123 @@
+-- Each skilled activity of an episode, visit by visit: since which visit its text, and its measures, stay the same.
+-- Measures are assist level, cue level, difficulty and the numbers in the text other than minutes and clock times.
+WITH service AS (
+    SELECT
+        note_service.patient_id,
+        note_minutes.discipline,
+        note_service.hcpcs_code,
+        note_service.service_date,
+        min(note_service.note_id) AS note_id,
+        lower(string_agg(
+            coalesce(note_service.text, visit_note.text), ' ' ORDER BY note_service.note_id, note_service.service_number
+        )) AS text,
+        string_agg(
+            concat_ws('|', note_service.assist_level, note_service.cue_level, note_service.difficulty),
+            ' ' ORDER BY note_service.note_id, note_service.service_number
+        ) AS levels,
+        min(note_service.assist_level) AS assist_level
+    FROM note_service
+    INNER JOIN note_minutes ON note_service.note_id = note_minutes.note_id
+    INNER JOIN visit_note ON note_service.note_id = visit_note.note_id
+    INNER JOIN procedure_code
+        ON note_service.hcpcs_code = procedure_code.hcpcs_code AND procedure_code.skilled_activity
+    GROUP BY note_service.patient_id, note_minutes.discipline, note_service.hcpcs_code, note_service.service_date
+),
+
+measured AS (
+    SELECT
+        *,
+        -- hash() of a null is a number, so a missing text must be kept out of it.
+        CASE WHEN trim(text) <> '' THEN hash(trim(regexp_replace(text, '[^a-z0-9]+', ' ', 'g'))) END AS text_key,
+        list_sort(regexp_extract_all(
+            regexp_replace(text, '[0-9]{1,2}:[0-9]{2}|[0-9]+ ?-?(min|minutes|mins)\b', ' ', 'g'), '[0-9]+(\.[0-9]+)?'
+        )) AS numbers
+    FROM service
+),
+
+keyed AS (
+    SELECT
+        *,
+        CASE WHEN trim(levels) <> '' OR len(numbers) > 0 THEN hash(levels, numbers) END AS measure_key,
+        regexp_matches(text, 'plateau') AS mentions_plateau
+    FROM measured
+),
+
+billed AS (
+    SELECT
+        patient_id,
+        discipline,
+        service_date,
+        hcpcs_code,
+        min({'claim_id': claim_id, 'claim_line_number': claim_line_number}) AS first_line,
+        sum(line_amount) AS amount
+    FROM therapy_line
+    WHERE skilled_activity
+    GROUP BY patient_id, discipline, service_date, hcpcs_code
+),
+
+placed AS (
+    SELECT
+        keyed.*,
+        episode_day.plan,
+        episode_day.episode_start,
+        coalesce(billed.first_line.claim_id, episode_day.claim_id) AS claim_id,
+        coalesce(billed.first_line.claim_line_number, episode_day.claim_line_number) AS claim_line_number,
+        coalesce(billed.amount, 0.00) AS amount,
+        keyed.text_key IS DISTINCT FROM lag(keyed.text_key) OVER visit_order OR keyed.text_key IS NULL AS text_changed,
+        -- A documented plateau or a new plan is a decision about the missing change: the count begins again.
+        keyed.measure_key IS DISTINCT FROM lag(keyed.measure_key) OVER visit_order
+        OR keyed.measure_key IS NULL
+        OR keyed.mentions_plateau
+        OR episode_day.has_new_plan AS measure_changed
+    FROM keyed
+    INNER JOIN episode_day
+        ON
+            keyed.patient_id = episode_day.patient_id
+            AND keyed.discipline = episode_day.discipline
+            AND keyed.service_date = episode_day.service_date
+    LEFT JOIN billed
+        ON
+            keyed.patient_id = billed.patient_id
+            AND keyed.discipline = billed.discipline
+            AND keyed.service_date = billed.service_date
+            AND keyed.hcpcs_code = billed.hcpcs_code
+    WINDOW visit_order AS (
+        PARTITION BY keyed.patient_id, keyed.discipline, keyed.hcpcs_code, episode_day.episode_start
+        ORDER BY keyed.service_date
+    )
+),
+
+run AS (
+    SELECT
+        *,
+        max(CASE WHEN text_changed THEN service_date END) OVER visit_order AS text_since,
+        max(CASE WHEN measure_changed THEN service_date END) OVER visit_order AS measure_since
+    FROM placed
+    WINDOW visit_order AS (
+        PARTITION BY patient_id, discipline, hcpcs_code, episode_start ORDER BY service_date
+    )
+)
+
+SELECT
+    patient_id,
+    discipline,
+    hcpcs_code,
+    service_date,
+    plan,
+    episode_start,
+    note_id,
+    claim_id,
+    claim_line_number,
+    assist_level,
+    text_key,
+    measure_key,
+    amount,
+    text_since,
+    row_number() OVER (
+        PARTITION BY patient_id, discipline, hcpcs_code, episode_start, text_since ORDER BY service_date
+    ) AS text_visits,
+    measure_since,
+    row_number() OVER (
+        PARTITION BY patient_id, discipline, hcpcs_code, episode_start, measure_since ORDER BY service_date
+    ) AS measure_visits
+FROM run

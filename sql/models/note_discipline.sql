@@ -1,0 +1,16 @@
+-- Each note's discipline: as the note says, else its clinician's, else what the clinician's credential tells.
+SELECT
+    visit_note.note_id,
+    visit_note.patient_id,
+    visit_note.service_date,
+    coalesce(
+        visit_note.discipline,
+        provider.discipline,
+        CASE
+            WHEN visit_note.clinician_credential IN ('PT', 'PTA') THEN 'PT'
+            WHEN visit_note.clinician_credential IN ('OT', 'OTA') THEN 'OT'
+            WHEN visit_note.clinician_credential = 'SLP' THEN 'SLP'
+        END
+    ) AS discipline
+FROM visit_note
+LEFT JOIN provider ON visit_note.rendering_npi = provider.npi

@@ -1,0 +1,68 @@
+-- Each claim line with its plan, its discipline, how its code is counted, what it is worth and what its day's note holds.
+WITH remitted AS (
+    SELECT
+        claim_id,
+        claim_line_number,
+        sum(allowed_amount) AS allowed_amount
+    FROM remittance_line
+    WHERE claim_line_number IS NOT NULL
+    GROUP BY claim_id, claim_line_number
+),
+
+-- The days for which notes were given at all: a line outside them cannot be held against its note.
+note_span AS (
+    SELECT
+        min(service_date) AS first_note_date,
+        max(service_date) AS last_note_date
+    FROM visit_note
+)
+
+SELECT
+    claim_line.claim_id,
+    claim_line.claim_line_number,
+    claim_line.patient_id,
+    claim_line.payer,
+    payer_plan.plan,
+    claim_line.service_date,
+    claim_line.hcpcs_code,
+    claim_line.modifiers,
+    claim_line.units,
+    coalesce(claim_line.allowed_amount, remitted.allowed_amount) AS allowed_amount,
+    coalesce(
+        claim_line.allowed_amount, remitted.allowed_amount, claim_line.paid_amount, claim_line.charge_amount, 0.00
+    )::DECIMAL(12, 2) AS line_amount,
+    claim_line.rendering_npi,
+    claim_line.billing_npi,
+    line_discipline.discipline,
+    line_discipline.discipline_modifier_count,
+    line_discipline.modifier_discipline,
+    line_discipline.code_discipline,
+    line_discipline.clinician_discipline,
+    line_discipline.therapy,
+    coalesce(procedure_code.kind = 'timed_15', FALSE) AS timed,
+    coalesce(procedure_code.always_therapy, FALSE) AS always_therapy,
+    coalesce(procedure_code.skilled_activity, FALSE) AS skilled_activity,
+    list_has_any(claim_line.modifiers, (SELECT list(modifier) FROM modifier_code WHERE distinct_service))
+        AS distinct_service,
+    list_has_any(claim_line.modifiers, (SELECT list(modifier) FROM modifier_code WHERE ncci_bypass)) AS ncci_bypass,
+    list_contains(claim_line.modifiers, 'KX') AS has_kx,
+    CASE
+        WHEN claim_line.service_date BETWEEN note_span.first_note_date AND note_span.last_note_date THEN TRUE
+    END AS notes_given,
+    note_day.note_id,
+    CASE WHEN note_day.services_coded THEN TRUE END AS services_coded
+FROM claim_line
+INNER JOIN line_discipline
+    ON
+        claim_line.claim_id = line_discipline.claim_id
+        AND claim_line.claim_line_number = line_discipline.claim_line_number
+CROSS JOIN note_span
+LEFT JOIN payer_plan ON claim_line.payer = payer_plan.payer
+LEFT JOIN procedure_code ON claim_line.hcpcs_code = procedure_code.hcpcs_code
+LEFT JOIN note_day
+    ON
+        claim_line.patient_id = note_day.patient_id
+        AND claim_line.service_date = note_day.service_date
+        AND line_discipline.discipline = note_day.discipline
+LEFT JOIN remitted
+    ON claim_line.claim_id = remitted.claim_id AND claim_line.claim_line_number = remitted.claim_line_number

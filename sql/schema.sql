@@ -1,0 +1,294 @@
+-- The contract: what each table holds, what one row is, each column's meaning, unit and whether it may be null.
+-- Intake fills these tables; everything to the right (quality, models, checks, reports) reads them and never a file.
+-- Every row carries source_file and source_row (1 is the header or first record of the file), so that each finding
+-- leads back to a line of a file.
+
+-- One row per billed service line, as the claim export has it.
+CREATE TABLE claim_line (
+    claim_id VARCHAR NOT NULL, -- the export's claim or account number; made from patient and date where it has none
+    claim_line_number INTEGER NOT NULL, -- 1, 2, ... within the claim; unique with claim_id
+    patient_id VARCHAR NOT NULL,
+    payer VARCHAR, -- as the export spells it
+    service_date DATE NOT NULL,
+    hcpcs_code VARCHAR NOT NULL, -- five characters, upper case
+    modifiers VARCHAR [] NOT NULL, -- upper case, in the order billed; empty where there is none
+    units INTEGER, -- units billed
+    charge_amount DECIMAL(12, 2), -- USD billed for the line
+    allowed_amount DECIMAL(12, 2), -- USD allowed by the payer, deductible and coinsurance included
+    paid_amount DECIMAL(12, 2), -- USD paid by the payer
+    rendering_npi VARCHAR,
+    billing_npi VARCHAR,
+    discipline VARCHAR, -- PT, OT or SLP where the export says so
+    place_of_service VARCHAR,
+    diagnosis_codes VARCHAR [] NOT NULL,
+    received_date DATE, -- when the payer received the claim
+    claim_frequency_code VARCHAR, -- 1 original, 7 replacement, 8 void
+    original_claim_id VARCHAR, -- the claim that a replacement or void refers to
+    source_file VARCHAR NOT NULL,
+    source_row BIGINT NOT NULL
+);
+
+-- One row per visit note: a patient's record of one visit with one clinician.
+CREATE TABLE visit_note (
+    note_id VARCHAR NOT NULL, -- unique; made from patient, date, discipline and clinician where the export has none
+    patient_id VARCHAR NOT NULL,
+    service_date DATE NOT NULL,
+    discipline VARCHAR, -- PT, OT or SLP
+    rendering_npi VARCHAR,
+    clinician_credential VARCHAR, -- PT, PTA, OT, OTA, SLP, ... of the writer
+    note_type VARCHAR, -- evaluation, reevaluation, daily, progress_report, recertification, discharge
+    total_timed_minutes INTEGER, -- minutes of all timed codes together, as the note states them
+    total_minutes INTEGER, -- total treatment minutes, timed and untimed
+    signed_date DATE,
+    cosigned_date DATE,
+    text VARCHAR, -- the note's narrative
+    source_file VARCHAR NOT NULL,
+    source_row BIGINT NOT NULL
+);
+
+-- One row per intervention within a note.
+CREATE TABLE note_service (
+    note_id VARCHAR NOT NULL,
+    service_number INTEGER NOT NULL, -- 1, 2, ... within the note; unique with note_id
+    patient_id VARCHAR NOT NULL,
+    service_date DATE NOT NULL,
+    hcpcs_code VARCHAR, -- the code that the intervention is charted under
+    minutes INTEGER, -- one-on-one minutes, therapist and assistant together
+    assistant_minutes INTEGER, -- of these, by an assistant
+    start_time TIME,
+    stop_time TIME,
+    assist_level VARCHAR, -- independent, modified_independent, supervision, contact_guard, minimal, moderate, maximal, dependent
+    cue_level VARCHAR, -- none, minimal, moderate, maximal
+    difficulty VARCHAR, -- the task's grade, load or complexity as the export has it
+    goal_id VARCHAR,
+    text VARCHAR, -- the intervention's narrative
+    source_file VARCHAR NOT NULL,
+    source_row BIGINT NOT NULL
+);
+
+-- One row per plan of care (or its recertification) of a patient and discipline.
+CREATE TABLE plan_of_care (
+    plan_of_care_id VARCHAR NOT NULL,
+    patient_id VARCHAR NOT NULL,
+    discipline VARCHAR,
+    start_date DATE NOT NULL,
+    end_date DATE,
+    certified_date DATE, -- physician's or NPP's dated signature
+    sent_date DATE, -- when the plan was sent to the referrer
+    referral_date DATE, -- signed and dated order or referral on file
+    source_file VARCHAR NOT NULL,
+    source_row BIGINT NOT NULL
+);
+
+-- One row per payer authorization.
+CREATE TABLE "authorization" (
+    authorization_id VARCHAR NOT NULL,
+    patient_id VARCHAR NOT NULL,
+    payer VARCHAR,
+    discipline VARCHAR,
+    start_date DATE NOT NULL,
+    end_date DATE,
+    visits_authorized INTEGER,
+    units_authorized INTEGER,
+    source_file VARCHAR NOT NULL,
+    source_row BIGINT NOT NULL
+);
+
+-- One row per clinician.
+CREATE TABLE provider (
+    npi VARCHAR NOT NULL, -- unique
+    provider_name VARCHAR,
+    discipline VARCHAR, -- PT, OT or SLP; null for physicians and others
+    credential VARCHAR, -- PT, PTA, OT, OTA, SLP, MD, DO, NP, PA, ...
+    source_file VARCHAR NOT NULL,
+    source_row BIGINT NOT NULL
+);
+
+-- One row per patient, year and pool: what other providers' therapy had used before the first claim given here.
+CREATE TABLE patient_opening_balance (
+    patient_id VARCHAR NOT NULL,
+    year INTEGER NOT NULL,
+    pool VARCHAR NOT NULL, -- PT+SLP or OT
+    amount DECIMAL(12, 2) NOT NULL, -- USD allowed
+    source_file VARCHAR NOT NULL,
+    source_row BIGINT NOT NULL
+);
+
+-- One row per service line of a remittance.
+CREATE TABLE remittance_line (
+    remittance_id VARCHAR NOT NULL, -- check or trace number; made from the file where the export has none
+    remittance_line_number INTEGER NOT NULL, -- unique with remittance_id
+    claim_id VARCHAR NOT NULL, -- the claim number sent, as returned
+    claim_line_number INTEGER,
+    payer VARCHAR,
+    patient_id VARCHAR,
+    service_date DATE,
+    hcpcs_code VARCHAR,
+    modifiers VARCHAR [] NOT NULL,
+    units INTEGER, -- units paid
+    charge_amount DECIMAL(12, 2),
+    allowed_amount DECIMAL(12, 2),
+    paid_amount DECIMAL(12, 2),
+    patient_responsibility_amount DECIMAL(12, 2),
+    paid_date DATE,
+    source_file VARCHAR NOT NULL,
+    source_row BIGINT NOT NULL
+);
+
+-- One row per adjustment of a remittance line.
+CREATE TABLE remittance_adjustment (
+    remittance_id VARCHAR NOT NULL,
+    remittance_line_number INTEGER NOT NULL,
+    adjustment_number INTEGER NOT NULL, -- unique within the remittance line
+    group_code VARCHAR, -- CO, PR, OA, PI, CR
+    reason_code VARCHAR, -- CARC
+    remark_code VARCHAR, -- RARC
+    amount DECIMAL(12, 2),
+    source_file VARCHAR NOT NULL,
+    source_row BIGINT NOT NULL
+);
+
+-- One row per input row that was refused: where it is, what kind of value it held (never the value), and why.
+CREATE TABLE quarantine (
+    source_file VARCHAR NOT NULL,
+    source_row BIGINT, -- null where the whole file or sheet was refused
+    contract_table VARCHAR NOT NULL, -- the table that the row was meant for
+    column_name VARCHAR, -- the contract column; null where the row as a whole is at fault
+    value_class VARCHAR, -- the refused value's shape: empty, letters, digits, mixed, date, money, long
+    reason VARCHAR NOT NULL -- one sentence: what is wrong, what would be right
+);
+
+-- One row per input file (a sheet of a workbook counts as a file), with its reconciliation.
+CREATE TABLE intake_file (
+    source_file VARCHAR NOT NULL, -- file name, with #sheet for a workbook's sheet; never a path
+    input VARCHAR NOT NULL, -- claims, notes, providers, plans_of_care, authorizations, opening_balances, remittances
+    sha256 VARCHAR NOT NULL,
+    byte_count BIGINT NOT NULL,
+    rows_in BIGINT NOT NULL, -- rows that hold anything; blank lines are not rows
+    rows_loaded BIGINT NOT NULL,
+    rows_quarantined BIGINT NOT NULL,
+    notices VARCHAR [] NOT NULL -- what was assumed: encoding, date form, columns left out
+);
+
+-- One row per plan that payers map to (rules/plans.yaml).
+CREATE TABLE plan (
+    plan VARCHAR NOT NULL,
+    title VARCHAR NOT NULL,
+    unit_method VARCHAR NOT NULL, -- cms (pooled minutes, 8-minute rule) or midpoint (each code on its own)
+    counts_toward_kx_threshold BOOLEAN NOT NULL
+);
+
+-- One row per payer as spelled in the claims: the plan that it maps to (audit.toml, else rules/plans.yaml).
+CREATE TABLE payer_plan (
+    payer VARCHAR NOT NULL,
+    plan VARCHAR -- null where the payer maps to nothing: only rules for every plan judge its lines
+);
+
+-- One row per rule that ran (rules/), as the report shows it.
+CREATE TABLE rule (
+    rule VARCHAR NOT NULL, -- its path: medicare.kx_missing
+    title VARCHAR NOT NULL,
+    severity VARCHAR NOT NULL, -- error, warning, info
+    direction VARCHAR NOT NULL, -- overpayment, underpayment, compliance
+    grain VARCHAR NOT NULL, -- line, visit, episode, activity (one code of an episode)
+    remedy VARCHAR,
+    exceptions VARCHAR [] NOT NULL, -- when a finding is legitimately fine
+    "references" JSON NOT NULL, -- list of {title, href}; the title names the section
+    fingerprint VARCHAR NOT NULL -- hash of its YAML and SQL
+);
+
+-- One row per parameter, key and span of dates (rules/parameters/, audit.toml).
+CREATE TABLE parameter (
+    name VARCHAR NOT NULL, -- authority and name: medicare.kx_threshold
+    key VARCHAR NOT NULL, -- what the value is for: a pool, a code; 'all' where there is one value for everything
+    effective_from DATE NOT NULL,
+    effective_to DATE NOT NULL, -- last day on which the value is known to hold
+    value DECIMAL(18, 4) NOT NULL
+);
+
+-- One row per rule and plan that it judges, with the dates on which it is in force (plan '*' is every plan and none).
+CREATE TABLE rule_scope (
+    rule VARCHAR NOT NULL,
+    plan VARCHAR NOT NULL,
+    effective_from DATE NOT NULL,
+    effective_to DATE NOT NULL
+);
+
+-- One row: the service dates on which this run reports. Claims outside still count toward running totals.
+CREATE TABLE audit_period (
+    period_start DATE NOT NULL,
+    period_end DATE NOT NULL
+);
+
+-- One row per reference table: the service dates that its edition covers.
+CREATE TABLE reference_edition (
+    reference VARCHAR NOT NULL, -- ncci_pair, ...
+    edition VARCHAR NOT NULL,
+    covers_from DATE NOT NULL,
+    covers_to DATE NOT NULL,
+    official_file VARCHAR NOT NULL -- the file to load to renew it
+);
+
+-- One row per procedure code that the rules know (rules/codes/procedure.csv).
+CREATE TABLE procedure_code (
+    hcpcs_code VARCHAR NOT NULL,
+    kind VARCHAR NOT NULL, -- timed_15, timed_other, untimed, unlisted
+    always_therapy BOOLEAN NOT NULL,
+    discipline VARCHAR, -- the only discipline that may bill it; null where several may
+    skilled_activity BOOLEAN NOT NULL, -- the patient performs and the therapist directs: its note is expected to change
+    evaluation BOOLEAN NOT NULL
+);
+
+-- One row per NCCI procedure-to-procedure edit and span of dates (rules/codes/ncci_pair.csv or the user's official file).
+CREATE TABLE ncci_pair (
+    column_one VARCHAR NOT NULL,
+    column_two VARCHAR NOT NULL, -- the code that is denied
+    modifier_indicator INTEGER NOT NULL, -- 0 never together, 1 with an NCCI modifier; withdrawn edits (9) are left out
+    effective_from DATE NOT NULL,
+    effective_to DATE NOT NULL
+);
+
+-- One row per modifier that the rules know (rules/codes/modifier.csv).
+CREATE TABLE modifier_code (
+    modifier VARCHAR NOT NULL,
+    discipline VARCHAR, -- PT, OT or SLP for GP, GO, GN
+    ncci_bypass BOOLEAN NOT NULL, -- lets an NCCI pair with indicator 1 through
+    distinct_service BOOLEAN NOT NULL -- 59 and its four subsets
+);
+
+-- One row per finding.
+CREATE TABLE finding (
+    finding_id VARCHAR NOT NULL, -- the same next month for the same fault
+    rule VARCHAR NOT NULL,
+    severity VARCHAR NOT NULL, -- error, warning, info
+    direction VARCHAR NOT NULL, -- overpayment, underpayment, compliance
+    claim_id VARCHAR NOT NULL,
+    claim_line_number INTEGER NOT NULL, -- the line at fault, or the visit's first line concerned
+    patient_id VARCHAR NOT NULL,
+    service_date DATE NOT NULL,
+    discipline VARCHAR,
+    hcpcs_code VARCHAR,
+    rendering_npi VARCHAR,
+    payer VARCHAR,
+    plan VARCHAR,
+    amount_at_risk DECIMAL(12, 2) NOT NULL, -- USD
+    message VARCHAR NOT NULL, -- one sentence, worded from the facts
+    facts JSON NOT NULL, -- what was seen and expected
+    reference_state VARCHAR NOT NULL, -- current, stale_reference, none
+    source_file VARCHAR NOT NULL,
+    source_row BIGINT NOT NULL
+);
+
+-- One row per rule: how many of what it judges were in scope, and with which outcome.
+CREATE TABLE coverage (
+    rule VARCHAR NOT NULL,
+    grain VARCHAR NOT NULL, -- line, visit, episode, activity (one code of an episode)
+    in_scope BIGINT NOT NULL,
+    passed BIGINT NOT NULL,
+    failed BIGINT NOT NULL,
+    not_evaluable BIGINT NOT NULL,
+    error BIGINT NOT NULL, -- in scope of a rule whose query failed
+    findings BIGINT NOT NULL,
+    amount_at_risk DECIMAL(18, 2) NOT NULL, -- USD
+    reasons JSON NOT NULL -- reason: count, of what could not be judged
+);

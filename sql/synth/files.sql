@@ -1,0 +1,163 @@
+-- The files as a billing system and an electronic record would export them, in the order in which they are written.
+CREATE VIEW claims AS
+WITH numbered AS (
+    SELECT
+        *,
+        row_number() OVER (ORDER BY service_id) AS place,
+        getvariable('dirt') AND getvariable('first_patient') = 1 AS dirty
+    FROM claim
+),
+
+-- Dirt that an intake must cope with: two lines twice, a date that is none, junk after a code, lower case, 1,000s.
+exported AS (
+    SELECT
+        *,
+        0 AS copy
+    FROM numbered
+    UNION ALL
+    SELECT
+        *,
+        1 AS copy
+    FROM numbered
+    WHERE dirty AND place IN (10, 20)
+    UNION ALL
+    SELECT
+        * REPLACE ('C999999999' AS claim_id, 1 AS claim_line_number, 1012.5 AS line_charge_amount),
+        2 AS copy
+    FROM numbered
+    WHERE dirty AND place = 30
+)
+
+SELECT
+    claim_id AS "Claim #",
+    claim_line_number AS "Line",
+    patient_id AS "Patient ID",
+    payer AS "Payer",
+    if(copy = 2, '13/45/2026', us_date(service_date)) AS "DOS",
+    hcpcs_code || if(dirty AND place IN (40, 41), '.', '') AS "CPT",
+    if(dirty AND place % 50 = 0, lower(modifiers[1]), modifiers[1]) AS "Mod 1",
+    modifiers[2] AS "Mod 2",
+    modifiers[3] AS "Mod 3",
+    modifiers[4] AS "Mod 4",
+    units AS "Units",
+    if(dirty, format('{:,.2f}', line_charge_amount::DOUBLE), line_charge_amount::DECIMAL(12, 2)::VARCHAR) AS "Charge",
+    allowed_amount AS "Allowed",
+    paid_amount AS "Paid",
+    therapist_npi AS "Rendering NPI",
+    billing_npi AS "Billing NPI",
+    '11' AS "POS",
+    pick(CASE discipline
+        WHEN 'PT' THEN ['M54.50', 'M25.561', 'M25.511', 'R26.89', 'M62.81', 'Z47.1']
+        WHEN 'OT' THEN ['M25.531', 'S52.501D', 'I69.351', 'G56.01', 'M18.11']
+        ELSE ['R47.01', 'R13.12', 'I69.320', 'R48.8']
+    END, 'diagnosis', episode_id) AS "Dx 1",
+    if(draw('second diagnosis', episode_id) % 2 = 0, 'R26.81', NULL) AS "Dx 2",
+    NULL::VARCHAR AS "Dx 3",
+    NULL::VARCHAR AS "Dx 4",
+    us_date(received_date) AS "Received Date"
+FROM exported
+ORDER BY copy, service_id;
+
+CREATE VIEW notes AS
+SELECT
+    format('N{:09d}', visit_id) || ['', 'A', 'B'][1 + note_part] AS "Note ID",
+    patient_id AS "Patient ID",
+    us_date(service_date) AS "DOS",
+    discipline AS "Discipline",
+    writer_npi AS "Therapist NPI",
+    writer_credential AS "Credential",
+    note_type AS "Note Type",
+    if(unsaid, NULL, sum(if(timed, minutes, 0)) OVER one) AS "Total Timed Minutes",
+    if(unsaid, NULL, sum(minutes) OVER one) AS "Total Treatment Minutes",
+    us_date(service_date + if(plant IS NOT DISTINCT FROM 'late_note', 6, (draw('signed', visit_id) % 2)::INTEGER))
+        AS "Signed Date",
+    hcpcs_code AS "CPT",
+    if(unsaid, NULL, minutes) AS "Minutes",
+    if(unsaid, NULL, if(by_assistant, minutes, 0)) AS "Assistant Minutes",
+    assist_level AS "Assist Level",
+    cue_level AS "Cue Level",
+    difficulty AS "Difficulty",
+    if(active, 'G' || (1 + words % 3), NULL) AS "Goal ID",
+    text AS "Text"
+FROM (SELECT *, plant IS NOT DISTINCT FROM 'minutes_missing' AS unsaid FROM note) AS said
+WINDOW one AS (PARTITION BY visit_id, note_part)
+ORDER BY visit_id, slot;
+
+CREATE VIEW plans_of_care AS
+SELECT
+    format('PC{:07d}', episode_id) AS "Plan ID",
+    patient_id AS "Patient ID",
+    discipline AS "Discipline",
+    us_date(service_date) AS "Start Date",
+    us_date(service_date + 89) AS "End Date",
+    us_date(service_date + (2 + draw('certified', episode_id) % 20)::INTEGER) AS "Certified Date",
+    us_date(service_date + 1) AS "Sent Date",
+    us_date(service_date - (1 + draw('referral', episode_id) % 9)::INTEGER) AS "Referral Date"
+FROM visit
+WHERE visit_number = 1
+ORDER BY episode_id;
+
+CREATE VIEW authorizations AS
+SELECT
+    format('AU{:07d}', episode_id) AS "Auth #",
+    patient_id AS "Patient ID",
+    payer AS "Payer",
+    discipline AS "Discipline",
+    us_date(service_date) AS "Start Date",
+    us_date(service_date + 119) AS "End Date",
+    6 * (visits // 6 + 1) AS "Visits Authorized",
+    30 * (visits // 6 + 1) AS "Units Authorized"
+FROM visit
+WHERE visit_number = 1 AND plan IN ('medicare_advantage', 'aetna', 'blue_cross', 'medicaid', 'tricare', 'workers_compensation')
+ORDER BY episode_id;
+
+CREATE VIEW opening_balances AS
+SELECT
+    patient_id AS "Patient ID",
+    year AS "Year",
+    pool AS "Pool",
+    if(getvariable('dirt'), format('{:,.2f}', amount::DOUBLE), amount::VARCHAR) AS "Amount"
+FROM opening_balance
+ORDER BY number, year, pool;
+
+CREATE VIEW remittances AS
+SELECT
+    'R' || claim_id[2:] AS "Remittance #",
+    claim_line_number AS "Remittance Line",
+    claim_id AS "Claim #",
+    claim_line_number AS "Claim Line",
+    payer AS "Payer",
+    patient_id AS "Patient ID",
+    us_date(service_date) AS "DOS",
+    hcpcs_code AS "CPT",
+    array_to_string(modifiers, ' ') AS "Modifiers",
+    units AS "Units",
+    line_charge_amount::DECIMAL(12, 2) AS "Charge",
+    allowed_amount AS "Allowed",
+    paid_amount AS "Paid",
+    round(0.2 * allowed_amount, 2)::DECIMAL(12, 2) AS "Patient Responsibility",
+    us_date(received_date + 14) AS "Paid Date"
+FROM claim
+ORDER BY service_id;
+
+CREATE VIEW truth_rows AS
+SELECT
+    rule,
+    grain,
+    patient_id,
+    service_date,
+    discipline,
+    claim_id,
+    claim_line_number,
+    kind
+FROM truth
+ORDER BY rule, kind, claim_id, claim_line_number, service_date;
+
+CREATE VIEW providers AS
+SELECT
+    npi AS "NPI",
+    format('Clinician {:02d}', number) AS "Provider Name",
+    discipline AS "Discipline",
+    credential AS "Credential"
+FROM clinician
+ORDER BY number;

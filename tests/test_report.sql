@@ -1,0 +1,192 @@
+-- A made-up clinic for the report's tests: `lines` claim lines, the models they lead to, and about one finding per 25
+-- lines. Some values are hostile on purpose: markup, spreadsheet formulas, an address that is no web address.
+INSERT INTO audit_period VALUES ('2026-07-01', '2026-09-30');
+
+INSERT INTO plan VALUES
+('medicare_part_b', 'Medicare Part B', 'cms', TRUE),
+('aetna', 'Aetna', 'midpoint', FALSE),
+('blue_cross', 'Blue Cross Blue Shield', 'cms', FALSE),
+('unitedhealthcare', 'UnitedHealthcare commercial', 'cms', FALSE);
+
+INSERT INTO payer_plan VALUES
+('MEDICARE PART B OF ILLINOIS', 'medicare_part_b'),
+('AETNA PPO', 'aetna'),
+('BCBS OF IL', 'blue_cross'),
+('UHC CHOICE PLUS', 'unitedhealthcare'),
+('PRAIRIE STATE WORKERS COMP', NULL),
+('=HYPERLINK("http://x.invalid","pay")', NULL);
+
+INSERT INTO provider
+SELECT
+    (1790000000 + i)::VARCHAR,
+    (['Okafor, Adaeze', 'Lindqvist, Maja', 'Reyes, Tomás', 'Brandt-Whitfield, Alexandria', 'Nguyen, Thi',
+        '<b onclick="alert(1)">Smith</b>', 'Kowalski, Piotr', 'Haddad, Rana', 'Ito, Kenji', 'Murphy, Sean'])[i + 1],
+    (['PT', 'PT', 'OT', 'SLP', 'PT'])[i % 5 + 1],
+    (['PT', 'PTA', 'OT', 'SLP', 'PT'])[i % 5 + 1],
+    'providers.csv',
+    i + 2
+FROM range(10) AS r (i);
+
+INSERT INTO rule VALUES
+('medicare.timed_units_exceed_minutes', 'More timed units billed than the minutes allow', 'error', 'overpayment', 'visit',
+    'Reduce the units to what the documented minutes allow and send a corrected claim.',
+    ['The note''s total leaves out minutes that a signed addendum documents.'],
+    '[{"title": "Medicare Claims Processing Manual (Pub. 100-04) ch. 5 §20.2 C", "href": "https://www.cms.gov/manuals/clm104c05.pdf"}]', 'f1'),
+('medicare.kx_missing', 'KX missing past the year''s threshold', 'error', 'overpayment', 'line',
+    'Confirm that the record supports medical necessity, add KX and resubmit; otherwise the patient may not be billed without notice.',
+    ['A KX that the payer''s remittance shows but the export lacks.'],
+    '[{"title": "Medicare Claims Processing Manual (Pub. 100-04) ch. 5 §10.3", "href": "https://www.cms.gov/manuals/clm104c05.pdf"}, {"title": "42 CFR 410.59(e)(2)", "href": "https://www.ecfr.gov/current/title-42/section-410.59"}]', 'f2'),
+('medicare.kx_routine', 'KX used well below the threshold', 'warning', 'compliance', 'line',
+    'Use KX only from the line that crosses the threshold.', [],
+    '[{"title": "Medicare Claims Processing Manual (Pub. 100-04) ch. 5 §10.3", "href": "javascript:alert(1)"}]', 'f3'),
+('medicare.ncci_pair_without_modifier', 'Two codes that NCCI bundles, without a modifier', 'error', 'overpayment', 'visit',
+    'Where the services were separate and the note shows it, add 59 or an X modifier; otherwise withdraw the column 2 code.',
+    ['Services at separate times, documented as such.'],
+    '[{"title": "NCCI Policy Manual ch. 11", "href": "https://www.cms.gov/ncci/policy-manual"}]', 'f4'),
+('medicare.discipline_modifier_missing', 'Always-therapy line without GP, GO or GN', 'error', 'overpayment', 'line',
+    'Add the modifier of the plan of care and resubmit.', [],
+    '[{"title": "Medicare Claims Processing Manual (Pub. 100-04) ch. 5 §20.1"}]', 'f5'),
+('medicare.timed_units_below_minutes', 'Fewer timed units billed than the minutes earn', 'info', 'underpayment', 'visit',
+    'Send a corrected claim within timely filing if the documentation supports the units.', [],
+    '[{"title": "Medicare Claims Processing Manual (Pub. 100-04) ch. 5 §20.2 C", "href": "https://www.cms.gov/manuals/clm104c05.pdf"}]', 'f6'),
+('clinic.line_without_note', 'Billed service without a note', 'error', 'overpayment', 'line',
+    'Find the note; if there is none, refund within 60 days of identifying the overpayment.', ['The note is kept in another system.'],
+    '[{"title": "Medicare Benefit Policy Manual (Pub. 100-02) ch. 15 §220.3", "href": "https://www.cms.gov/manuals/bp102c15.pdf"}]', 'f7'),
+('clinic.description_cloned', 'Same text at four or more visits in a row', 'warning', 'overpayment', 'episode',
+    'Read the visits side by side; educate the writer.', [],
+    '[{"title": "Medicare Benefit Policy Manual (Pub. 100-02) ch. 15 §220.3 E", "href": "https://www.cms.gov/manuals/bp102c15.pdf"}]', 'f8'),
+('medicare.progress_report_overdue', 'Progress report overdue', 'error', 'overpayment', 'episode',
+    NULL, [], '[{"title": "Medicare Benefit Policy Manual (Pub. 100-02) ch. 15 §220.3 D", "href": "https://www.cms.gov/manuals/bp102c15.pdf"}]', 'f9'),
+('medicare.ncci_pair_not_allowed', 'Two codes that are never paid together', 'error', 'overpayment', 'visit',
+    'Withdraw the column 2 code.', [], '[{"title": "NCCI Policy Manual ch. 11", "href": "https://www.cms.gov/ncci/policy-manual"}]', 'f10');
+
+INSERT INTO claim_line
+SELECT
+    'C' || lpad((i // 3)::VARCHAR, 7, '0'),
+    i % 3 + 1,
+    'P' || lpad((hash(i // 60) % 90000 + 10000)::VARCHAR, 6, '0'),
+    (['MEDICARE PART B OF ILLINOIS', 'MEDICARE PART B OF ILLINOIS', 'AETNA PPO', 'BCBS OF IL', 'UHC CHOICE PLUS',
+        'PRAIRIE STATE WORKERS COMP', '=HYPERLINK("http://x.invalid","pay")'])[(hash(i // 60, 1) % 7)::INTEGER + 1],
+    DATE '2026-07-01' + ((i // 3) % 92)::INTEGER,
+    (['97110', '97530', '97140', '97112'])[(hash(i, 2) % 4)::INTEGER + 1],
+    ['GP'],
+    1 + (hash(i, 3) % 3)::INTEGER,
+    (45 + hash(i, 4) % 9000 / 100)::DECIMAL(12, 2),
+    (10 + hash(i // 60, 5) % 34 + hash(i, 5) % 1000 / 100)::DECIMAL(12, 2),
+    NULL,
+    (1790000000 + hash(i // 3, 6) % 10)::VARCHAR,
+    NULL, 'PT', '11', [], NULL, '1', NULL, 'claims_2026q3.csv', i + 2
+FROM range(getvariable('lines')) AS r (i);
+
+CREATE TABLE therapy_line AS
+SELECT claim_line.*, payer_plan.plan, allowed_amount AS line_amount, list_contains(modifiers, 'KX') AS has_kx
+FROM claim_line LEFT JOIN payer_plan USING (payer);
+
+CREATE TABLE kx_ledger AS
+SELECT
+    patient_id,
+    2026 AS year,
+    'PT+SLP' AS pool,
+    claim_id,
+    claim_line_number,
+    service_date,
+    hcpcs_code,
+    allowed_amount,
+    0.00::DECIMAL(12, 2) AS opening_balance,
+    (sum(allowed_amount) OVER w - allowed_amount)::DECIMAL(18, 2) AS balance_before,
+    (sum(allowed_amount) OVER w)::DECIMAL(18, 2) AS balance_after,
+    2480.00::DECIMAL(12, 2) AS threshold,
+    has_kx,
+    hash(patient_id) % 4 = 0 AS is_lower_bound
+FROM therapy_line
+WHERE plan = 'medicare_part_b'
+WINDOW w AS (PARTITION BY patient_id ORDER BY service_date, claim_id, claim_line_number);
+
+INSERT INTO visit_note
+SELECT
+    'N' || claim_id, patient_id, service_date, 'PT', rendering_npi, 'PT', 'daily', 30, 35, service_date, NULL,
+    'Patient performed sit to stand from 18 inch surface.', 'notes.xlsx#Notes', source_row
+FROM claim_line
+WHERE claim_line_number = 1;
+
+INSERT INTO finding
+WITH numbered AS (
+    SELECT *, row_number() OVER (ORDER BY rule) - 1 AS rule_number, count(*) OVER () AS rules FROM rule
+),
+
+picked AS (
+    SELECT therapy_line.*, unnest([1, 2])::INTEGER AS pick
+    FROM therapy_line
+    WHERE hash(claim_id, claim_line_number, 7) % 25 = 0
+)
+
+SELECT
+    left(sha256(claim_id || '-' || claim_line_number || '-' || rule), 16),
+    rule, severity, direction, claim_id, claim_line_number, patient_id, service_date, 'PT', hcpcs_code, rendering_npi,
+    payer, plan,
+    CASE direction WHEN 'compliance' THEN 0 ELSE (line_amount * (1 + hash(claim_id) % 3)).round(2) END,
+    CASE
+        WHEN hash(claim_id) % 40 = 0 THEN '=2+3 </script><script>window.hacked = 1</script><!-- & <img src=x onerror=alert(1)>'
+        ELSE units || ' units of ' || hcpcs_code || ' were billed on ' || service_date || '; the documented minutes allow '
+            || (units - 1) || '.'
+    END,
+    json_object('units_billed', units, 'units_allowed', units - 1, 'timed_minutes', units * 15 - 9,
+        'allowed_amount', line_amount, 'minutes_by_code', json_object('97110', 12, hcpcs_code, 9)),
+    CASE WHEN rule LIKE '%ncci%' THEN 'stale_reference' ELSE 'none' END,
+    source_file, source_row
+FROM picked
+INNER JOIN numbered
+    ON rule_number = CASE pick
+        WHEN 1 THEN hash(claim_id, claim_line_number, 8) % rules
+        ELSE rules - 1
+    END
+WHERE pick = 1 OR hash(claim_id, 9) % 4 = 0
+QUALIFY row_number() OVER (PARTITION BY claim_id, claim_line_number, rule ORDER BY pick) = 1;
+
+INSERT INTO coverage
+WITH judged AS (
+    SELECT
+        rule.rule,
+        rule.grain,
+        getvariable('lines') AS lines,
+        getvariable('lines') * (hash(rule.rule) % 4)::BIGINT // 10 AS not_evaluable,
+        count(finding_id) AS failed,
+        coalesce(sum(amount_at_risk), 0) AS amount_at_risk
+    FROM rule LEFT JOIN finding ON rule.rule = finding.rule
+    GROUP BY rule.rule, rule.grain
+)
+
+SELECT
+    rule,
+    grain,
+    lines,
+    lines - failed - not_evaluable,
+    failed,
+    not_evaluable,
+    0,
+    failed,
+    amount_at_risk,
+    CASE
+        WHEN not_evaluable = 0 THEN '{}'
+        ELSE json_object('minutes missing', not_evaluable - 3, 'parameter not known for that date', 3)
+    END
+FROM judged;
+
+INSERT INTO quarantine
+SELECT
+    'notes.xlsx#Notes', i * 7 + 3, 'visit_note', 'service_date', 'letters',
+    'service_date is not a date; write 2026-07-31 or 07/31/2026.'
+FROM range(41) AS r (i)
+UNION ALL
+SELECT 'claims_2026q3.csv', i + 90, 'claim_line', 'hcpcs_code', 'empty', '+hcpcs_code is empty; a line needs its five-character code.'
+FROM range(7) AS r (i);
+
+INSERT INTO intake_file VALUES
+('claims_2026q3.csv', 'claims', 'a1', 812345, getvariable('lines') + 7, getvariable('lines'), 7,
+    ['Dates read as month/day/year.', 'Column "Patient Name" left out.']),
+('notes.xlsx#Notes', 'notes', 'b2', 412345, 2041, 2000, 41, []),
+('providers.csv', 'providers', 'c3', 845, 10, 10, 0, ['Read as Windows-1252.']);
+
+INSERT INTO reference_edition VALUES
+('ncci_pair', '2024 Q3 (v302)', '2019-01-01', '2024-09-30',
+    'the current quarter''s Medicare NCCI practitioner PTP edits (ccipra-v32...-f1.txt to f4.txt)');
