@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from great_expectations.execution_engine import ExecutionEngine
+    from great_expectations.execution_engine.execution_engine import ExecutionEngine
     from great_expectations.expectations.expectation import Expectation
     from sqlalchemy import Connection
 
@@ -271,15 +271,16 @@ def _raised(info: dict[str, Any]) -> bool:
 
 def _check(table: str, entry: Mapping[str, Any], result: Mapping[str, Any], row_count: int) -> dict[str, Any]:
     counts = result["result"]
-    unexpected = counts.get("unexpected_count")
+    unexpected: int | None = None
     if result["exception_info"]["raised_exception"]:
         observed = "could not be run"
     elif entry["expect"] == "unexpected_rows_expectation":
         unexpected = counts["observed_value"]
         observed = f"{unexpected:,} found"
-    elif unexpected is None:
+    elif "observed_value" in counts:
         observed = f"{counts['observed_value']:,}"
-    else:
+    else:  # GX leaves the count out where a table is empty
+        unexpected = counts.get("unexpected_count", 0)
         observed = f"{unexpected:,} of {counts['element_count'] - counts.get('missing_count', 0):,}"
     return {
         "table": table,

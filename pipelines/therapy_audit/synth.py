@@ -17,7 +17,7 @@ from therapy_audit.errors import AuditError
 from therapy_audit.resources import folder as resource_folder
 
 # A patient has this many claim lines on average, over a quarter. Half a million lines at a time keep memory flat.
-_LINES_PER_PATIENT = 37
+_LINES_PER_PATIENT = 38
 _PATIENTS_AT_ONCE = 15_000
 # File name: the view of sql/synth/files.sql that it holds.
 _FILES = {
@@ -53,23 +53,42 @@ def write(
     """
     if lines < 1 or form not in ("csv", "parquet"):
         raise AuditError("synth: needs at least 1 line and csv or parquet as its form.")
-    if not date(2024, 1, 1) <= start <= end <= date(2026, 12, 31) or (end - start).days < 60:
-        raise AuditError("synth: the dates must lie within 2024 to 2026, the end 60 days or more after the start.")
+    if (
+        not date(2024, 1, 1) <= start <= end <= date(2026, 12, 31)
+        or (end - start).days < 60
+    ):
+        raise AuditError(
+            "synth: the dates must lie within 2024 to 2026, the end 60 days or more after the start."
+        )
     folder.mkdir(parents=True, exist_ok=True)
     patients = max(1, round(lines / _LINES_PER_PATIENT))
     rows = dict.fromkeys(_FILES, 0)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".synth-") as name:
         aside = Path(name)
-        config: dict[str, str | int] = {"temp_directory": str(aside / "spill"), "memory_limit": "2GB", "threads": threads or os.cpu_count() or 1}
+        config: dict[str, str | int] = {
+            "temp_directory": str(aside / "spill"),
+            "memory_limit": "2GB",
+            "threads": threads or os.cpu_count() or 1,
+        }
         with duckdb.connect(str(aside / "synth.duckdb"), config=config) as con:
-            settings = {"seed": seed, "patients": patients, "start_date": start, "end_date": end, "dirt": dirt}
+            settings = {
+                "seed": seed,
+                "patients": patients,
+                "start_date": start,
+                "end_date": end,
+                "dirt": dirt,
+            }
             for variable, value in settings.items():
                 con.execute(f"SET VARIABLE {variable} = ?", [value])
             con.execute(_sql("clinic"))
             parts = -(-patients // _PATIENTS_AT_ONCE)
             for part in range(parts):
-                con.execute("SET VARIABLE first_patient = ?", [patients * part // parts + 1])
-                con.execute("SET VARIABLE last_patient = ?", [patients * (part + 1) // parts])
+                con.execute(
+                    "SET VARIABLE first_patient = ?", [patients * part // parts + 1]
+                )
+                con.execute(
+                    "SET VARIABLE last_patient = ?", [patients * (part + 1) // parts]
+                )
                 for step in ("visits", "lines", "notes"):
                     con.execute(_sql(step))
                 if part == 0:
@@ -81,10 +100,15 @@ def write(
                 for file in _FILES:
                     con.execute(
                         "COPY (FROM read_parquet(?)) TO ? (FORMAT parquet)",
-                        [sorted(map(str, aside.glob(f"{file}.parquet-*"))), str(aside / f"{file}.parquet")],
+                        [
+                            sorted(map(str, aside.glob(f"{file}.parquet-*"))),
+                            str(aside / f"{file}.parquet"),
+                        ],
                     )
         if dirt and form == "csv":
-            with (aside / "claims.csv").open("a", encoding="utf-8", newline="") as claims:
+            with (aside / "claims.csv").open(
+                "a", encoding="utf-8", newline=""
+            ) as claims:
                 claims.write("\n")
         for file in _FILES:
             os.replace(aside / f"{file}.{form}", folder / f"{file}.{form}")
@@ -92,14 +116,18 @@ def write(
 
 
 def _sql(name: str) -> str:
-    return (resource_folder("sql") / "synth" / f"{name}.sql").read_text(encoding="utf-8")
+    return (resource_folder("sql") / "synth" / f"{name}.sql").read_text(
+        encoding="utf-8"
+    )
 
 
 def _append(con: duckdb.DuckDBPyConnection, view: str, path: Path, part: int) -> int:
     """Write one part of a file behind those before it (Parquet: beside them) and return its rows."""
     piece = path.with_name(f"{path.name}-{part:05}")
     header = ", HEADER " + str(part == 0) if path.suffix == ".csv" else ""
-    copied = con.execute(f"COPY (FROM {view}) TO ? (FORMAT {path.suffix[1:]}{header})", [str(piece)]).fetchone()
+    copied = con.execute(
+        f"COPY (FROM {view}) TO ? (FORMAT {path.suffix[1:]}{header})", [str(piece)]
+    ).fetchone()
     if path.suffix == ".csv":
         with path.open("ab") as whole, piece.open("rb") as more:
             shutil.copyfileobj(more, whole, 1 << 20)

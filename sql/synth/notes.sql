@@ -34,14 +34,14 @@ FROM (
             'tandem stance on foam', 'weight shifts with reach', 'single-leg stance', 'perturbations in standing',
             'seated balance on a ball', 'proprioceptive taps to targets'
         ],
-        'held {a} seconds, {b} losses of balance caught in the drill', 10, 2, 1,
+        'held {a} seconds on surface level {b}', 10, 2, 1,
         ['midline', 'ankle strategy', 'gaze', 'hip strategy'],
         ['turn in the kitchen without holding on', 'stand in the shower', 'walk on uneven ground']
     ),
     (
         '97113',
         ['aquatic gait in chest-deep water', 'aquatic squats at the bar', 'kickboard drills with trunk held steady'],
-        '{a} lengths or repetitions at depth {b}', 6, 1, 1,
+        '{a} repetitions at resistance level {b}', 6, 1, 1,
         ['upright trunk', 'step length'],
         ['walk in the shop', 'stand at work']
     ),
@@ -51,7 +51,7 @@ FROM (
             'gait with a rolling walker', 'gait with a cane', 'gait without a device on level ground', 'curb and ramp',
             'gait with head turns', 'backward and sideways walking'
         ],
-        '{a} feet in {b} bouts', 60, 15, 1,
+        '{a} feet, terrain level {b}', 60, 15, 1,
         ['step length', 'heel strike', 'cane sequence', 'turning'],
         ['walk to the dining room', 'cross the street', 'walk in the shop']
     ),
@@ -61,14 +61,14 @@ FROM (
             'dressing with adaptive equipment', 'tub transfer with bench', 'grooming at the sink', 'meal preparation',
             'medication sorting', 'toileting and clothing management'
         ],
-        '{a} steps of the task done, {b} with equipment', 4, 1, 1,
+        '{a} task steps completed, set-up level {b}', 4, 1, 1,
         ['sequence', 'safety with equipment', 'joint protection', 'energy conservation'],
         ['dress alone', 'bathe with set-up only', 'prepare a simple meal']
     ),
     (
         '97542',
         ['wheelchair propulsion on carpet', 'ramp and threshold with wheelchair', 'pressure relief and positioning'],
-        '{a} feet, {b} thresholds', 40, 10, 1,
+        '{a} feet, surface level {b}', 40, 10, 1,
         ['push stroke', 'brake use', 'leaning forward'],
         ['move about at home', 'get to the van']
     ),
@@ -86,7 +86,7 @@ FROM (
     (
         '92526',
         ['effortful swallow', 'chin-down swallow with thin liquids', 'tongue-base exercise with trial solids'],
-        '{a} swallows, {b} with cough', 8, 1, 1,
+        '{a} swallows, texture level {b}', 8, 1, 1,
         ['bolus size', 'second swallow', 'posture'],
         ['eat a regular diet', 'drink thin liquids safely']
     ),
@@ -95,11 +95,11 @@ FROM (
         ['joint mobilization, lumbar', 'soft tissue mobilization, upper trapezius', 'patellar mobilization'],
         'range {a} degrees after, grade {b}', 40, 2, 1, NULL, NULL
     ),
-    ('97124', ['massage of the paraspinals'], 'range {a} degrees after, area {b}', 40, 2, 1, NULL, NULL),
-    ('97035', ['ultrasound to the shoulder', 'ultrasound to the heel'], '{a} percent duty, head {b}', 20, 1, 1, NULL, NULL),
+    ('97124', ['massage of the paraspinals'], 'range {a} degrees after, region {b}', 40, 2, 1, NULL, NULL),
+    ('97035', ['ultrasound to the shoulder', 'ultrasound to the heel'], '{a} percent duty, setting {b}', 20, 1, 1, NULL, NULL),
     ('97032', ['attended electrical stimulation to the quadriceps'], '{a} milliamps, site {b}', 20, 1, 1, NULL, NULL),
     ('G0283', ['electrical stimulation to the low back'], '{a} milliamps, site {b}', 20, 1, 1, NULL, NULL),
-    ('97150', ['balance and strength circuit in a group'], '{a} stations or rounds, group of {b}', 4, 1, 2, NULL, NULL)
+    ('97150', ['balance and strength circuit in a group'], '{a} rounds in all, group of {b}', 4, 1, 2, NULL, NULL)
 ) AS listed (hcpcs_code, tasks, dose, a_first, a_step, b_first, focus, goals);
 
 -- One row per charted service. Its turn counts the code's visits in the episode; measures move with it. In a repeated
@@ -134,9 +134,10 @@ WITH levelled AS (
         charted.*,
         phrase.* EXCLUDE (hcpcs_code),
         phrase.focus IS NOT NULL AS active,
+        -- Cueing fades as assistance does.
+        least(4, 1 + (least(7, 2 + (words % 3)::INTEGER + measure_turn // 5) + (words // 8 % 2)::INTEGER) // 2) AS cue,
         phrase.tasks[1 + ((words + measure_turn // 4) % len(phrase.tasks))::INTEGER] AS task,
         least(7, 2 + (words % 3)::INTEGER + measure_turn // 5) AS assist,
-        least(4, 1 + (words // 8 % 2)::INTEGER + measure_turn // 6) AS cue,
         a_first + (words // 16 % 5)::INTEGER + a_step * measure_turn AS a,
         b_first + (words // 128 % 2)::INTEGER + measure_turn // 4 AS b
     FROM charted

@@ -1,0 +1,215 @@
+"""Typed rows of all files of a kind -> the contract tables: duplicates and used keys refused, missing ids and numbers made."""
+
+from __future__ import annotations
+
+import duckdb
+
+from therapy_audit.intake.contract import Contract
+from therapy_audit.intake.convert import value_columns
+
+_KEPT = "intake_scratch.typed AS typed ANTI JOIN intake_scratch.refused AS refused USING (file_number, source_row)"
+
+
+def finish(con: duckdb.DuckDBPyConnection, kind: Contract) -> dict[int, list[str]]:
+    """Fill the contract tables of one kind from intake_scratch.typed; return notices by file number."""
+    _refuse_duplicates(con)
+    match kind.input:
+        case "claims":
+            con.execute("UPDATE intake_scratch.typed SET claim_id = patient_id || '-' || strftime(service_date, '%Y%m%d') WHERE claim_id IS NULL")
+            _refuse_used_keys(con, ["claim_id", "claim_line_number"], "claim and line number")
+            _number(con, "claim_id", "claim_line_number")
+        case "notes":
+            return _finish_notes(con)
+        case "remittances":
+            con.execute("UPDATE intake_scratch.typed SET remittance_id = file.source_file FROM intake_scratch.file AS file "
+                        "WHERE remittance_id IS NULL AND file.file_number = typed.file_number")  # fmt: skip
+            _refuse_used_keys(con, ["remittance_id", "remittance_line_number"], "remittance and line number")
+            _number(con, "remittance_id", "remittance_line_number")
+            con.execute(
+                f"""INSERT INTO remittance_adjustment
+                WITH numbered AS (
+                    SELECT file_number, source_row, remittance_id, remittance_line_number, adjustment,
+                        UNNEST(range(1, len(adjustment) + 1)) AS adjustment_number
+                    FROM {_KEPT}
+                ),
+                one AS (SELECT * REPLACE (adjustment[adjustment_number] AS adjustment) FROM numbered)
+                SELECT remittance_id, remittance_line_number, adjustment_number, adjustment.group_code, adjustment.reason_code,
+                    adjustment.remark_code, adjustment.amount, source_file, source_row
+                FROM one INNER JOIN intake_scratch.file USING (file_number)"""
+            )
+        case "plans_of_care":
+            _make_id(con, "plan_of_care_id", "patient_id, discipline, strftime(start_date, '%Y%m%d')")
+        case "authorizations":
+            _make_id(con, "authorization_id", "patient_id, payer, strftime(start_date, '%Y%m%d')")
+        case "providers":
+            _refuse_used_keys(con, ["npi"], "NPI")
+        case _:
+            _refuse_used_keys(con, ["patient_id", "year", "pool"], "patient, year and pool")
+    columns = ", ".join(value_columns(kind))
+    con.execute(
+        f"""INSERT INTO "{kind.table}" ({columns}, source_file, source_row)
+        SELECT {columns}, source_file, source_row FROM {_KEPT} INNER JOIN intake_scratch.file USING (file_number)"""
+    )
+    return {}
+
+
+def _make_id(con: duckdb.DuckDBPyConnection, column: str, parts: str) -> None:
+    con.execute(f"UPDATE intake_scratch.typed SET {column} = concat_ws('-', {parts}) WHERE {column} IS NULL")
+
+
+def _refuse_duplicates(con: duckdb.DuckDBPyConnection) -> None:
+    """Refuse every row whose values are all those of an earlier row, of this file or another of its kind."""
+    con.execute(
+        f"""INSERT INTO intake_scratch.refused
+        -- Only rows that share a fingerprint are looked at; a row of several parts is a duplicate when all of them are.
+        WITH kept AS (SELECT file_number, source_row, part, fingerprint FROM {_KEPT}),
+        shared AS (SELECT fingerprint FROM kept GROUP BY fingerprint HAVING count(*) > 1),
+        suspect AS (SELECT DISTINCT file_number, source_row FROM kept SEMI JOIN shared USING (fingerprint)),
+        record AS (
+            SELECT file_number, source_row, list(fingerprint ORDER BY part) AS fingerprints
+            FROM kept SEMI JOIN suspect USING (file_number, source_row)
+            GROUP BY file_number, source_row
+        ),
+        ranked AS (
+            SELECT
+                *,
+                row_number() OVER same AS place,
+                first_value(file_number) OVER same AS first_file,
+                first_value(source_row) OVER same AS first_row
+            FROM record
+            WINDOW same AS (PARTITION BY fingerprints ORDER BY file_number, source_row)
+        )
+        SELECT ranked.file_number, source_row, NULL, 'mixed', 'exact duplicate of ' || source_file || ' row ' || first_row
+        FROM ranked INNER JOIN intake_scratch.file AS file ON file.file_number = first_file
+        WHERE place > 1"""
+    )
+
+
+def _refuse_used_keys(con: duckdb.DuckDBPyConnection, key: list[str], named: str) -> None:
+    """Refuse every row with a key that an earlier row uses."""
+    keys = ", ".join(key)
+    given = " AND ".join(f"{column} IS NOT NULL" for column in key)
+    con.execute(
+        f"""INSERT INTO intake_scratch.refused
+        WITH kept AS (SELECT file_number, source_row, part, {keys} FROM {_KEPT} WHERE {given}),
+        used AS (SELECT {keys} FROM kept GROUP BY {keys} HAVING count(*) > 1),
+        ranked AS (
+            SELECT
+                *,
+                row_number() OVER same AS place,
+                first_value(file_number) OVER same AS first_file,
+                first_value(source_row) OVER same AS first_row
+            FROM kept SEMI JOIN used USING ({keys})
+            WINDOW same AS (PARTITION BY {keys} ORDER BY file_number, source_row, part)
+        )
+        SELECT ranked.file_number, source_row, '{key[-1]}', 'digits',
+            '{named} already used by ' || any_value(source_file) || ' row ' || min(first_row) || ', with other content'
+        FROM ranked INNER JOIN intake_scratch.file AS file ON file.file_number = first_file
+        WHERE place > 1
+        GROUP BY ranked.file_number, source_row"""
+    )
+
+
+def _number(con: duckdb.DuckDBPyConnection, parent: str, number: str) -> None:
+    """Number the rows that have no number within their parent, in the files' order, after the numbers that are given."""
+    if not con.execute(f"SELECT 1 FROM {_KEPT} WHERE {number} IS NULL LIMIT 1").fetchone():
+        return
+    con.execute(
+        f"""CREATE OR REPLACE TABLE intake_scratch.numbered AS
+        SELECT
+            typed.* REPLACE (
+                coalesce(
+                    {number},
+                    coalesce(max({number}) OVER (PARTITION BY {parent}), 0)
+                    + row_number() OVER (PARTITION BY {parent}, {number} IS NULL ORDER BY file_number, source_row, part)
+                ) AS {number}
+            )
+        FROM {_KEPT}"""
+    )
+    con.execute("DROP TABLE intake_scratch.typed")
+    con.execute("ALTER TABLE intake_scratch.numbered RENAME TO typed")
+
+
+_NOTE = [
+    "discipline", "rendering_npi", "clinician_credential", "note_type", "total_timed_minutes", "total_minutes", "signed_date", "cosigned_date",
+]  # fmt: skip
+_SERVICE = [
+    "hcpcs_code", "minutes", "assistant_minutes", "start_time", "stop_time", "assist_level", "cue_level", "difficulty", "goal_id",
+]  # fmt: skip
+
+
+def _finish_notes(con: duckdb.DuckDBPyConnection) -> dict[int, list[str]]:
+    """Fill visit_note with one row per note and note_service with one per intervention."""
+    _make_id(con, "note_id", "patient_id, strftime(service_date, '%Y%m%d'), discipline, rendering_npi")
+    con.execute(
+        f"""INSERT INTO intake_scratch.refused
+        -- A note is one patient's record of one day: a later row of it that says otherwise is refused.
+        WITH kept AS (SELECT file_number, source_row, part, note_id, patient_id, service_date FROM {_KEPT}),
+        mixed AS (
+            SELECT note_id FROM kept GROUP BY note_id HAVING min(patient_id) <> max(patient_id) OR min(service_date) <> max(service_date)
+        ),
+        compared AS (
+            SELECT
+                *,
+                first_value(patient_id) OVER note AS first_patient,
+                first_value(service_date) OVER note AS first_date,
+                first_value(file_number) OVER note AS first_file,
+                first_value(source_row) OVER note AS first_row
+            FROM kept SEMI JOIN mixed USING (note_id)
+            WINDOW note AS (PARTITION BY note_id ORDER BY file_number, source_row, part)
+        )
+        SELECT compared.file_number, source_row, 'note_id', 'mixed',
+            'the note has another patient or date in ' || any_value(source_file) || ' row ' || min(first_row)
+        FROM compared INNER JOIN intake_scratch.file AS file ON file.file_number = first_file
+        WHERE patient_id <> first_patient OR service_date <> first_date
+        GROUP BY compared.file_number, source_row"""
+    )
+    _refuse_used_keys(con, ["note_id", "service_number"], "note and service number")
+    place = "file_number::BIGINT * 1099511627776 + source_row"
+    con.execute(
+        f"""CREATE OR REPLACE TABLE intake_scratch.note AS
+        -- One row per note: of each column the first row that has it.
+        SELECT
+            note_id, min({place}) AS place, arg_min(patient_id, {place}) AS patient_id, arg_min(service_date, {place}) AS service_date,
+            {", ".join(f"arg_min({column}, {place}) AS {column}" for column in _NOTE)},
+            arg_min(text, {place}) AS text, min(hash(text)) <> max(hash(text)) AND count(text) > 1 AS has_several_texts,
+            {", ".join(f"min({column}) <> max({column}) AS {column}_differs" for column in _NOTE)}
+        FROM {_KEPT}
+        GROUP BY note_id"""
+    )
+    if con.execute("SELECT 1 FROM intake_scratch.note WHERE has_several_texts LIMIT 1").fetchone():
+        con.execute(
+            f"""UPDATE intake_scratch.note SET text = joined.text
+            FROM (
+                WITH kept AS (SELECT note_id, text, min({place}) AS place FROM {_KEPT} WHERE text IS NOT NULL GROUP BY note_id, text)
+                SELECT note_id, string_agg(kept.text, E'\\n' ORDER BY kept.place) AS text
+                FROM kept SEMI JOIN (SELECT note_id FROM intake_scratch.note WHERE has_several_texts) USING (note_id)
+                GROUP BY note_id
+            ) AS joined
+            WHERE joined.note_id = note.note_id"""
+        )
+    con.execute(
+        f"""INSERT INTO visit_note (note_id, patient_id, service_date, {", ".join(_NOTE)}, text, source_file, source_row)
+        SELECT note_id, patient_id, service_date, {", ".join(_NOTE)}, text, source_file, place % 1099511627776
+        FROM intake_scratch.note INNER JOIN intake_scratch.file ON file_number = place // 1099511627776"""
+    )
+    given = con.execute(f"SELECT 1 FROM {_KEPT} WHERE service_number IS NOT NULL LIMIT 1").fetchone()
+    most = "coalesce(max(service_number) OVER (PARTITION BY note_id), 0) +" if given else ""
+    con.execute(
+        f"""INSERT INTO note_service (note_id, service_number, patient_id, service_date, {", ".join(_SERVICE)}, text, source_file, source_row)
+        WITH service AS (SELECT * FROM {_KEPT} WHERE coalesce({", ".join(f"{column}::VARCHAR" for column in [*_SERVICE, "service_text"])}) IS NOT NULL)
+        SELECT
+            note_id,
+            coalesce(service_number, {most} row_number() OVER (PARTITION BY note_id, service_number IS NULL ORDER BY file_number, source_row, part)),
+            patient_id, service_date, {", ".join(_SERVICE)}, service_text, source_file, source_row
+        FROM service INNER JOIN intake_scratch.file USING (file_number)"""
+    )
+    counts = ", ".join(f"count(*) FILTER ({column}_differs)" for column in _NOTE)
+    notices: dict[int, list[str]] = {}
+    for file_number, *differing in con.execute(
+        f"SELECT place // 1099511627776, {counts} FROM intake_scratch.note GROUP BY ALL ORDER BY ALL"
+    ).fetchall():
+        notices[file_number] = [
+            f"{column}: {count} notes have rows that differ in it; the first row's is kept" for column, count in zip(_NOTE, differing, strict=True) if count
+        ]
+    return notices

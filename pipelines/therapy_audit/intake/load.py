@@ -1,0 +1,200 @@
+"""All files of a run into the contract tables, and the account of every row."""
+
+from __future__ import annotations
+
+import glob
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import duckdb
+
+from therapy_audit.errors import AuditError
+from therapy_audit.intake.contract import TABLES, Contract, contract
+from therapy_audit.intake.convert import convert, create_typed, prepare, stage
+from therapy_audit.intake.finish import finish
+from therapy_audit.intake.mapping import MappingFile, Placement, applicable, known_headers, place, read_mapping
+from therapy_audit.intake.read import Sheet, Tally, sheets
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Input kind (claims, notes, providers, plans_of_care, authorizations, opening_balances, remittances) -> paths or globs."""
+
+    files: Mapping[str, tuple[str, ...]]
+    mappings: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A sheet with its headers placed, and what was told of it so far."""
+
+    sheet: Sheet
+    placement: Placement
+
+
+def load(con: duckdb.DuckDBPyConnection, inputs: Inputs) -> None:
+    """Fill the contract tables from all files. AuditError names every file that cannot be used, one line each."""
+    if unknown := [name for name in inputs.files if name not in TABLES]:
+        raise AuditError(f"{unknown[0]!r} is not an input; the inputs are {', '.join(TABLES)}.")
+    problems: list[str] = []
+    mappings: list[MappingFile] = []
+    for path in inputs.mappings:
+        try:
+            mappings.append(read_mapping(Path(path)))
+        except AuditError as error:
+            problems.append(str(error))
+    with scratch(con):
+        placed: dict[str, list[Placed]] = {}
+        names: dict[str, int] = {}
+        for input_name in TABLES:
+            kind = contract(input_name)
+            for pattern in inputs.files.get(input_name, ()):
+                if not matching(pattern):
+                    problems.append(f"{input_name}: {Path(pattern).name!r} matches no file; check the path.")
+            found = dict.fromkeys(path for pattern in inputs.files.get(input_name, ()) for path in matching(pattern))
+            for path in found:
+                # Two files of one name in two folders stay apart, though no folder is ever told.
+                names[path.name] = names.get(path.name, 0) + 1
+                source_file = path.name if names[path.name] == 1 else f"{path.name} ({names[path.name]})"
+                try:
+                    placed.setdefault(input_name, []).extend(placed_sheets(con, path, source_file, kind, mappings))
+                except AuditError as error:
+                    problems.append(str(error))
+        if problems:
+            raise AuditError("\n".join(problems))
+        con.execute("CREATE OR REPLACE TABLE intake_scratch.file (file_number INTEGER, source_file VARCHAR)")
+        for input_name, files in placed.items():
+            problems += _load_kind(con, contract(input_name), files)
+        if problems:
+            raise AuditError("\n".join(problems))
+
+
+def matching(pattern: str) -> list[Path]:
+    """Return the files that a path or glob names, in name order, each once."""
+    path = Path(pattern).expanduser()
+    if path.is_file():
+        return [path.resolve()]
+    return sorted({Path(name).resolve() for name in glob.glob(str(path), recursive=True) if Path(name).is_file()})
+
+
+@contextmanager
+def scratch(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Attach an empty database beside the audit's own for what is read but not yet a contract row; remove it after."""
+    row = con.execute("SELECT path FROM duckdb_databases() WHERE database_name = current_database()").fetchone()
+    beside = Path(row[0]).parent if row and row[0] else None
+    with tempfile.TemporaryDirectory(prefix=".intake-", dir=beside) as folder:
+        path = str(Path(folder) / "scratch.duckdb").replace("'", "''")
+        con.execute(f"ATTACH '{path}' AS intake_scratch")
+        try:
+            prepare(con)
+            yield
+        finally:
+            con.execute("DETACH intake_scratch")
+
+
+def placed_sheets(
+    con: duckdb.DuckDBPyConnection, path: Path, source_file: str, kind: Contract, mappings: Sequence[MappingFile]
+) -> list[Placed]:
+    """Return the tables of a file that have what the kind requires. AuditError where none has."""
+    mapping = applicable(mappings, kind.input, path.name)
+    found = sheets(con, path, source_file, lambda headers: known_headers(headers, kind, mapping))
+    placed, unfit = [], []
+    for sheet in found:
+        try:
+            placement = place(sheet.headers, kind, mapping)
+        except AuditError:
+            if len(found) == 1:
+                raise
+            unfit.append(sheet)
+            continue
+        if placement.missing:
+            unfit.append(sheet)
+        else:
+            placed.append(Placed(replace(sheet, notices=(*sheet.notices, *_told(sheet, placement))), placement))
+    if not placed:
+        best = max(found, key=lambda sheet: known_headers(sheet.headers, kind, mapping))
+        raise AuditError(_missing(best, place(best.headers, kind, mapping) if len(found) == 1 else place(best.headers, kind, None), kind))
+    if unfit:
+        left_out = "sheets left out, since they lack required columns: " + ", ".join(repr(sheet.sheet) for sheet in unfit)
+        placed[0] = replace(placed[0], sheet=replace(placed[0].sheet, notices=(*placed[0].sheet.notices, left_out)))
+    return placed
+
+
+def _missing(sheet: Sheet, placement: Placement, kind: Contract) -> str:
+    needed = ", ".join(placement.missing)
+    # Where no header is known the first row may be a patient's: its cells are not repeated.
+    recognised = placement.columns or placement.private
+    seen = ", ".join(repr(header.strip()[:40]) for header in sheet.headers if header.strip())
+    saw = f"its headers are {seen}" if recognised else f"none of the {len(sheet.headers)} cells of its first row is a known header"
+    return f"{sheet.source_file}: no header for {needed}, which {kind.input} must have; {saw}. Run `therapy-audit map` on it to write a mapping."
+
+
+def _told(sheet: Sheet, placement: Placement) -> list[str]:
+    notices = [f"the header was found in row {sheet.header_row}; the rows above it are left out"] if sheet.header_row > 1 else []
+    for reason, headers in (
+        ("columns that the audit never reads", placement.private),
+        ("columns left out, since another header fills the same contract column", placement.left_out),
+        ("columns left out, since their headers are not known", placement.unknown),
+    ):
+        if headers:
+            notices.append(f"{reason}: {', '.join(headers)}")
+    return notices
+
+
+def _load_kind(con: duckdb.DuckDBPyConnection, kind: Contract, files: Sequence[Placed]) -> list[str]:
+    """Load all files of one kind; return the problems, a sentence each."""
+    create_typed(con, kind)
+    problems: list[str] = []
+    read: dict[int, tuple[Sheet, int, list[str]]] = {}
+    start = (con.execute("SELECT coalesce(max(file_number), 0) FROM intake_scratch.file").fetchone() or (0,))[0]
+    for file_number, file in enumerate(files, start + 1):
+        sheet, tally = file.sheet, Tally([], [])
+        try:
+            con.execute("INSERT INTO intake_scratch.file VALUES ($1, $2)", [file_number, sheet.source_file])
+            rows_in = stage(con, sheet, file.placement, tally)
+            if tally.records_counted_apart not in (None, tally.records):
+                raise AuditError(
+                    f"{sheet.source_file}: {tally.records} rows were read where a second count finds {tally.records_counted_apart}; "
+                    "look for a quotation mark that is never closed."
+                )
+            notices = convert(con, kind, file.placement, tally, file_number)
+        except AuditError as error:
+            problems.append(str(error))
+            continue
+        read[file_number] = (sheet, rows_in, notices if rows_in else [*notices, "the file holds no rows below its header"])
+    if problems:
+        return problems
+    later_notices = finish(con, kind)
+    con.execute(
+        """INSERT INTO quarantine (source_file, source_row, contract_table, column_name, value_class, reason)
+        SELECT source_file, source_row, $1, column_name, value_class, reason
+        FROM intake_scratch.refused INNER JOIN intake_scratch.file USING (file_number)
+        ORDER BY file_number, source_row""",
+        [kind.table],
+    )
+    loaded = _rows_per_file(con, "intake_scratch.typed ANTI JOIN intake_scratch.refused USING (file_number, source_row)")
+    refused = _rows_per_file(con, "intake_scratch.refused")
+    for file_number, (sheet, rows_in, notices) in read.items():
+        rows_loaded, rows_quarantined = loaded.get(file_number, 0), refused.get(file_number, 0)
+        if rows_in != rows_loaded + rows_quarantined:
+            problems.append(f"{sheet.source_file}: {rows_in} rows came in, but {rows_loaded} were loaded and {rows_quarantined} refused; please report it.")
+        con.execute(
+            "INSERT INTO intake_file VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+            [
+                sheet.source_file, kind.input, sheet.sha256, sheet.byte_count, rows_in, rows_loaded, rows_quarantined,
+                [*sheet.notices, *notices, *later_notices.get(file_number, [])],
+            ],
+        )  # fmt: skip
+    return problems
+
+
+def _rows_per_file(con: duckdb.DuckDBPyConnection, relation: str) -> dict[int, int]:
+    """Count the input rows of each file in a relation; a row that became several lines counts once."""
+    return dict(
+        con.execute(
+            f"SELECT file_number, count(*) FROM (SELECT DISTINCT file_number, source_row FROM {relation}) GROUP BY file_number"
+        ).fetchall()
+    )

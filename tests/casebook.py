@@ -1,0 +1,193 @@
+"""Cases as data: tests/cases/<rule>.yaml, turned into contract rows and run all together.
+
+A case gives what was billed and documented and says which findings of its rule it expects. Short forms:
+`billed: {97110: 1}` (units by code) and `documented: {97110: 10}` (minutes by code) make a claim and a note on `date`
+(2026-03-02); `payer`, `modifiers`, `allowed`, `discipline`, `note`, `service` and `line` change the defaults;
+`visits:` is a list of such days, each with `repeat`, `every_days`; `tables:` adds rows to any contract table.
+`expect:` lists the findings (claim_line_number, service_date, amount_at_risk, facts ... as far as given); [] is clean.
+`not_evaluable: n` runs the case by itself and looks at the rule's coverage.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from therapy_audit import engine, rules
+
+FOLDER = Path(__file__).parent / "cases"
+_KEYS = {"name", "why", "expect", "not_evaluable", "visits", "tables", "parameters"}
+_DAY_KEYS = {
+    "billed", "documented", "date", "payer", "modifiers", "allowed", "discipline", "note", "service", "line", "repeat",
+    "every_days", "lines",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Case:
+    """One case of one rule, with a prefix that keeps its patients and claims apart from the others'."""
+
+    rule: str
+    name: str
+    data: dict[str, Any]
+    prefix: str
+
+    @property
+    def alone(self) -> bool:
+        """Whether the case needs a run of its own."""
+        return "not_evaluable" in self.data or "parameters" in self.data
+
+
+def load() -> list[Case]:
+    """Return all cases of tests/cases/, in file order."""
+    found = []
+    for path in sorted(FOLDER.rglob("*.yaml")):
+        rule = ".".join(path.relative_to(FOLDER).with_suffix("").parts)
+        for number, data in enumerate(yaml.safe_load(path.read_text(encoding="utf-8"))):
+            unknown = set(data) - _KEYS - _DAY_KEYS
+            assert not unknown, f"{path.name}, case {number + 1}: unknown keys {sorted(unknown)}"
+            found.append(Case(rule, data["name"], data, f"{len(found)}~"))
+    return found
+
+
+def rows(case: Case) -> dict[str, list[dict[str, Any]]]:
+    """Return the case's contract rows by table."""
+    tables: dict[str, list[dict[str, Any]]] = {"claim_line": [], "visit_note": [], "note_service": []}
+    common = {key: value for key, value in case.data.items() if key in _DAY_KEYS}
+    days = [{**common, **day} for day in case.data.get("visits", [{}])]
+    number = 0
+    for day in days:
+        assert set(day) <= _DAY_KEYS, f"{case.rule}, {case.name}: unknown keys {sorted(set(day) - _DAY_KEYS)}"
+        first = day.get("date", date(2026, 3, 2))
+        for turn in range(day.get("repeat", 1)):
+            number += 1
+            _add_day(tables, case.prefix, number, first + timedelta(days=turn * day.get("every_days", 3)), day)
+    for table, extra in case.data.get("tables", {}).items():
+        for item in extra:
+            row = {"source_file": "case.yaml", "source_row": 1} if table not in {"ncci_pair", "reference_edition"} else {}
+            tables.setdefault(table, []).append(
+                row | {key: case.prefix + value if key in {"patient_id", "npi"} else value for key, value in item.items()}
+            )
+    return tables
+
+
+def _add_day(tables: dict[str, list[dict[str, Any]]], prefix: str, number: int, day: date, given: dict[str, Any]) -> None:
+    origin = {"source_file": "case.yaml", "source_row": number}
+    discipline = given.get("discipline", "PT")
+    modifier = {"PT": "GP", "OT": "GO", "SLP": "GN"}[discipline]
+    claim = {
+        "claim_id": f"{prefix}c{number:03}",
+        "patient_id": f"{prefix}p",
+        "payer": given.get("payer", "MEDICARE PART B"),
+        "service_date": day,
+        "modifiers": [modifier],
+        "units": 1,
+        "allowed_amount": given.get("allowed", 30),
+        "billing_npi": "1",
+        "discipline": discipline,
+        "diagnosis_codes": [],
+        **origin,
+    }
+    lines = [{"hcpcs_code": str(code), "units": units} for code, units in given.get("billed", {}).items()]
+    for line_number, line in enumerate([*lines, *given.get("lines", [])], 1):
+        row = {**claim, "claim_line_number": line_number, "modifiers": given.get("modifiers", [modifier])}
+        row |= given.get("line", {}) | line
+        row["hcpcs_code"] = str(row["hcpcs_code"])
+        row["modifiers"] = [str(item) for item in row["modifiers"]]
+        if "rendering_npi" in row:
+            row["rendering_npi"] = prefix + row["rendering_npi"]
+        tables["claim_line"].append(row)
+    documented = given.get("documented")
+    if documented is None and "note" not in given:
+        return
+    note = {
+        "note_id": f"{prefix}n{number:03}",
+        "patient_id": f"{prefix}p",
+        "service_date": day,
+        "discipline": discipline,
+        "note_type": "daily",
+        **origin,
+    }
+    note |= {key: value for key, value in (given.get("note") or {}).items()}
+    tables["visit_note"].append(note)
+    for service_number, (code, minutes) in enumerate((documented or {}).items(), 1):
+        service = {
+            "note_id": note["note_id"],
+            "service_number": service_number,
+            "patient_id": note["patient_id"],
+            "service_date": note["service_date"],
+            "hcpcs_code": str(code),
+            "minutes": minutes,
+            "text": f"{code} of visit {number}",
+            **origin,
+        }
+        service |= given.get("service", {})
+        tables["note_service"].append(service)
+
+
+def judge(cases: list[Case]) -> tuple[dict[str, list[dict[str, Any]]], dict[str, int]]:
+    """Run all rules over the cases' rows together: findings by case prefix, and not-evaluable counts by rule."""
+    ruleset = rules.load()
+    for case in cases:
+        ruleset = engine.override(ruleset, case.data.get("parameters", {}), {})
+    with engine.connect() as con:
+        engine.prepare(con, ruleset)
+        insert_rows(con, [rows(case) for case in cases])
+        engine.map_payers(con, ruleset.payer_patterns)
+        engine.set_period(con)
+        engine.build_models(con)
+        errors = engine.run_rules(con, ruleset.rules)
+        assert not errors
+        result = con.execute("SELECT * FROM finding")
+        names = [item[0] for item in result.description]
+        findings: dict[str, list[dict[str, Any]]] = {}
+        for row in result.fetchall():
+            item = dict(zip(names, row, strict=True))
+            item["facts"] = json.loads(item["facts"], parse_float=Decimal)
+            findings.setdefault(item["patient_id"].partition("~")[0] + "~", []).append(item)
+        doubts = dict(con.execute("SELECT rule, not_evaluable FROM coverage").fetchall())
+    return findings, doubts
+
+
+def insert_rows(con: Any, tables_of_cases: list[dict[str, list[dict[str, Any]]]]) -> None:
+    """Insert rows by table into the contract tables; columns that a row leaves out are null."""
+    for table in sorted({table for tables in tables_of_cases for table in tables}):
+        for tables in tables_of_cases:
+            for row in tables.get(table, []):
+                names = ", ".join(f'"{name}"' for name in row)
+                con.execute(
+                    f'INSERT INTO "{table}" ({names}) VALUES ({", ".join("?" * len(row))})', list(row.values())
+                )
+
+
+def mismatch(case: Case, findings: list[dict[str, Any]]) -> str | None:
+    """Return what differs between a case's expectation and its rule's findings, or None."""
+    found = [item for item in findings if item["rule"] == case.rule]
+    expected = case.data["expect"]
+    told = "; ".join(f"line {item['claim_line_number']} {item['service_date']}: {item['message']}" for item in found)
+    if len(found) != len(expected):
+        return f"expected {len(expected)} findings, found {len(found)}: {told or 'none'}"
+    rest = list(found)
+    for wanted in expected:
+        match = next((item for item in rest if _fits(item, wanted)), None)
+        if match is None:
+            return f"nothing fits {wanted}; found: {told}; facts {[item['facts'] for item in found]}"
+        rest.remove(match)
+    return None
+
+
+def _fits(item: dict[str, Any], wanted: dict[str, Any]) -> bool:
+    for key, value in wanted.items():
+        seen = item["facts"].get(key) if key not in item else item[key]
+        if isinstance(value, int | float) and not isinstance(value, bool) and seen is not None:
+            if Decimal(str(seen)) != Decimal(str(value)):
+                return False
+        elif str(seen) != str(value):
+            return False
+    return True

@@ -1,0 +1,153 @@
+"""Every rule against its cases, and what must hold for all rules."""
+
+from __future__ import annotations
+
+import csv
+from itertools import combinations
+from pathlib import Path
+from string import Formatter
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from casebook import Case, insert_rows, judge, load, mismatch, rows
+
+from therapy_audit import engine, rules
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import duckdb
+
+CASES = load()
+RULES = rules.load().rules
+UNITS = list(csv.DictReader((Path(__file__).parent / "cases" / "units.csv").open(encoding="utf-8")))
+
+
+@pytest.fixture(scope="module")
+def together() -> dict[str, list[dict[str, Any]]]:
+    return judge([case for case in CASES if not case.alone])[0]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.rule}: {case.name}")
+def test_case(case: Case, together: dict[str, list[dict[str, Any]]]) -> None:
+    if not case.alone:
+        assert mismatch(case, together.get(case.prefix, [])) is None
+        return
+    findings, doubts = judge([case])
+    assert mismatch(case, findings.get(case.prefix, [])) is None
+    if "not_evaluable" in case.data:
+        assert doubts[case.rule] == case.data["not_evaluable"]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_rule_has_a_clean_and_a_dirty_case(rule: rules.Rule) -> None:
+    mine = [case.data["expect"] for case in CASES if case.rule == rule.name]
+    assert any(mine), f"{rule.name} has no case in which it finds something"
+    assert not all(mine), f"{rule.name} has no clean case"
+
+
+def test_cases_belong_to_rules() -> None:
+    assert {case.rule for case in CASES} <= {rule.name for rule in RULES}
+
+
+def _minutes(vector: dict[str, str]) -> dict[str, int]:
+    if vector["minutes"] == "7 codes:14 each":
+        return dict.fromkeys(["97110", "97112", "97116", "97140", "97530", "97535", "97542"], 14)
+    return {code: int(value) for code, value in (pair.split(":") for pair in vector["minutes"].split(";"))}
+
+
+def _allowed(text: str, minutes: dict[str, int]) -> list[dict[str, int]]:
+    text = text.replace(" (97035 not billed)", "")
+    everything = {"each x1": len(minutes), "all four x1": 4, "all three x1": 3}
+    if text in everything:
+        return [dict.fromkeys(minutes, 1)]
+    if text.startswith("any "):
+        count = {"any ONE of the three x1": 1, "any two x1": 2}[text]
+        return [dict.fromkeys(pick, 1) for pick in combinations(minutes, count)]
+    if text == "none":
+        return []
+    return [
+        {code: int(units) for code, units in (item.split("x") for item in way.split("+"))} for way in text.split("|")
+    ]
+
+
+def _vector_cases() -> list[tuple[str, str, Case, bool]]:
+    """Each vector by each method: every allowed way to bill, and one unit more on each code."""
+    found = []
+    for number, vector in enumerate(UNITS):
+        minutes = _minutes(vector)
+        for method, payer in (("cms", "MEDICARE PART B"), ("ama", "AETNA")):
+            text = vector[f"{method}_allowed"]
+            ways = _allowed(vector["cms_allowed"] if text == "same" else text, minutes)
+            bills = [(way, False) for way in ways] + [
+                ({**way, code: way.get(code, 0) + 1}, True) for way in ways or [{}] for code in minutes
+            ]
+            for turn, (billed, too_many) in enumerate(bills):
+                data = {"name": vector["id"], "payer": payer, "billed": billed, "documented": minutes, "expect": []}
+                found.append((vector["id"], method, Case("", vector["id"], data, f"v{number}.{method}.{turn}~"), too_many))
+    return found
+
+
+VECTORS = _vector_cases()
+OVER = {"cms": "medicare.timed_units_exceed_minutes", "ama": "payers.ama_midpoint.units_exceed_midpoint"}
+UNIT_RULES = {
+    "medicare.timed_units_exceed_minutes", "medicare.timed_units_below_minutes", "medicare.timed_unit_on_wrong_code",
+    "payers.ama_midpoint.units_exceed_midpoint", "payers.ama_midpoint.units_below_midpoint",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def vectors() -> dict[str, list[dict[str, Any]]]:
+    return judge([case for _, _, case, _ in VECTORS])[0]
+
+
+@pytest.mark.parametrize(("method", "vector"), [(method, row["id"]) for row in UNITS for method in ("cms", "ama")])
+def test_published_vector(method: str, vector: str, vectors: dict[str, list[dict[str, Any]]]) -> None:
+    for name, how, case, too_many in VECTORS:
+        if (name, how) != (vector, method):
+            continue
+        found = {item["rule"] for item in vectors.get(case.prefix, [])} & UNIT_RULES
+        assert found == ({OVER[method]} if too_many else set()), case.data["billed"]
+
+
+@pytest.fixture(scope="module")
+def empty() -> Iterator[duckdb.DuckDBPyConnection]:
+    with engine.connect() as con:
+        engine.prepare(con, rules.load())
+        engine.build_models(con)
+        yield con
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_message_names_only_facts(rule: rules.Rule, empty: duckdb.DuckDBPyConnection) -> None:
+    columns = {item[0] for item in empty.execute(f"SELECT * FROM ({rule.sql})", engine.bound(rule)).description}
+    assert {"claim_id", "claim_line_number", "amount_at_risk"} <= columns
+    assert {name for _, name, _, _ in Formatter().parse(rule.message) if name} <= columns
+    if rule.grain in {"episode", "activity"}:
+        assert {"since", "episode_start"} <= columns
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_requires_and_applies_to_are_columns_of_the_scope(
+    rule: rules.Rule, empty: duckdb.DuckDBPyConnection
+) -> None:
+    columns = {item[0] for item in empty.execute(f"SELECT * FROM {engine.scope_of(rule)}('x')").description}
+    assert set(rule.requires) <= columns
+    assert rule.applies_to is None or rule.applies_to in columns
+
+
+def test_outcomes_add_up_for_every_rule() -> None:
+    ruleset = rules.load()
+    with engine.connect() as con:
+        engine.prepare(con, ruleset)
+        insert_rows(con, [rows(case) for case in CASES if not case.alone])
+        engine.map_payers(con, ruleset.payer_patterns)
+        engine.set_period(con)
+        engine.build_models(con)
+        engine.run_rules(con, ruleset.rules)
+        wrong = con.execute(
+            "SELECT rule FROM coverage WHERE passed < 0 OR in_scope <> passed + failed + not_evaluable + error"
+        ).fetchall()
+        assert wrong == []
+        assert con.execute("SELECT count(*) FROM coverage WHERE passed > 0").fetchone() == (len(ruleset.rules),)
+        assert con.execute("SELECT count(*) - count(DISTINCT finding_id) FROM finding").fetchone() == (0,)
