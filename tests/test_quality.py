@@ -182,11 +182,11 @@ FAULTS: list[tuple[str, list[dict[str, Any]], str, str]] = [
     ("visit_note", [{"note_type": CANARY}], "visit_note.expect_column_values_to_be_in_set", "critical"),
     ("visit_note", [{"service_date": "2025-02-03"}], "visit_note.dates_overlap_claims", "warning"),
     ("visit_note", [{"total_minutes": 1441}], "visit_note.expect_column_values_to_be_between", "warning"),
-    ("visit_note", [{"total_timed_minutes": 41}], "visit_note.timed_minutes_within_total", "warning"),
-    ("visit_note", [{"signed_date": "2026-02-02"}], "visit_note.signed_on_or_after_visit", "warning"),
+    ("visit_note", [{"total_timed_minutes": 41, "total_minutes": 40}], "visit_note.timed_minutes_within_total", "warning"),
+    ("visit_note", [{"signed_date": "2020-02-02"}], "visit_note.signed_on_or_after_visit", "warning"),
     ("note_service", [{}, {}], "note_service.key_unique", "critical"),
     ("note_service", [{"note_id": CANARY}], "note_service.note_known", "critical"),
-    ("note_service", [{"patient_id": CANARY}], "note_service.same_visit_as_note", "critical"),
+    ("note_service", [{"note_id": "N1", "patient_id": CANARY}], "note_service.same_visit_as_note", "critical"),
     ("note_service", [{"assist_level": CANARY}], "note_service.expect_column_values_to_be_in_set", "critical"),
     ("note_service", [{"assistant_minutes": 31}], "note_service.assistant_minutes_within_minutes", "warning"),
     ("note_service", [{"stop_time": "08:00"}], "note_service.stops_after_it_starts", "warning"),
@@ -200,11 +200,11 @@ FAULTS: list[tuple[str, list[dict[str, Any]], str, str]] = [
     ("remittance_adjustment", [{"group_code": CANARY}], "remittance_adjustment.expect_column_values_to_be_in_set", "critical"),
     ("remittance_adjustment", [{"reason_code": CANARY}], "remittance_adjustment.reason_code_shape", "warning"),
     ("remittance_adjustment", [{"remittance_id": CANARY}], "remittance_adjustment.remittance_line_known", "critical"),
-    ("intake_file", [], "intake_file.expect_table_row_count_to_be_between", "critical"),
     ("intake_file", [{"rows_in": 11}], "intake_file.rows_reconcile", "critical"),
     ("intake_file", [{"rows_loaded": 0, "rows_quarantined": 10}], "intake_file.file_not_wholly_quarantined", "critical"),
     ("intake_file", [{"rows_loaded": 7, "rows_quarantined": 3}], "intake_file.quarantine_below_a_fifth", "warning"),
     ("intake_file", [{}, {"source_file": "again.csv"}], "intake_file.file_given_once", "warning"),
+    ("intake_file", [], "intake_file.expect_table_row_count_to_be_between", "critical"),
     ("quarantine", [], "intake_file.quarantine_has_reasons", "critical"),
     ("quarantine", [{"source_file": "other.csv"}], "quarantine.file_known", "critical"),
 ]
@@ -246,7 +246,7 @@ def test_each_fault_is_found(changes: Rows, expected: list[tuple[str, str, set[s
     for name, severity, changed in expected:
         columns = {column for check, its_severity, column in found if (check, its_severity) == (name, severity)}
         assert columns, name
-        if ".expect_column" in name:
+        if ".expect_column" in name and changed:
             assert columns & changed, name
     assert CANARY not in json.dumps(result)
     assert not [row for row in result["checks"] if row["observed"] == "could not be run"]

@@ -80,8 +80,8 @@ def _five_lines(result: Any) -> list[str]:
     summary = result.summary
     severities = summary["findings_by_severity"]
     over, under = summary["overpayment_amount"], summary["underpayment_amount"]
-    rules = sorted(summary["rules"], key=lambda item: (-float(item["amount_at_risk"]), -item["findings"], item["rule"]))
-    top = "; ".join(f"{item['title']} ({item['findings']})" for item in rules[:3] if item["findings"])
+    ranked = sorted(summary["rules"].items(), key=lambda item: (-item[1]["amount_at_risk"], -item[1]["findings"], item[0]))
+    top = "; ".join(f"{result.titles[name]} ({item['findings']:,})" for name, item in ranked[:3] if item["findings"])
     quality = "passed" if result.quality["success"] and not result.quality["warnings"] else (
         f"{result.quality['critical_failures']} critical failures, {result.quality['warnings']} warnings"
     )
@@ -98,7 +98,7 @@ def _five_lines(result: Any) -> list[str]:
         f"At risk of repayment ${float(over):,.2f}; under-billed ${float(under):,.2f}",
         f"Largest: {top or 'nothing found'}",
         f"Not judged: {'; '.join(doubts)}",
-        f"Data quality: {quality}; {summary['quarantined_rows']:,} rows in quarantine",
+        f"Data quality: {quality}; {summary['rows_quarantined']:,} rows in quarantine",
         f"Report: {result.folder / 'report.html'}",
     ]
 

@@ -93,7 +93,7 @@ def prepare(con: duckdb.DuckDBPyConnection, ruleset: RuleSet) -> None:
         [
             (rule.name, plan, rule.effective_from, rule.effective_to)
             for rule in ruleset.rules
-            for plan in _plans_of(rule, ruleset)
+            for plan in plans_of(rule, ruleset)
         ],
     )
     _insert(
@@ -235,7 +235,8 @@ def message_sql(template: str) -> str:
     return " || ".join(parts)
 
 
-def _plans_of(rule: Rule, ruleset: RuleSet) -> list[str]:
+def plans_of(rule: Rule, ruleset: RuleSet) -> list[str]:
+    """Return the plans that a rule judges: those it names, or those with the traits that it names."""
     if isinstance(rule.plans, tuple):
         return list(rule.plans)
     traits = rule.plans

@@ -38,6 +38,7 @@ class Result:
     summary: dict[str, Any]
     rule_errors: dict[str, str]
     quality: dict[str, Any]
+    titles: dict[str, str]
 
     def reached(self, fail_on: str) -> bool:
         """Return whether there are findings of severity `fail_on` or above."""
@@ -106,7 +107,7 @@ def _audit(
         _write_manifest(con, building / "manifest.json", ruleset, period, errors)
         con.execute("CHECKPOINT")
     timed("report")
-    return Result(output, summary, errors, checked)
+    return Result(output, summary, errors, checked, {rule.name: rule.title for rule in ruleset.rules})
 
 
 class _Clock:

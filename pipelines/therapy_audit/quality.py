@@ -171,6 +171,9 @@ def _planned(suite: Suite, row_count: int, previous: int) -> tuple[dict[str, Any
     return (*(() if suite.optional and not row_count else suite.checks), *((drift,) if previous else ()))
 
 
+_OPENED: list[Connection] = []
+
+
 @cache
 def _duckdb_support() -> type[Expectation]:
     """Teach Great Expectations `add_duckdb`, once (its own `add_sql` fails every expectation on DuckDB).
@@ -187,6 +190,7 @@ def _duckdb_support() -> type[Expectation]:
         def get_connection(self) -> Iterator[Connection]:
             if self._connection is None or self._connection.closed:
                 self._connection = self.engine.connect()
+                _OPENED.append(self._connection)
             yield self._connection
 
     class DuckDBDatasource(SQLDatasource):
@@ -242,7 +246,12 @@ def _validate(database: Path, suites: Sequence[Suite], data_docs: Path | None) -
             context.add_data_docs_site("audit", {"class_name": "SiteBuilder", "store_backend": store})
             context.build_data_docs(["audit"])
     finally:
-        source.get_execution_engine().close()
+        # GX makes execution engines of its own; a connection that one leaves open would bar the next writer.
+        while _OPENED:
+            connection = _OPENED.pop()
+            connection.close()
+            connection.engine.dispose()
+        source.get_engine().dispose()
     return results
 
 

@@ -65,7 +65,7 @@ def write(
     rows = dict.fromkeys(_FILES, 0)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".synth-") as name:
         aside = Path(name)
-        config: dict[str, str | int] = {
+        config: dict[str, str | bool | int | float | list[str]] = {
             "temp_directory": str(aside / "spill"),
             "memory_limit": "2GB",
             "threads": threads or os.cpu_count() or 1,

@@ -343,6 +343,14 @@ post AS (
 SELECT
     *,
     row_number() OVER (ORDER BY site, credential, post) AS number,
-    npi(199900000 + row_number() OVER (ORDER BY site, credential, post)) AS npi,
-    count(*) OVER (PARTITION BY site, credential) AS posts
+    npi(199900000 + row_number() OVER (ORDER BY site, credential, post)) AS npi
 FROM post;
+
+-- How many clinicians of a credential a site has; a lone post is number 0.
+CREATE TABLE staff AS
+SELECT
+    site,
+    credential,
+    count(*) AS posts
+FROM clinician
+GROUP BY site, credential;

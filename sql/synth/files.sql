@@ -22,7 +22,7 @@ exported AS (
     WHERE dirty AND place IN (10, 20)
     UNION ALL
     SELECT
-        * REPLACE ('C999999999' AS claim_id, 1 AS claim_line_number, 1012.5 AS line_charge_amount),
+        * REPLACE ('C999999999' AS claim_id, 1 AS claim_line_number, 1012.5::DECIMAL(12, 2) AS charge_amount),
         2 AS copy
     FROM numbered
     WHERE dirty AND place = 30
@@ -40,7 +40,7 @@ SELECT
     modifiers[3] AS "Mod 3",
     modifiers[4] AS "Mod 4",
     units AS "Units",
-    if(dirty, format('{:,.2f}', line_charge_amount::DOUBLE), line_charge_amount::DECIMAL(12, 2)::VARCHAR) AS "Charge",
+    if(dirty, format('{:,.2f}', charge_amount::DOUBLE), charge_amount::VARCHAR) AS "Charge",
     allowed_amount AS "Allowed",
     paid_amount AS "Paid",
     therapist_npi AS "Rendering NPI",
@@ -59,6 +59,18 @@ FROM exported
 ORDER BY copy, service_id;
 
 CREATE VIEW notes AS
+WITH said AS (
+    SELECT
+        note.*,
+        visit.* EXCLUDE (visit_id),
+        plant IS NOT DISTINCT FROM 'minutes_missing' AS unsaid,
+        sum(if(timed, minutes, 0)) OVER one AS timed_minutes,
+        sum(minutes) OVER one AS total_minutes
+    FROM note
+    INNER JOIN visit ON note.visit_id = visit.visit_id
+    WINDOW one AS (PARTITION BY note.visit_id, note.note_part)
+)
+
 SELECT
     format('N{:09d}', visit_id) || ['', 'A', 'B'][1 + note_part] AS "Note ID",
     patient_id AS "Patient ID",
@@ -67,8 +79,8 @@ SELECT
     writer_npi AS "Therapist NPI",
     writer_credential AS "Credential",
     note_type AS "Note Type",
-    if(unsaid, NULL, sum(if(timed, minutes, 0)) OVER one) AS "Total Timed Minutes",
-    if(unsaid, NULL, sum(minutes) OVER one) AS "Total Treatment Minutes",
+    if(unsaid, NULL, timed_minutes) AS "Total Timed Minutes",
+    if(unsaid, NULL, total_minutes) AS "Total Treatment Minutes",
     us_date(service_date + if(plant IS NOT DISTINCT FROM 'late_note', 6, (draw('signed', visit_id) % 2)::INTEGER))
         AS "Signed Date",
     hcpcs_code AS "CPT",
@@ -77,11 +89,10 @@ SELECT
     assist_level AS "Assist Level",
     cue_level AS "Cue Level",
     difficulty AS "Difficulty",
-    if(active, 'G' || (1 + words % 3), NULL) AS "Goal ID",
+    goal_id AS "Goal ID",
     text AS "Text"
-FROM (SELECT *, plant IS NOT DISTINCT FROM 'minutes_missing' AS unsaid FROM note) AS said
-WINDOW one AS (PARTITION BY visit_id, note_part)
-ORDER BY visit_id, slot;
+FROM said
+ORDER BY service_id;
 
 CREATE VIEW plans_of_care AS
 SELECT
@@ -132,7 +143,7 @@ SELECT
     hcpcs_code AS "CPT",
     array_to_string(modifiers, ' ') AS "Modifiers",
     units AS "Units",
-    line_charge_amount::DECIMAL(12, 2) AS "Charge",
+    charge_amount AS "Charge",
     allowed_amount AS "Allowed",
     paid_amount AS "Paid",
     round(0.2 * allowed_amount, 2)::DECIMAL(12, 2) AS "Patient Responsibility",

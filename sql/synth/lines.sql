@@ -3,11 +3,16 @@ CREATE OR REPLACE TABLE service AS
 WITH given AS (
     SELECT
         8 * visit.visit_id + recipe_service.slot AS service_id,
+        visit.visit_id,
+        visit.number,
+        visit.episode_id,
+        visit.service_date,
+        visit.plant,
+        visit.unit_method,
         recipe_service.slot,
         recipe_service.hcpcs_code,
         recipe_service.distinct_service,
-        fee.* EXCLUDE (hcpcs_code),
-        visit.*,
+        fee.timed,
         least_minutes
         + (draw('minutes', 8 * visit.visit_id + recipe_service.slot) % (most_minutes - least_minutes + 1))::INTEGER
             AS minutes
@@ -47,50 +52,54 @@ earned AS (
 )
 
 SELECT
-    earned.* EXCLUDE (timed_minutes, full_units, remainder_rank),
+    earned.* EXCLUDE (plant, unit_method, timed_minutes, full_units, remainder_rank, units_earned),
     units_earned + coalesce(unit_change.units, 0) AS units
 FROM earned
 LEFT JOIN unit_change ON earned.plant = unit_change.plant AND earned.slot = unit_change.slot;
 
--- Multiple procedure reduction: of all units that a patient has on a day, the one with the most practice expense is paid whole.
+-- Multiple procedure reduction: of a patient's units on a day, the one with the most practice expense is paid whole.
 CREATE OR REPLACE TABLE priced AS
 WITH ranked AS (
     SELECT
-        *,
+        service.service_id,
+        service.visit_id,
+        service.units,
+        fee.charge_amount,
+        fee.full_amount,
+        fee.reduced_amount,
         row_number() OVER (
-            PARTITION BY number, service_date ORDER BY practice DESC, full_amount DESC, service_id
+            PARTITION BY service.number, service.service_date
+            ORDER BY fee.practice DESC, fee.full_amount DESC, service.service_id
         ) AS practice_rank,
-        row_number() OVER (PARTITION BY visit_id ORDER BY slot)::INTEGER AS claim_line_number,
-        by_assistant AND plan IN ('medicare_part_b', 'medicare_advantage', 'tricare', 'unitedhealthcare')
-            AS bills_assistant
+        row_number() OVER (PARTITION BY service.visit_id ORDER BY service.slot)::INTEGER AS claim_line_number
     FROM service
-    WHERE units > 0
+    INNER JOIN fee USING (hcpcs_code)
+    WHERE service.units > 0
 ),
 
 allowed AS (
     SELECT
-        *,
-        round((units * reduced_amount + if(practice_rank = 1, full_amount - reduced_amount, 0.00)) * factor, 2)
-        ::DECIMAL(12, 2) AS allowed_amount
+        ranked.*,
+        visit.number,
+        visit.patient_id,
+        visit.opening,
+        visit.plan,
+        visit.service_date,
+        if(visit.discipline = 'OT', 'OT', 'PT+SLP') AS pool,
+        visit.plant IS NOT NULL OR visit.episode_plant IS NOT NULL AS planted,
+        visit.by_assistant
+        AND coalesce(visit.plan IN ('medicare_part_b', 'medicare_advantage', 'tricare', 'unitedhealthcare'), FALSE)
+            AS bills_assistant,
+        round(
+            (units * reduced_amount + if(practice_rank = 1, full_amount - reduced_amount, 0.00)) * visit.factor, 2
+        )::DECIMAL(12, 2) AS allowed_amount
     FROM ranked
+    INNER JOIN visit USING (visit_id)
 )
 
 SELECT
-    service_id,
-    visit_id,
-    number,
-    patient_id,
-    opening,
-    plan,
-    slot,
-    claim_line_number,
-    service_date,
-    discipline,
-    if(discipline = 'OT', 'OT', 'PT+SLP') AS pool,
-    plant IS NOT NULL OR episode_plant IS NOT NULL AS planted,
-    bills_assistant,
-    units * charge_amount AS charge_amount,
-    allowed_amount,
+    * EXCLUDE (units, charge_amount, full_amount, reduced_amount, practice_rank),
+    (units * charge_amount)::DECIMAL(12, 2) AS charge_amount,
     round(
         allowed_amount * 0.8 * if(plan = 'medicare_part_b' AND bills_assistant, 0.85, 1.00)
         * if(plan IN ('medicare_part_b', 'medicare_advantage'), 0.98, 1.00), 2
@@ -195,33 +204,38 @@ QUALIFY
 
 -- A claim line as billed, in the order of the claims file.
 CREATE OR REPLACE TABLE claim AS
-WITH discipline AS (
+WITH line AS (
     SELECT
-        service_id,
-        CASE
-            WHEN slot = 1 AND plant = 'modifier_missing' THEN []
-            WHEN slot = 1 AND plant = 'two_modifiers' THEN [discipline_modifier, if(discipline = 'PT', 'GO', 'GP')]
-            WHEN slot = 1 AND plant IN ('modifier_of_other', 'modifier_of_other_on_evaluation')
-                THEN [if(discipline = 'PT', 'GO', 'GP')]
-            ELSE [discipline_modifier]
-        END AS modifiers
+        service.service_id,
+        service.slot,
+        service.hcpcs_code,
+        service.distinct_service,
+        service.units,
+        visit.*,
+        priced.claim_line_number,
+        priced.bills_assistant,
+        priced.charge_amount,
+        priced.allowed_amount,
+        priced.paid_amount,
+        ledger.position,
+        kx_plant.rule AS kx_rule
     FROM service
+    INNER JOIN priced USING (service_id)
+    INNER JOIN visit ON service.visit_id = visit.visit_id
+    LEFT JOIN ledger USING (service_id)
+    LEFT JOIN kx_plant USING (service_id)
 )
 
 SELECT
-    service.*,
-    priced.claim_line_number,
-    priced.charge_amount AS line_charge_amount,
-    priced.allowed_amount,
-    priced.paid_amount,
-    ledger.position,
-    kx_plant.rule AS kx_rule,
-    if(service.distinct_service AND service.plant IS DISTINCT FROM 'pair_unmarked', ['59'], [])
-    || discipline.modifiers
-    || if(priced.bills_assistant, [if(service.discipline = 'OT', 'CO', 'CQ')], [])
-    || if((coalesce(ledger.position, '') IN ('past', 'crossing')) <> (kx_plant.rule IS NOT NULL), ['KX'], []) AS modifiers
-FROM service
-INNER JOIN priced USING (service_id)
-INNER JOIN discipline USING (service_id)
-LEFT JOIN ledger USING (service_id)
-LEFT JOIN kx_plant USING (service_id);
+    *,
+    if(distinct_service, ['59'], [])
+    || CASE
+        WHEN slot = 1 AND plant = 'modifier_missing' THEN []
+        WHEN slot = 1 AND plant = 'two_modifiers' THEN [discipline_modifier, if(discipline = 'PT', 'GO', 'GP')]
+        WHEN slot = 1 AND plant IN ('modifier_of_other', 'modifier_of_other_on_evaluation')
+            THEN [if(discipline = 'PT', 'GO', 'GP')]
+        ELSE [discipline_modifier]
+    END
+    || if(bills_assistant, [if(discipline = 'OT', 'CO', 'CQ')], [])
+    || if((coalesce(position, '') IN ('past', 'crossing')) <> (kx_rule IS NOT NULL), ['KX'], []) AS modifiers
+FROM line;

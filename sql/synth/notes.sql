@@ -107,10 +107,21 @@ FROM (
 CREATE OR REPLACE TABLE charted AS
 WITH turned AS (
     SELECT
-        *,
-        row_number() OVER (PARTITION BY episode_id, hcpcs_code ORDER BY visit_id)::INTEGER AS turn,
-        repeated AND slot = 1 AS still
+        service.service_id,
+        service.visit_id,
+        service.episode_id,
+        service.slot,
+        service.hcpcs_code,
+        service.timed,
+        service.minutes,
+        visit.plant,
+        visit.episode_plant,
+        row_number() OVER (
+            PARTITION BY service.episode_id, service.hcpcs_code ORDER BY service.visit_id
+        )::INTEGER AS turn,
+        visit.repeated AND service.slot = 1 AS still
     FROM service
+    INNER JOIN visit USING (visit_id)
 ),
 
 stilled AS (
@@ -122,7 +133,7 @@ stilled AS (
 )
 
 SELECT
-    *,
+    * EXCLUDE (plant, episode_plant),
     if(episode_plant = 'stalled', turn, measure_turn) AS text_turn,
     if(plant = 'two_notes', slot, 0) AS note_part,
     draw('words', concat_ws('.', episode_id, hcpcs_code)) AS words
@@ -132,6 +143,7 @@ CREATE OR REPLACE TABLE note AS
 WITH levelled AS (
     SELECT
         charted.*,
+        visit.note_type,
         phrase.* EXCLUDE (hcpcs_code),
         phrase.focus IS NOT NULL AS active,
         -- Cueing fades as assistance does.
@@ -141,6 +153,7 @@ WITH levelled AS (
         a_first + (words // 16 % 5)::INTEGER + a_step * measure_turn AS a,
         b_first + (words // 128 % 2)::INTEGER + measure_turn // 4 AS b
     FROM charted
+    INNER JOIN visit USING (visit_id)
     LEFT JOIN phrase USING (hcpcs_code)
 ),
 
@@ -162,7 +175,13 @@ worded AS (
 )
 
 SELECT
-    *,
+    service_id,
+    visit_id,
+    note_part,
+    hcpcs_code,
+    timed,
+    minutes,
+    if(active, 'G' || (1 + words % 3), NULL) AS goal_id,
     CASE
         WHEN lead IS NULL OR tasks IS NULL
             THEN concat(
@@ -283,7 +302,8 @@ row_of AS (
             ELSE ['near_miss', 'near_miss']
         END)
     FROM charted
-    INNER JOIN (SELECT episode_id, run_first FROM episode_plant) AS run USING (episode_id)
+    INNER JOIN visit USING (visit_id)
+    INNER JOIN (SELECT episode_id, run_first FROM episode_plant) AS run ON visit.episode_id = run.episode_id
     WHERE still AND visit_number = run_first + if(episode_plant = 'repeated_thrice', 2, 3)
     UNION ALL
     SELECT

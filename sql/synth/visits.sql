@@ -149,6 +149,7 @@ WITH typed AS (
         day.service_date,
         episode.* EXCLUDE (visits_planned, report_every, has_reevaluation, first_day, weekdays),
         episode_plant.plant AS episode_plant,
+        draw('plant', 32 * day.episode_id + day.visit_number) AS lot,
         coalesce(
             episode_plant.plant <> 'report_overdue'
             AND day.visit_number BETWEEN episode_plant.run_first AND episode_plant.run_last, FALSE
@@ -177,7 +178,7 @@ offered AS (
         plant.kind
     FROM typed
     INNER JOIN plant
-        ON typed.note_type = plant.note_type AND draw('plant', typed.visit_id) % plant.places = plant.place
+        ON typed.note_type = plant.note_type AND typed.lot % plant.places = plant.place
     INNER JOIN plant_plan ON plant.plant = plant_plan.plant AND typed.plan IS NOT DISTINCT FROM plant_plan.plan
     LEFT JOIN recipe_pool ON plant.plant = recipe_pool.used AND typed.discipline = recipe_pool.discipline
     WHERE
@@ -199,7 +200,7 @@ planted AS (
 
 chosen AS (
     SELECT
-        typed.*,
+        typed.* EXCLUDE (lot),
         planted.plant,
         planted.plant IS NOT DISTINCT FROM 'by_assistant' OR (
             typed.has_assistant AND typed.note_type = 'daily' AND draw('by assistant', typed.visit_id) % 2 = 0
@@ -213,27 +214,38 @@ chosen AS (
         END AS used
     FROM typed
     LEFT JOIN planted USING (visit_id)
+),
+
+-- The number of the post is worked out before clinicians are joined: a join on the formula would try each of them.
+posted AS (
+    SELECT
+        chosen.*,
+        draw('therapist', chosen.episode_id) % therapists.posts AS therapist_post,
+        draw('assistant', chosen.episode_id) % assistants.posts AS assistant_post
+    FROM chosen
+    INNER JOIN staff AS therapists ON chosen.site = therapists.site AND chosen.discipline = therapists.credential
+    LEFT JOIN staff AS assistants ON chosen.site = assistants.site AND chosen.discipline || 'A' = assistants.credential
 )
 
 SELECT
-    chosen.*,
-    pick(recipe_pool.recipe_ids, 'recipe', chosen.visit_id) AS recipe_id,
-    format('C{:09d}', chosen.visit_id) AS claim_id,
+    posted.* EXCLUDE (therapist_post, assistant_post),
+    pick(recipe_pool.recipe_ids, 'recipe', posted.visit_id) AS recipe_id,
+    format('C{:09d}', posted.visit_id) AS claim_id,
     site.billing_npi,
     therapist.npi AS therapist_npi,
-    if(chosen.by_assistant, assistant.npi, therapist.npi) AS writer_npi,
-    if(chosen.by_assistant, assistant.credential, therapist.credential) AS writer_credential,
-    chosen.service_date + (3 + draw('received', chosen.visit_id) % 10)::INTEGER AS received_date
-FROM chosen
-INNER JOIN recipe_pool ON chosen.used = recipe_pool.used AND chosen.discipline = recipe_pool.discipline
-INNER JOIN site ON chosen.site = site.site
+    if(posted.by_assistant, assistant.npi, therapist.npi) AS writer_npi,
+    if(posted.by_assistant, assistant.credential, therapist.credential) AS writer_credential,
+    posted.service_date + (3 + draw('received', posted.visit_id) % 10)::INTEGER AS received_date
+FROM posted
+INNER JOIN recipe_pool ON posted.used = recipe_pool.used AND posted.discipline = recipe_pool.discipline
+INNER JOIN site ON posted.site = site.site
 INNER JOIN clinician AS therapist
     ON
-        chosen.site = therapist.site
-        AND chosen.discipline = therapist.credential
-        AND draw('therapist', chosen.episode_id) % therapist.posts = therapist.post
+        posted.site = therapist.site
+        AND posted.discipline = therapist.credential
+        AND posted.therapist_post = therapist.post
 LEFT JOIN clinician AS assistant
     ON
-        chosen.site = assistant.site
-        AND chosen.discipline || 'A' = assistant.credential
-        AND draw('assistant', chosen.episode_id) % assistant.posts = assistant.post;
+        posted.site = assistant.site
+        AND posted.discipline || 'A' = assistant.credential
+        AND posted.assistant_post = assistant.post;

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from therapy_audit.intake.contract import READ_AS, SEVERAL_HEADERS, Contract, words
 from therapy_audit.intake.mapping import Placement
-from therapy_audit.intake.read import Sheet, Tally, relations
+from therapy_audit.intake.read import Sheet, Tally, is_clean, relations
 
 ADJUSTMENTS = "STRUCT(group_code VARCHAR, reason_code VARCHAR, remark_code VARCHAR, amount DECIMAL(12, 2))[]"
 _TYPES = {
@@ -33,6 +33,13 @@ _LISTED = {
     "claims": {"units": "refuse", "charge_amount": "leave out", "allowed_amount": "leave out", "paid_amount": "leave out"},
     "notes": {"minutes": "total", "assistant_minutes": "leave out", "start_time": "leave out", "stop_time": "leave out"},
 }
+# What an id is made of where the export has none.
+_MADE_FROM = {
+    "claims": {"claim_id": "patient_id, strftime(service_date, '%Y%m%d')"},
+    "notes": {"note_id": "patient_id, strftime(service_date, '%Y%m%d'), discipline, rendering_npi"},
+    "plans_of_care": {"plan_of_care_id": "patient_id, discipline, strftime(start_date, '%Y%m%d')"},
+    "authorizations": {"authorization_id": "patient_id, payer, strftime(start_date, '%Y%m%d')"},
+}
 _NUMBERS = {"claims": "claim_line_number", "notes": "service_number"}
 
 
@@ -46,7 +53,8 @@ def create_typed(con: duckdb.DuckDBPyConnection, kind: Contract) -> None:
     columns = ", ".join(f"{column} {_TYPES.get(READ_AS.get(column, ''), 'VARCHAR')}" for column in value_columns(kind))
     adjustments = f", adjustment {ADJUSTMENTS}" if kind.input == "remittances" else ""
     con.execute(
-        f"CREATE OR REPLACE TABLE intake_scratch.typed (file_number INTEGER, source_row BIGINT, part INTEGER, {columns}{adjustments}, fingerprint UBIGINT)"
+        f"CREATE OR REPLACE TABLE intake_scratch.typed (file_number INTEGER, source_row BIGINT, part INTEGER, {columns}{adjustments}, fingerprint UBIGINT, "
+        "fault STRUCT(column_name VARCHAR, value_class VARCHAR, reason VARCHAR))"
     )
     con.execute(
         "CREATE OR REPLACE TABLE intake_scratch.refused "
@@ -71,7 +79,7 @@ def stage(
     )
     placed = [position for positions in columns.values() for position in positions]
     rest = [position for position in range(len(sheet.headers)) if position not in placed]
-    cells = ", ".join(f"cell(h{position}) AS h{position}" for position in sorted({*placed, *rest}))
+    cells = ", ".join(f"h{n}" if is_clean(sheet) else f"cell(h{n}) AS h{n}" for n in range(len(sheet.headers)))
     filled = ", ".join(f"h{position}" for position in [*placed, *rest])
     values = ", ".join(_combined(column, positions) for column, positions in columns.items())
     for relation in relations(con, sheet, tally):
@@ -299,26 +307,29 @@ def _type_rows(con: duckdb.DuckDBPyConnection, kind: Contract, columns: list[str
         values["adjustment"], adjustment_fault = _adjustments(placement)
         faults += adjustment_fault
     fingerprint = ", ".join(values)
+    made = {
+        column: f"coalesce({column}, concat_ws('-', {parts}))" for column, parts in _MADE_FROM.get(kind.input, {}).items()
+    }
+    replaced = f" REPLACE ({', '.join(f'{value} AS {column}' for column, value in made.items())})" if made else ""
     con.execute(
-        f"""CREATE OR REPLACE TABLE intake_scratch.judged AS
-        -- Every staged row with its values and its first fault.
+        f"""INSERT INTO intake_scratch.typed BY NAME
+        -- Every staged row with its values, a fingerprint of them, and its first fault.
         WITH valued AS (
             SELECT raw.source_row, raw.part, {", ".join(f"{value} AS {name}" for name, value in values.items())},
                 CASE {" ".join(faults)} END AS fault
             FROM intake_scratch.raw{joins}
         )
-        SELECT {file_number} AS file_number, valued.* EXCLUDE (fault), hash({fingerprint}) AS fingerprint, fault FROM valued"""
+        SELECT {file_number} AS file_number, *{replaced}, hash({fingerprint}) AS fingerprint FROM valued"""
     )
     con.execute(
         """INSERT INTO intake_scratch.refused
         -- The first fault of each row that has one.
         WITH first_fault AS (
-            SELECT file_number, source_row, arg_min(fault, part) AS fault FROM intake_scratch.judged WHERE fault IS NOT NULL GROUP BY file_number, source_row
+            SELECT source_row, arg_min(fault, part) AS fault FROM intake_scratch.typed WHERE file_number = $1 AND fault IS NOT NULL GROUP BY source_row
         )
-        SELECT file_number, source_row, fault.column_name, fault.value_class, fault.reason FROM first_fault"""
+        SELECT $1, source_row, fault.column_name, fault.value_class, fault.reason FROM first_fault""",
+        [file_number],
     )
-    con.execute("INSERT INTO intake_scratch.typed BY NAME SELECT * EXCLUDE (fault) FROM intake_scratch.judged")
-    con.execute("DROP TABLE intake_scratch.judged")
 
 
 def _value(column: str, columns: list[str]) -> str:

@@ -13,18 +13,23 @@ _KEPT = "intake_scratch.typed AS typed ANTI JOIN intake_scratch.refused AS refus
 def finish(con: duckdb.DuckDBPyConnection, kind: Contract) -> dict[int, list[str]]:
     """Fill the contract tables of one kind from intake_scratch.typed; return notices by file number."""
     _refuse_duplicates(con)
+    numbered: dict[str, str] = {}
     match kind.input:
         case "claims":
-            con.execute("UPDATE intake_scratch.typed SET claim_id = patient_id || '-' || strftime(service_date, '%Y%m%d') WHERE claim_id IS NULL")
             _refuse_used_keys(con, ["claim_id", "claim_line_number"], "claim and line number")
-            _number(con, "claim_id", "claim_line_number")
+            numbered = {"claim_line_number": _number(con, "claim_id", "claim_line_number")}
         case "notes":
             return _finish_notes(con)
         case "remittances":
             con.execute("UPDATE intake_scratch.typed SET remittance_id = file.source_file FROM intake_scratch.file AS file "
                         "WHERE remittance_id IS NULL AND file.file_number = typed.file_number")  # fmt: skip
             _refuse_used_keys(con, ["remittance_id", "remittance_line_number"], "remittance and line number")
-            _number(con, "remittance_id", "remittance_line_number")
+            con.execute(
+                f"""CREATE OR REPLACE TABLE intake_scratch.numbered AS
+                SELECT typed.* REPLACE ({_number(con, "remittance_id", "remittance_line_number")} AS remittance_line_number) FROM {_KEPT}"""
+            )
+            con.execute("DROP TABLE intake_scratch.typed")
+            con.execute("ALTER TABLE intake_scratch.numbered RENAME TO typed")
             con.execute(
                 f"""INSERT INTO remittance_adjustment
                 WITH numbered AS (
@@ -37,24 +42,17 @@ def finish(con: duckdb.DuckDBPyConnection, kind: Contract) -> dict[int, list[str
                     adjustment.remark_code, adjustment.amount, source_file, source_row
                 FROM one INNER JOIN intake_scratch.file USING (file_number)"""
             )
-        case "plans_of_care":
-            _make_id(con, "plan_of_care_id", "patient_id, discipline, strftime(start_date, '%Y%m%d')")
-        case "authorizations":
-            _make_id(con, "authorization_id", "patient_id, payer, strftime(start_date, '%Y%m%d')")
         case "providers":
             _refuse_used_keys(con, ["npi"], "NPI")
-        case _:
+        case "opening_balances":
             _refuse_used_keys(con, ["patient_id", "year", "pool"], "patient, year and pool")
     columns = ", ".join(value_columns(kind))
+    values = ", ".join(numbered.get(column, column) for column in value_columns(kind))
     con.execute(
         f"""INSERT INTO "{kind.table}" ({columns}, source_file, source_row)
-        SELECT {columns}, source_file, source_row FROM {_KEPT} INNER JOIN intake_scratch.file USING (file_number)"""
+        SELECT {values}, source_file, source_row FROM {_KEPT} INNER JOIN intake_scratch.file USING (file_number)"""
     )
     return {}
-
-
-def _make_id(con: duckdb.DuckDBPyConnection, column: str, parts: str) -> None:
-    con.execute(f"UPDATE intake_scratch.typed SET {column} = concat_ws('-', {parts}) WHERE {column} IS NULL")
 
 
 def _refuse_duplicates(con: duckdb.DuckDBPyConnection) -> None:
@@ -110,24 +108,18 @@ def _refuse_used_keys(con: duckdb.DuckDBPyConnection, key: list[str], named: str
     )
 
 
-def _number(con: duckdb.DuckDBPyConnection, parent: str, number: str) -> None:
-    """Number the rows that have no number within their parent, in the files' order, after the numbers that are given."""
-    if not con.execute(f"SELECT 1 FROM {_KEPT} WHERE {number} IS NULL LIMIT 1").fetchone():
-        return
-    con.execute(
-        f"""CREATE OR REPLACE TABLE intake_scratch.numbered AS
-        SELECT
-            typed.* REPLACE (
-                coalesce(
-                    {number},
-                    coalesce(max({number}) OVER (PARTITION BY {parent}), 0)
-                    + row_number() OVER (PARTITION BY {parent}, {number} IS NULL ORDER BY file_number, source_row, part)
-                ) AS {number}
-            )
-        FROM {_KEPT}"""
-    )
-    con.execute("DROP TABLE intake_scratch.typed")
-    con.execute("ALTER TABLE intake_scratch.numbered RENAME TO typed")
+def _number(con: duckdb.DuckDBPyConnection, parent: str, number: str) -> str:
+    """Return the expression that numbers, in the files' order and after the given numbers, what has no number within its parent."""
+    has = {
+        is_null for (is_null,) in con.execute(f"SELECT DISTINCT {number} IS NULL FROM {_KEPT}").fetchall()
+    }
+    if True not in has:
+        return number
+    place = f"row_number() OVER (PARTITION BY {parent} ORDER BY file_number, source_row, part)"
+    if False not in has:
+        return place
+    place = f"row_number() OVER (PARTITION BY {parent}, {number} IS NULL ORDER BY file_number, source_row, part)"
+    return f"coalesce({number}, coalesce(max({number}) OVER (PARTITION BY {parent}), 0) + {place})"
 
 
 _NOTE = [
@@ -140,7 +132,6 @@ _SERVICE = [
 
 def _finish_notes(con: duckdb.DuckDBPyConnection) -> dict[int, list[str]]:
     """Fill visit_note with one row per note and note_service with one per intervention."""
-    _make_id(con, "note_id", "patient_id, strftime(service_date, '%Y%m%d'), discipline, rendering_npi")
     con.execute(
         f"""INSERT INTO intake_scratch.refused
         -- A note is one patient's record of one day: a later row of it that says otherwise is refused.
@@ -193,14 +184,12 @@ def _finish_notes(con: duckdb.DuckDBPyConnection) -> dict[int, list[str]]:
         SELECT note_id, patient_id, service_date, {", ".join(_NOTE)}, text, source_file, place % 1099511627776
         FROM intake_scratch.note INNER JOIN intake_scratch.file ON file_number = place // 1099511627776"""
     )
-    given = con.execute(f"SELECT 1 FROM {_KEPT} WHERE service_number IS NOT NULL LIMIT 1").fetchone()
-    most = "coalesce(max(service_number) OVER (PARTITION BY note_id), 0) +" if given else ""
     con.execute(
         f"""INSERT INTO note_service (note_id, service_number, patient_id, service_date, {", ".join(_SERVICE)}, text, source_file, source_row)
         WITH service AS (SELECT * FROM {_KEPT} WHERE coalesce({", ".join(f"{column}::VARCHAR" for column in [*_SERVICE, "service_text"])}) IS NOT NULL)
         SELECT
             note_id,
-            coalesce(service_number, {most} row_number() OVER (PARTITION BY note_id, service_number IS NULL ORDER BY file_number, source_row, part)),
+            {_number(con, "note_id", "service_number")},
             patient_id, service_date, {", ".join(_SERVICE)}, service_text, source_file, source_row
         FROM service INNER JOIN intake_scratch.file USING (file_number)"""
     )

@@ -17,6 +17,7 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 
 from therapy_audit.errors import AuditError
@@ -29,6 +30,8 @@ HEADER_WITHIN = 20  # records; a title above the header is rarely longer
 _CHUNK = 1 << 22
 _BLOCK = 1 << 24  # bytes; the longest record that can be read
 _BATCH = 20_000  # rows of a sheet turned into Arrow at a time
+
+_NOTHING = pa.array(["", "NULL", "null", "Null", "(null)", "\\N", "nan", "NaN", "NaT", "None", "<NA>", "N/A", "n/a", "#N/A"])
 
 Knows = Callable[[Sequence[str]], int]  # how many headers of a record are known
 
@@ -98,11 +101,27 @@ def relations(con: duckdb.DuckDBPyConnection, sheet: Sheet, tally: Tally) -> Ite
             yield _json_relation(con, sheet, tally)
             return
     for table in tables:
-        con.register("intake_batch", table)
+        con.register("intake_batch", _cleaned(table))
         try:
             yield "intake_batch"
         finally:
             con.unregister("intake_batch")
+
+
+def is_clean(sheet: Sheet) -> bool:
+    """Say whether a sheet's relations hold cells as the macro cell() returns them."""
+    return sheet.form in ("csv", "xlsx")
+
+
+def _cleaned(table: pa.Table) -> pa.Table:
+    """Do what the macro cell() does, in Arrow, where it takes a tenth of the time."""
+    columns = table.columns[:2]
+    for column in table.columns[2:]:
+        text = pc.utf8_trim_whitespace(column)
+        if not pc.all(pc.string_is_ascii(text)).as_py():
+            text = pc.utf8_trim(text, " \t\r\n\x1f\u00a0\u200b\ufeff")
+        columns.append(pc.if_else(pc.is_in(text, _NOTHING), pa.scalar(None, pa.string()), text))
+    return pa.table(columns, names=table.column_names)
 
 
 def find_header(records: Sequence[Sequence[str]], knows: Knows) -> int:

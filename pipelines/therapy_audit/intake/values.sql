@@ -1,11 +1,13 @@
 -- How a cell's text becomes a value. Each macro takes trimmed text (or null) and returns null where it cannot read it.
 
 -- Text without surrounding white space (no-break and zero-width included); null where nothing is left or it stands for nothing.
+CREATE OR REPLACE TEMP MACRO stripped(v) AS
+CASE WHEN regexp_matches(v, '^[^!-~]|[^!-~]$') THEN trim(v, E' \t\r\n\x1f' || chr(160) || chr(8203) || chr(65279)) ELSE v END;
+
 CREATE OR REPLACE TEMP MACRO cell(v) AS
 CASE
-    WHEN trim(v, E' \t\r\n\x1f' || chr(160) || chr(8203) || chr(65279)) IN ('', 'NULL', 'null', 'Null', '(null)', E'\\N', 'nan', 'NaN', 'NaT', 'None', '<NA>', 'N/A', 'n/a', '#N/A')
-        THEN NULL
-    ELSE trim(v, E' \t\r\n\x1f' || chr(160) || chr(8203) || chr(65279))
+    WHEN stripped(v) IN ('', 'NULL', 'null', 'Null', '(null)', E'\\N', 'nan', 'NaN', 'NaT', 'None', '<NA>', 'N/A', 'n/a', '#N/A') THEN NULL
+    ELSE stripped(v)
 END;
 
 -- The shape of a refused value, never the value.

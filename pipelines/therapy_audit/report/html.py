@@ -147,6 +147,8 @@ def _rules(rules: Sequence[Row]) -> Row:
 def _charts(content: Row) -> Row:
     """Return each chart's bars; colours, sizes and wording are the page's."""
 
+    several = len({row["year"] for row in content["kx_patients"]}) > 1
+
     def both(row: Row, label: str) -> Row:
         return {"label": label, **{key: float(row[key]) for key in ("overpayment_amount", "underpayment_amount")}}
 
@@ -165,7 +167,7 @@ def _charts(content: Row) -> Row:
         ][:_BARS],
         "months": [both(row, month(row["month"])) for row in content["months"]],
         "kx": sorted((
-            {"label": f"{row['patient_id']} · {row['pool']} {row['year']} · {_standing(row)}", "share": float(row["share"]),
+            {"label": f"{row['patient_id']} · {row['pool']}{' ' + str(row['year']) if several else ''} · {_standing(row)}", "share": float(row["share"]),
              "used": money(row["used_amount"]), "threshold": money(row["threshold"]),
              "without": row["lines_past_without_kx"], "lower": row["is_lower_bound"]}
             for row in sorted(
@@ -180,6 +182,6 @@ def _standing(row: Row) -> str:
     """How far a patient is from the KX threshold: 95.9%, $102.58 left."""
     lower = "≥ " if row["is_lower_bound"] else ""
     if row["left_amount"] > 0:
-        return f"{lower}{share(row['share'])}, {'at most ' if lower else ''}{money(row['left_amount'])} left"
+        return f"{lower}{share(row['share'])}, {'≤ ' if lower else ''}{money(row['left_amount'])} left"
     without = row["lines_past_without_kx"]
-    return f"{lower}{share(row['share'])}" + (f", {without} line{'s' * (without != 1)} without KX" if without else "")
+    return f"{lower}{share(row['share'])}" + (f", {without} without KX" if without else "")

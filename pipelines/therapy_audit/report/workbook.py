@@ -46,9 +46,17 @@ def write(path: Path, con: duckdb.DuckDBPyConnection, content: tables.Row, *, ro
             int: book.add_format({"valign": "top", "num_format": "#,##0"}),
             "identifier": book.add_format({"valign": "top", "num_format": "0"}),
             "header": book.add_format({"bold": True, "bottom": 1, "bg_color": "#E8ECF1", "valign": "top"}),
-            "fill_in": book.add_format({"valign": "top", "bg_color": "#FFFBE6", "border": 1, "border_color": "#E5DFC3"}),
+            "fill_in": book.add_format(
+                {"valign": "top", "bg_color": "#FFFBE6", "border": 1, "border_color": "#E5DFC3"}
+            ),
             "fill_in_date": book.add_format(
-                {"valign": "top", "bg_color": "#FFFBE6", "border": 1, "border_color": "#E5DFC3", "num_format": "yyyy-mm-dd"}
+                {
+                    "valign": "top",
+                    "bg_color": "#FFFBE6",
+                    "border": 1,
+                    "border_color": "#E5DFC3",
+                    "num_format": "yyyy-mm-dd",
+                }
             ),
             "severity": book.add_format({"valign": "top"}),
             str: plain,
@@ -108,6 +116,7 @@ def _read_me(content: tables.Row, findings: int, quarantined: int) -> list[tuple
     """Return the first sheet's lines, (label, value); a heading where the value is None."""
     headline = content["headline"]
     stale = [row for row in content["reference_editions"] if row["stale"]]
+    refused = sum(row["rows_refused"] for row in content["quarantine_reasons"])
     capped = findings < headline["findings"]
     return [
         ("Therapy audit findings", None),
@@ -129,8 +138,8 @@ def _read_me(content: tables.Row, findings: int, quarantined: int) -> list[tuple
         ("On this workbook", None),
         ("Findings sheet", f"The {findings:,} largest of {headline['findings']:,} findings; "
          "all are in findings.parquet and findings.csv." if capped else f"All {findings:,} findings."),
-        ("Quarantine sheet", f"{quarantined:,} rows"
-         + (" of more; all are in quarantine.csv." if quarantined < headline["rows_quarantined"] else ".")),
+        ("Quarantine sheet", f"The first {quarantined:,} of {refused:,} refused rows; all are in quarantine.csv."
+         if quarantined < refused else f"All {refused:,} refused rows."),
         ("How to work through it", "Filter the Findings sheet by rule or payer. For each row, check the record, then "
          "choose a disposition and write reviewer, reviewed_on and, where it helps, a note (the yellow columns). "
          "Leave the other columns as they are: finding_id is how the decision is found again next month."),
@@ -163,7 +172,9 @@ def _header(sheet: Worksheet, names: Sequence[str], count: int, style: Format, f
     sheet.freeze_panes(1, frozen)
 
 
-def _row(sheet: Worksheet, number: int, cells: Iterable[tuple[str, Any]], formats: dict[Any, Format], first: int = 0) -> None:
+def _row(
+    sheet: Worksheet, number: int, cells: Iterable[tuple[str, Any]], formats: dict[Any, Format], first: int = 0
+) -> None:
     for column, (name, value) in enumerate(cells, start=first):
         if name in ("claim_line_number", "source_row"):
             sheet.write_number(number, column, value, formats["identifier"]) if value is not None else None

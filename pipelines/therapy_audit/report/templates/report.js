@@ -140,6 +140,7 @@
     for (const header of headers) {
       const button = element("button", labels[header.dataset.sort]);
       button.type = "button";
+      header.dataset.label = button.textContent;
       button.addEventListener("click", () => {
         const name = header.dataset.sort;
         state.down = state.sort === name ? !state.down : name === "amount_at_risk";
@@ -257,7 +258,7 @@
       const open = element("button", title(get.rule(at)), "open");
       open.type = "button";
       open.setAttribute("aria-expanded", "false");
-      what.append(open, element("small", get.message(at)));
+      what.append(open, element("small", get.message(at)), element("small", `${day(get.service_date(at))} · ${get.hcpcs_code(at) || "no code"} · ${get.claim_id(at)}-${get.claim_line_number(at)}`, "phone"));
       const place = cell("claim_id", `${get.claim_id(at)}-${get.claim_line_number(at)}`, "one");
       place.append(element("small", get.patient_id(at)));
       const when = cell("service_date", day(get.service_date(at)), "one");
