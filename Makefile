@@ -12,19 +12,23 @@ audit: .venv/.audit-installed
 test: lint
 	@$(BIN)/python -m pytest -n 2
 
-lint: .venv/.test-installed
+lint: .venv/.test-installed .venv/.sql-linted
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/ruff format --check --quiet
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/yamllint --strict rules tests .yamllint
-	@$(BIN)/sqlfluff lint sql --processes 2 --disable-progress-bar --nocolor
+
+# The slowest linter by far, so it looks again only when there is something new to see.
+.venv/.sql-linted: .venv/.test-installed .sqlfluff $(wildcard sql/*.sql sql/*/*.sql)
+	@$(BIN)/sqlfluff lint sql --processes 2 --disable-progress-bar --nocolor > $@.log 2>&1 || { cat $@.log; exit 1; }
+	@touch $@
 
 format: .venv/.test-installed
 	@$(BIN)/ruff check --fix --quiet || true
 	@$(BIN)/ruff format --quiet
 
 docs: .venv/.audit-installed
-	@$(BIN)/therapy-audit rules docs
+	@$(BIN)/python -m therapy_audit.docs
 
 clean:
 	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist reports

@@ -46,7 +46,7 @@ class Case:
 
 def load() -> list[Case]:
     """Return all cases of tests/cases/, in file order."""
-    found = []
+    found: list[Case] = []
     for path in sorted(FOLDER.rglob("*.yaml")):
         rule = ".".join(path.relative_to(FOLDER).with_suffix("").parts)
         for number, data in enumerate(yaml.safe_load(path.read_text(encoding="utf-8"))):
@@ -70,14 +70,19 @@ def rows(case: Case) -> dict[str, list[dict[str, Any]]]:
             _add_day(tables, case.prefix, number, first + timedelta(days=turn * day.get("every_days", 3)), day)
     for table, extra in case.data.get("tables", {}).items():
         for item in extra:
-            row = {"source_file": "case.yaml", "source_row": 1} if table not in {"ncci_pair", "reference_edition"} else {}
+            row = (
+                {"source_file": "case.yaml", "source_row": 1} if table not in {"ncci_pair", "reference_edition"} else {}
+            )
             tables.setdefault(table, []).append(
-                row | {key: case.prefix + value if key in {"patient_id", "npi"} else value for key, value in item.items()}
+                row
+                | {key: case.prefix + value if key in {"patient_id", "npi"} else value for key, value in item.items()}
             )
     return tables
 
 
-def _add_day(tables: dict[str, list[dict[str, Any]]], prefix: str, number: int, day: date, given: dict[str, Any]) -> None:
+def _add_day(
+    tables: dict[str, list[dict[str, Any]]], prefix: str, number: int, day: date, given: dict[str, Any]
+) -> None:
     origin = {"source_file": "case.yaml", "source_row": number}
     discipline = given.get("discipline", "PT")
     modifier = {"PT": "GP", "OT": "GO", "SLP": "GN"}[discipline]
@@ -114,7 +119,7 @@ def _add_day(tables: dict[str, list[dict[str, Any]]], prefix: str, number: int, 
         "note_type": "daily",
         **origin,
     }
-    note |= {key: value for key, value in (given.get("note") or {}).items()}
+    note |= given.get("note", {})
     tables["visit_note"].append(note)
     for service_number, (code, minutes) in enumerate((documented or {}).items(), 1):
         service = {
@@ -161,9 +166,7 @@ def insert_rows(con: Any, tables_of_cases: list[dict[str, list[dict[str, Any]]]]
         for tables in tables_of_cases:
             for row in tables.get(table, []):
                 names = ", ".join(f'"{name}"' for name in row)
-                con.execute(
-                    f'INSERT INTO "{table}" ({names}) VALUES ({", ".join("?" * len(row))})', list(row.values())
-                )
+                con.execute(f'INSERT INTO "{table}" ({names}) VALUES ({", ".join("?" * len(row))})', list(row.values()))
 
 
 def mismatch(case: Case, findings: list[dict[str, Any]]) -> str | None:

@@ -9,8 +9,8 @@ from string import Formatter
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from casebook import Case, insert_rows, judge, load, mismatch, rows
 
+from casebook import Case, insert_rows, judge, load, mismatch, rows
 from therapy_audit import engine, rules
 
 if TYPE_CHECKING:
@@ -83,8 +83,10 @@ def _vector_cases() -> list[tuple[str, str, Case, bool]]:
                 ({**way, code: way.get(code, 0) + 1}, True) for way in ways or [{}] for code in minutes
             ]
             for turn, (billed, too_many) in enumerate(bills):
-                data = {"name": vector["id"], "payer": payer, "billed": billed, "documented": minutes, "expect": []}
-                found.append((vector["id"], method, Case("", vector["id"], data, f"v{number}.{method}.{turn}~"), too_many))
+                data: dict[str, Any] = {"name": vector["id"], "payer": payer, "billed": billed, "documented": minutes}
+                found.append(
+                    (vector["id"], method, Case("", vector["id"], data, f"v{number}.{method}.{turn}~"), too_many)
+                )
     return found
 
 
@@ -128,9 +130,7 @@ def test_message_names_only_facts(rule: rules.Rule, empty: duckdb.DuckDBPyConnec
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
-def test_requires_and_applies_to_are_columns_of_the_scope(
-    rule: rules.Rule, empty: duckdb.DuckDBPyConnection
-) -> None:
+def test_requires_and_applies_to_are_columns_of_the_scope(rule: rules.Rule, empty: duckdb.DuckDBPyConnection) -> None:
     columns = {item[0] for item in empty.execute(f"SELECT * FROM {engine.scope_of(rule)}('x')").description}
     assert set(rule.requires) <= columns
     assert rule.applies_to is None or rule.applies_to in columns

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
-
     import duckdb
     import pandas as pd
 
@@ -29,27 +28,27 @@ class Audit:
     @property
     def summary(self) -> dict[str, Any]:
         """Return summary.json."""
-        import json  # noqa: PLC0415
+        import json
 
         return dict(json.loads((self.folder / "summary.json").read_text(encoding="utf-8")))
 
     def findings(self) -> pd.DataFrame:
         """Return one row per finding, the columns of table `finding`, largest amount first."""
-        return self.sql("SELECT * FROM finding ORDER BY amount_at_risk DESC, finding_id, claim_id, claim_line_number").df()
+        return self.sql("SELECT * FROM finding ORDER BY amount_at_risk DESC, finding_id").df()
 
     def coverage(self) -> pd.DataFrame:
         """Return one row per rule: in scope, passed, failed, not evaluable and why."""
         return self.sql("SELECT * FROM coverage ORDER BY rule").df()
 
     def sql(self, query: str) -> duckdb.DuckDBPyRelation:
-        """Return the query's result as a DuckDB relation (`.df()` makes it a frame); see sql/schema.sql for the tables."""
+        """Return the query's result as a DuckDB relation (`.df()` makes it a frame); sql/schema.sql has the tables."""
         return self.con.sql(query)
 
     def close(self) -> None:
         """Close the database."""
         self.con.close()
 
-    def __enter__(self) -> Audit:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -58,11 +57,13 @@ class Audit:
 
 def open(folder: str | Path) -> Audit:  # noqa: A001  (ta.open reads as it should)
     """Open a report folder that a run has written. Raises AuditError where there is none."""
-    import duckdb  # noqa: PLC0415
+    import duckdb
 
     database = Path(folder) / "audit.duckdb"
     if not database.exists():
-        raise AuditError(f"{folder}: there is no audit.duckdb in it; name a folder that `therapy-audit run` has written.")
+        raise AuditError(
+            f"{folder}: there is no audit.duckdb in it; name a folder that `therapy-audit run` has written."
+        )
     return Audit(Path(folder), duckdb.connect(str(database), read_only=True))
 
 
@@ -72,8 +73,8 @@ def run(config: str | Path | None = None, *, claims: Any = None, notes: Any = No
     `claims`, `notes` and the other inputs are a path or glob, or a list of them; `output` is the report folder.
     Raises AuditError for bad input or usage.
     """
-    from therapy_audit import config as settings  # noqa: PLC0415
-    from therapy_audit import pipeline  # noqa: PLC0415
+    from therapy_audit import config as settings
+    from therapy_audit import pipeline
 
     base = settings.read(Path(config)) if config else None
     named = {"claims": claims, "notes": notes} | {name: given.pop(name, None) for name in settings.INPUTS[2:]}

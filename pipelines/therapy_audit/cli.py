@@ -32,23 +32,31 @@ def _input_options(command: Any) -> Any:
 @cli.command()
 @click.argument("config", type=click.Path(dir_okay=False, path_type=Path), required=False)
 @_input_options
-@click.option("--mapping", "mappings", multiple=True, type=click.Path(path_type=Path), help="Mapping YAML for unknown headers.")
+@click.option(
+    "--mapping", "mappings", multiple=True, type=click.Path(path_type=Path), help="Mapping YAML for unknown headers."
+)
 @click.option("--period", help="Service dates to report: 2026, 2026-Q1, 2026-03, 2026-01-01..2026-03-31, last-month.")
-@click.option("--out", "output", type=click.Path(file_okay=False, path_type=Path), help="Report folder [reports/<period>].")
+@click.option(
+    "--out", "output", type=click.Path(file_okay=False, path_type=Path), help="Report folder [reports/<period>]."
+)
 @click.option("--fail-on", type=click.Choice(FAIL_ON), help="Exit 1 for findings of this severity or above [never].")
 @click.option("--quality", type=click.Choice(QUALITY), help="On a critical quality failure stop or go on [stop].")
-@click.option("--data-docs", is_flag=True, default=None, help="Also write great-expectations' own pages (they load scripts from the net).")
+@click.option(
+    "--data-docs",
+    is_flag=True,
+    default=None,
+    help="Also write great-expectations' own pages (they load scripts from the net).",
+)
 @click.option("--with-text", is_flag=True, default=None, help="Show note text in the report.")
 @click.option("--report-rows", type=click.IntRange(0), help="Most findings shown in report.html [10000].")
 @click.option("--workbook-rows", type=click.IntRange(0, 1_000_000), help="Most findings in findings.xlsx [20000].")
 @click.option("--threads", type=click.IntRange(1), help="Threads to use [all].")
 @click.option("--memory-limit", help="Memory for DuckDB, such as 2GB; beyond it spills to disk [80 % of the machine].")
 @click.option("--timings", is_flag=True, help="Print the seconds of each stage, model and rule.")
-@click.pass_context
-def run(context: click.Context, config: Path | None, timings: bool, **flags: Any) -> None:  # noqa: FBT001
+def run(config: Path | None, timings: bool, **flags: Any) -> None:  # noqa: FBT001
     """Run the audit, told by CONFIG (audit.toml) or by flags; flags win."""
-    from therapy_audit import config as settings  # noqa: PLC0415
-    from therapy_audit import pipeline  # noqa: PLC0415
+    from therapy_audit import config as settings
+    from therapy_audit import pipeline
 
     inputs = {name: files for name in INPUTS if (files := flags.pop(name))}
     if config is None and "claims" not in inputs and Path("audit.toml").exists():
@@ -72,18 +80,22 @@ def run(context: click.Context, config: Path | None, timings: bool, **flags: Any
     if result.rule_errors:
         broken = ", ".join(f"{name} ({fault})" for name, fault in result.rule_errors.items())
         click.echo(f"These rules failed and judged nothing: {broken}. Please report it.", err=True)
-        context.exit(3)
-    context.exit(1 if result.reached(chosen.fail_on) else 0)
+        sys.exit(3)
+    sys.exit(1 if result.reached(chosen.fail_on) else 0)
 
 
 def _five_lines(result: Any) -> list[str]:
     summary = result.summary
     severities = summary["findings_by_severity"]
     over, under = summary["overpayment_amount"], summary["underpayment_amount"]
-    ranked = sorted(summary["rules"].items(), key=lambda item: (-item[1]["amount_at_risk"], -item[1]["findings"], item[0]))
+    ranked = sorted(
+        summary["rules"].items(), key=lambda item: (-item[1]["amount_at_risk"], -item[1]["findings"], item[0])
+    )
     top = "; ".join(f"{result.titles[name]} ({item['findings']:,})" for name, item in ranked[:3] if item["findings"])
-    quality = "passed" if result.quality["success"] and not result.quality["warnings"] else (
-        f"{result.quality['critical_failures']} critical failures, {result.quality['warnings']} warnings"
+    quality = (
+        "passed"
+        if result.quality["success"] and not result.quality["warnings"]
+        else (f"{result.quality['critical_failures']} critical failures, {result.quality['warnings']} warnings")
     )
     unmapped = summary["unmapped_payers"]
     stale = summary["stale_findings"]
@@ -92,9 +104,12 @@ def _five_lines(result: Any) -> list[str]:
         doubts.append(f"{len(unmapped)} payers map to no plan")
     if stale:
         doubts.append(f"{stale:,} findings rest on an older reference table")
+    counts = ", ".join(
+        f"{severities.get(name, 0):,} {plural}"
+        for name, plural in (("error", "errors"), ("warning", "warnings"), ("info", "hints"))
+    )
     return [
-        f"{summary['lines_audited']:,} lines audited ({summary['period']}): {summary['findings']:,} findings, "
-        f"{severities.get('error', 0):,} errors, {severities.get('warning', 0):,} warnings, {severities.get('info', 0):,} hints",
+        f"{summary['lines_audited']:,} lines audited ({summary['period']}): {summary['findings']:,} findings, {counts}",
         f"At risk of repayment ${float(over):,.2f}; under-billed ${float(under):,.2f}",
         f"Largest: {top or 'nothing found'}",
         f"Not judged: {'; '.join(doubts)}",
@@ -105,13 +120,15 @@ def _five_lines(result: Any) -> list[str]:
 
 @cli.command()
 @click.argument("pairs", nargs=-1, required=True, metavar="CODE=MINUTES...")
-@click.option("--method", type=click.Choice(["cms", "midpoint"]), default="cms", show_default=True, help="Counting method.")
+@click.option(
+    "--method", type=click.Choice(["cms", "midpoint"]), default="cms", show_default=True, help="Counting method."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def units(pairs: tuple[str, ...], method: str, as_json: bool) -> None:  # noqa: FBT001
     """Say how many units documented minutes earn, as in `units 97110=10 97530=20`; the audit's own SQL."""
-    import json  # noqa: PLC0415
+    import json
 
-    from therapy_audit import units as counting  # noqa: PLC0415
+    from therapy_audit import units as counting
 
     found = counting.allocate(counting.parse(pairs), method)
     if as_json:
@@ -127,7 +144,7 @@ def units(pairs: tuple[str, ...], method: str, as_json: bool) -> None:  # noqa: 
 @click.option("--input", "input_name", type=click.Choice(INPUTS), help="What the file holds [guessed].")
 def map_file(file: Path, input_name: str | None) -> None:
     """Propose a mapping for FILE's headers and show how its first rows would load."""
-    from therapy_audit import intake  # noqa: PLC0415
+    from therapy_audit import intake
 
     click.echo(intake.propose(file, input_name))
 
@@ -136,8 +153,8 @@ def map_file(file: Path, input_name: str | None) -> None:
 @click.argument("file", type=click.Path(path_type=Path), default="audit.toml")
 def init(file: Path) -> None:
     """Write a commented audit.toml."""
-    from therapy_audit import rules  # noqa: PLC0415
-    from therapy_audit.config import TEMPLATE  # noqa: PLC0415
+    from therapy_audit import rules
+    from therapy_audit.config import TEMPLATE
 
     if file.exists():
         raise AuditError(f"{file}: the file exists; name another or remove it first.")
@@ -149,14 +166,17 @@ def init(file: Path) -> None:
 
 
 def _wrapped(text: str) -> str:
-    import textwrap  # noqa: PLC0415
+    import textwrap
 
-    return "\n".join(
-        textwrap.fill(line, 118, subsequent_indent="# ", break_long_words=False, break_on_hyphens=False)
-        if line.startswith("#")
-        else line
-        for line in text.splitlines()
-    ) + "\n"
+    return (
+        "\n".join(
+            textwrap.fill(line, 118, subsequent_indent="# ", break_long_words=False, break_on_hyphens=False)
+            if line.startswith("#")
+            else line
+            for line in text.splitlines()
+        )
+        + "\n"
+    )
 
 
 @cli.group("rules")
@@ -167,7 +187,7 @@ def rules_group() -> None:
 @rules_group.command("list")
 def rules_list() -> None:
     """List every rule with its severity and title."""
-    from therapy_audit import rules  # noqa: PLC0415
+    from therapy_audit import rules
 
     for rule in rules.load().rules:
         click.echo(f"{rule.name:52} {rule.severity:8} {rule.title}")
@@ -177,7 +197,7 @@ def rules_list() -> None:
 @click.argument("name")
 def rules_show(name: str) -> None:
     """Show one rule: what, why, since when, citation."""
-    from therapy_audit import docs, rules  # noqa: PLC0415
+    from therapy_audit import docs, rules
 
     click.echo(docs.rule_page(_rule(rules.load(), name), rules.load()))
 
@@ -186,7 +206,7 @@ def rules_show(name: str) -> None:
 @click.argument("name")
 def sql(name: str) -> None:
     """Print the SQL of a rule's check."""
-    from therapy_audit import rules  # noqa: PLC0415
+    from therapy_audit import rules
 
     click.echo(_rule(rules.load(), name).sql)
 
@@ -199,13 +219,15 @@ def _rule(ruleset: Any, name: str) -> Any:
 
 
 @cli.command()
-@click.option("--out", "folder", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder to write.")
+@click.option(
+    "--out", "folder", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder to write."
+)
 @click.option("--seed", default=2026, show_default=True, help="The same seed makes the same files.")
 @click.option("--lines", default=4000, show_default=True, type=click.IntRange(100), help="Claim lines, about.")
 @click.option("--dirt/--no-dirt", default=False, help="Add rows that intake must cope with or refuse.")
 def synth(folder: Path, seed: int, lines: int, dirt: bool) -> None:  # noqa: FBT001
     """Make a synthetic clinic: claims, notes, remittances, with planted faults and their truth table."""
-    from therapy_audit import synth as making  # noqa: PLC0415
+    from therapy_audit import synth as making
 
     counts = making.write(folder, seed=seed, lines=lines, dirt=dirt)
     click.echo(", ".join(f"{name} {rows:,}" for name, rows in counts.items()))
@@ -226,8 +248,8 @@ def main() -> None:
     except click.ClickException as fault:
         fault.show()
         sys.exit(2)
-    except Exception as fault:  # noqa: BLE001  (whatever it is, the user gets a sentence; the text may hold data)
-        import os  # noqa: PLC0415
+    except Exception as fault:
+        import os
 
         if os.environ.get("THERAPY_AUDIT_DEBUG"):
             raise

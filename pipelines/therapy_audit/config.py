@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 import tomllib
 from dataclasses import dataclass, field
-from datetime import date, timedelta
-from pathlib import Path
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from therapy_audit.errors import AuditError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 INPUTS = ("claims", "notes", "providers", "plans_of_care", "authorizations", "opening_balances", "remittances")
 FAIL_ON = ("error", "warning", "info", "never")
@@ -117,7 +117,7 @@ def read(path: Path) -> Config:
 def span(period: str, today: date | None = None) -> tuple[date, date]:
     """Return the first and last service date of a period such as 2026, 2026-Q1, 2026-03 or last-month."""
     if period == "last-month":
-        last = (today or date.today()).replace(day=1) - timedelta(days=1)
+        last = (today or datetime.now().astimezone().date()).replace(day=1) - timedelta(days=1)
         return last.replace(day=1), last
     try:
         if found := re.fullmatch(r"(\d{4})", period):
@@ -147,7 +147,9 @@ def _check(raw: dict[str, Any], name: str) -> None:
         if key not in _KEYS:
             raise AuditError(f"{name}: unknown key '{key}'. There are: {', '.join(_KEYS)}.")
         if not isinstance(value, _KEYS[key]):
-            raise AuditError(f"{name}: {key} must be a {_KEYS[key].__name__}, as in the file that `therapy-audit init` writes.")
+            raise AuditError(
+                f"{name}: {key} must be a {_KEYS[key].__name__}, as in the file that `therapy-audit init` writes."
+            )
     for key in raw.get("inputs", {}):
         if key not in INPUTS:
             raise AuditError(f"{name}: [inputs] knows no '{key}'. There are: {', '.join(INPUTS)}.")

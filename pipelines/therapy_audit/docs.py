@@ -40,7 +40,10 @@ def rule_page(rule: Rule, ruleset: RuleSet) -> str:
     lines += _listed("Cannot be judged where", rule.requires.values())
     lines += _listed(
         "Parameters",
-        [f"`{name}`: {known[name].title} ({known[name].unit}); {_values(known[name])}" for name in rule.parameters.values()],
+        [
+            f"`{name}`: {known[name].title} ({known[name].unit}); {_values(known[name])}"
+            for name in rule.parameters.values()
+        ],
     )
     lines += _listed("Reference tables", rule.reference_tables)
     lines += _listed("References", [_linked(item) for item in rule.references])
@@ -50,9 +53,25 @@ def rule_page(rule: Rule, ruleset: RuleSet) -> str:
 
 def index_page(ruleset: RuleSet) -> str:
     """Return the list of all rules and parameters as Markdown."""
-    lines = ["# Rules", "", "Made from `rules/`; `make docs` makes it again.", "", "| rule | finds | severity | direction |", "|---|---|---|---|"]
-    lines += [f"| [{rule.name}]({rule.name}.md) | {rule.title} | {rule.severity} | {rule.direction} |" for rule in ruleset.rules]
-    lines += ["", "## Parameters", "", "| parameter | what | unit | values | known until | reference |", "|---|---|---|---|---|---|"]
+    lines = [
+        "# Rules",
+        "",
+        "Made from `rules/`; `make docs` makes it again.",
+        "",
+        "| rule | finds | severity | direction |",
+        "|---|---|---|---|",
+    ]
+    lines += [
+        f"| [{rule.name}]({rule.name}.md) | {rule.title} | {rule.severity} | {rule.direction} |"
+        for rule in ruleset.rules
+    ]
+    lines += [
+        "",
+        "## Parameters",
+        "",
+        "| parameter | what | unit | values | known until | reference |",
+        "|---|---|---|---|---|---|",
+    ]
     lines += [
         f"| {item.name} | {item.title} | {item.unit} | {_values(item)} | {item.known_until} | "
         f"{'; '.join(_linked(reference) for reference in item.references)} |"

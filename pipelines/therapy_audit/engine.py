@@ -16,7 +16,6 @@ import yaml
 
 from therapy_audit import resources
 from therapy_audit.errors import AuditError
-from therapy_audit.rules import FAR_FUTURE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -33,7 +32,7 @@ SCOPES: dict[str, tuple[str, ...]] = {
     "episode_days_in_scope": ("patient_id", "discipline", "episode_start"),
     "activities_in_scope": ("patient_id", "discipline", "hcpcs_code", "episode_start"),
 }
-# What makes a finding the same one next month. A check of an episode or activity returns `since`, the fault's first day.
+# What makes a finding the same next month. A check of an episode or activity returns `since`, the fault's first day.
 IDENTITY = {
     "line": ("claim_id", "claim_line_number"),
     "visit": ("patient_id", "service_date", "discipline", "plan"),
@@ -44,7 +43,11 @@ IDENTITY = {
 
 @contextmanager
 def connect(
-    path: Path | str = ":memory:", *, threads: int | None = None, memory_limit: str | None = None, read_only: bool = False
+    path: Path | str = ":memory:",
+    *,
+    threads: int | None = None,
+    memory_limit: str | None = None,
+    read_only: bool = False,
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open a DuckDB database that never reaches for the network and spills beside itself."""
     settings: dict[str, Any] = {
@@ -201,7 +204,10 @@ def override(ruleset: RuleSet, parameters: Mapping[str, float], unit_methods: Ma
     return replace(
         ruleset,
         parameters=tuple(
-            replace(item, values={key: dict.fromkeys(by_date, parameters[item.name]) for key, by_date in item.values.items()})
+            replace(
+                item,
+                values={key: dict.fromkeys(by_date, parameters[item.name]) for key, by_date in item.values.items()},
+            )
             if item.name in parameters
             else item
             for item in ruleset.parameters
@@ -251,7 +257,9 @@ def _insert(
         names = f"({', '.join(columns)})" if columns else ""
         # One statement for all: executemany runs it once per row, which took longer than the audit of a small file.
         row = f"({', '.join('?' * len(rows[0]))})"
-        con.execute(f"INSERT INTO {table} {names} VALUES {', '.join([row] * len(rows))}", [cell for one in rows for cell in one])
+        con.execute(
+            f"INSERT INTO {table} {names} VALUES {', '.join([row] * len(rows))}", [cell for one in rows for cell in one]
+        )
 
 
 def bound(rule: Rule) -> dict[str, str]:
@@ -325,15 +333,24 @@ def _cover(con: duckdb.DuckDBPyConnection, rule: Rule, *, failed_query: bool) ->
     scope = scope_of(rule)
     keys = SCOPES[scope]
     doubts = {f"{column} IS NULL": reason for column, reason in rule.requires.items()}
-    for table, first, last, names, words in (
-        ("parameter", "effective_from", "effective_to", rule.parameters.values(), "is not known for the date"),
-        ("reference_edition", "covers_from", "DATE '9999-12-31'", rule.reference_tables, "does not reach back to the date"),
+    for names, words, query in (
+        (
+            rule.parameters.values(),
+            "is not known for the date",
+            "SELECT min(effective_from), max(effective_to) FROM parameter WHERE name = ?",
+        ),
+        (
+            rule.reference_tables,
+            "does not reach back to the date",
+            "SELECT min(covers_from), DATE '9999-12-31' FROM reference_edition WHERE reference = ?",
+        ),
     ):
         for name in names:
-            column = "name" if table == "parameter" else "reference"
-            known = con.execute(f"SELECT min({first}), max({last}) FROM {table} WHERE {column} = ?", [name]).fetchone()
-            doubts[f"service_date NOT BETWEEN DATE '{known[0]}' AND DATE '{known[1]}'"] = f"{name} {words}" if known else ""
-    cases = " ".join(f"WHEN {condition} THEN '{words.replace(chr(39), chr(39) * 2)}'" for condition, words in doubts.items())
+            (known,) = con.execute(query, [name]).fetchall()
+            doubts[f"service_date NOT BETWEEN DATE '{known[0]}' AND DATE '{known[1]}'"] = f"{name} {words}"
+    cases = " ".join(
+        f"WHEN {condition} THEN '{words.replace(chr(39), chr(39) * 2)}'" for condition, words in doubts.items()
+    )
     reason = f"CASE {cases} END" if cases else "NULL::VARCHAR"
     rows = f"FROM {scope}($rule)" + (f" WHERE {rule.applies_to}" if rule.applies_to else "")
     failed = ", ".join(f"facts->>'{name}'" if name in {"episode_start", "hcpcs_code"} else name for name in keys)

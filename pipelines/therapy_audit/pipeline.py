@@ -71,7 +71,7 @@ def _audit(
     building: Path,
     stage: Callable[[str, float], None],
 ) -> Result:
-    from therapy_audit import intake, quality, report  # noqa: PLC0415  (each brings libraries that --help must not wait for)
+    from therapy_audit import intake, quality, report
 
     timed = _Clock(stage)
     database = building / "audit.duckdb"
@@ -135,7 +135,9 @@ def _folder(output: Path) -> Iterator[Path]:
     except OSError as fault:
         raise AuditError(f"{parent}: the output folder cannot be made ({fault.strerror}).") from None
     if output.exists() and not _is_report(output):
-        raise AuditError(f"{output}: the folder holds other things than a report; name a new or an older report's folder.")
+        raise AuditError(
+            f"{output}: the folder holds other things than a report; name a new or an older report's folder."
+        )
     building, previous = parent / f".{output.name}.building", parent / f".{output.name}.previous"
     umask = os.umask(0o077)
     try:
@@ -198,16 +200,15 @@ def _write_manifest(con: Any, path: Path, ruleset: rules.RuleSet, period: str, e
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
     moment = datetime.fromtimestamp(int(epoch), UTC) if epoch else datetime.now(UTC)
     files = con.execute(
-        "SELECT source_file, input, sha256, byte_count, rows_in, rows_loaded, rows_quarantined FROM intake_file ORDER BY ALL"
+        "SELECT source_file, input, sha256, byte_count, rows_in, rows_loaded, rows_quarantined"
+        " FROM intake_file ORDER BY ALL"
     )
     names = [item[0] for item in files.description]
     manifest = {
         "generated_at": moment.isoformat(timespec="seconds"),
         "period": period,
         "inputs": [dict(zip(names, row, strict=True)) for row in files.fetchall()],
-        "rows": {
-            table: con.execute(f'SELECT count(*) FROM "{table}"').fetchone()[0] for table in _COUNTED_TABLES
-        },
+        "rows": {table: con.execute(f'SELECT count(*) FROM "{table}"').fetchone()[0] for table in _COUNTED_TABLES},
         "rule_set": ruleset.fingerprint,
         "rules": {rule.name: rule.fingerprint for rule in ruleset.rules},
         "rule_errors": errors,

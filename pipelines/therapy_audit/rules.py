@@ -116,9 +116,7 @@ def load() -> RuleSet:
     folder = resources.folder("rules")
     checks = resources.texts(resources.folder("sql") / "checks", ".sql")
     plans, patterns = _plans((folder / "plans.yaml").read_text(encoding="utf-8"))
-    parameters = tuple(
-        parameter(name, text) for name, text in resources.texts(folder / "parameters", ".yaml").items()
-    )
+    parameters = tuple(parameter(name, text) for name, text in resources.texts(folder / "parameters", ".yaml").items())
     known_parameters = {item.name for item in parameters}
     found: list[Rule] = []
     faults: list[str] = []
@@ -225,7 +223,9 @@ def _check_keys(raw: Any, where: str, keys: Mapping[str, bool], what: str) -> No
             raise AuditError(f"{where}: unknown key '{key}'. {what} may have: {', '.join(keys)}.")
     for key, needed in keys.items():
         if needed and key not in raw:
-            raise AuditError(f"{where}: key '{key}' is missing. {what} must have: {', '.join(k for k in keys if keys[k])}.")
+            raise AuditError(
+                f"{where}: key '{key}' is missing. {what} must have: {', '.join(k for k in keys if keys[k])}."
+            )
 
 
 def _digest(*texts: str) -> str:

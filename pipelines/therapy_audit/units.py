@@ -5,13 +5,21 @@ from __future__ import annotations
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-from therapy_audit import engine, resources
+from therapy_audit import engine
 from therapy_audit.errors import AuditError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_MODELS = ("note_discipline", "line_discipline", "note_minutes", "note_day", "note_day_code", "therapy_line", "visit_code")
+_MODELS = (
+    "note_discipline",
+    "line_discipline",
+    "note_minutes",
+    "note_day",
+    "note_day_code",
+    "therapy_line",
+    "visit_code",
+)
 
 
 def allocate(minutes: Mapping[str, int], method: str = "cms") -> dict[str, Any]:
@@ -71,10 +79,14 @@ def _visit_codes(minutes: Mapping[str, int]) -> list[tuple[str, int, int, str, i
     """Run the audit's models on one documented visit: code, full units, remainder, extra unit, midpoint units."""
     with engine.connect() as con:
         engine.prepare_codes(con)
-        timed = {code for (code,) in con.execute("SELECT hcpcs_code FROM procedure_code WHERE kind = 'timed_15'").fetchall()}
+        timed = {
+            code for (code,) in con.execute("SELECT hcpcs_code FROM procedure_code WHERE kind = 'timed_15'").fetchall()
+        }
         for code in minutes:
             if code not in timed:
-                raise AuditError(f"{code} is not a code that is counted in 15-minute units; those are {', '.join(sorted(timed))}.")
+                raise AuditError(
+                    f"{code} is not a code that is counted in 15-minute units; those are {', '.join(sorted(timed))}."
+                )
         con.execute(
             "INSERT INTO visit_note (note_id, patient_id, service_date, discipline, source_file, source_row)"
             " VALUES ('note', 'patient', DATE '2026-01-01', 'PT', '', 1)"
@@ -85,8 +97,8 @@ def _visit_codes(minutes: Mapping[str, int]) -> list[tuple[str, int, int, str, i
             [(number, code, value) for number, (code, value) in enumerate(minutes.items(), 1)],
         )
         con.executemany(
-            "INSERT INTO claim_line (claim_id, claim_line_number, patient_id, service_date, hcpcs_code, modifiers, units,"
-            " diagnosis_codes, discipline, source_file, source_row)"
+            "INSERT INTO claim_line (claim_id, claim_line_number, patient_id, service_date, hcpcs_code, modifiers,"
+            " units, diagnosis_codes, discipline, source_file, source_row)"
             " VALUES ('claim', ?, 'patient', DATE '2026-01-01', ?, [], 0, [], 'PT', '', 1)",
             list(enumerate(minutes, 1)),
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -82,17 +81,13 @@ def matching(pattern: str) -> list[Path]:
 
 @contextmanager
 def scratch(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Attach an empty database beside the audit's own for what is read but not yet a contract row; remove it after."""
-    row = con.execute("SELECT path FROM duckdb_databases() WHERE database_name = current_database()").fetchone()
-    beside = Path(row[0]).parent if row and row[0] else None
-    with tempfile.TemporaryDirectory(prefix=".intake-", dir=beside) as folder:
-        path = str(Path(folder) / "scratch.duckdb").replace("'", "''")
-        con.execute(f"ATTACH '{path}' AS intake_scratch")
-        try:
-            prepare(con)
-            yield
-        finally:
-            con.execute("DETACH intake_scratch")
+    """Attach an empty database for what is read but not yet a contract row: in memory, spilling beside the audit's own."""
+    con.execute("ATTACH ':memory:' AS intake_scratch")
+    try:
+        prepare(con)
+        yield
+    finally:
+        con.execute("DETACH intake_scratch")
 
 
 def placed_sheets(

@@ -146,36 +146,44 @@ def _rules(rules: Sequence[Row]) -> Row:
 
 def _charts(content: Row) -> Row:
     """Return each chart's bars; colours, sizes and wording are the page's."""
-
-    several = len({row["year"] for row in content["kx_patients"]}) > 1
-
-    def both(row: Row, label: str) -> Row:
-        return {"label": label, **{key: float(row[key]) for key in ("overpayment_amount", "underpayment_amount")}}
-
+    ranked = sorted(content["rules"], key=lambda row: (-row["amount_at_risk"], row["rule"]))
+    known = [row for row in content["kx_patients"] if row["share"] is not None]
+    nearest = sorted(known, key=lambda row: abs(1 - row["share"]))[:_BARS]
     return {
         "rules": [
-            {"label": row["title"], "severity": row["severity"], "direction": row["direction"],
-             "amount": float(row["amount_at_risk"]), "findings": row["findings"]}
-            for row in sorted(content["rules"], key=lambda row: (-row["amount_at_risk"], row["rule"]))
+            {
+                "label": row["title"],
+                "amount": float(row["amount_at_risk"]),
+                **{key: row[key] for key in ("severity", "direction", "findings")},
+            }
+            for row in ranked[:_BARS]
             if row["amount_at_risk"] > 0
-        ][:_BARS],
-        "payers": [both(row, row["payer"] or "No payer on the line") for row in content["payers"] if row["findings"]][:_BARS],
+        ],
+        "payers": [
+            _both(row, row["payer"] or "No payer on the line") for row in content["payers"][:_BARS] if row["findings"]
+        ],
         "clinicians": [
-            both(row, row["provider_name"] or row["rendering_npi"] or "No clinician on the line")
-            for row in content["clinicians"]
+            _both(row, row["provider_name"] or row["rendering_npi"] or "No clinician on the line")
+            for row in content["clinicians"][:_BARS]
             if row["findings"]
-        ][:_BARS],
-        "months": [both(row, month(row["month"])) for row in content["months"]],
-        "kx": sorted((
-            {"label": f"{row['patient_id']} · {row['pool']}{' ' + str(row['year']) if several else ''} · {_standing(row)}", "share": float(row["share"]),
-             "used": money(row["used_amount"]), "threshold": money(row["threshold"]),
-             "without": row["lines_past_without_kx"], "lower": row["is_lower_bound"]}
-            for row in sorted(
-                (row for row in content["kx_patients"] if row["share"] is not None),
-                key=lambda row: abs(1 - row["share"]),
-            )[:_BARS]
-        ), key=lambda row: -row["share"]),
-    }  # fmt: skip
+        ],
+        "months": [_both(row, month(row["month"])) for row in content["months"]],
+        "kx": [
+            {
+                "label": f"{row['patient_id']} · {row['pool']} {row['year']} · {_standing(row)}",
+                "share": float(row["share"]),
+                "used": money(row["used_amount"]),
+                "threshold": money(row["threshold"]),
+                "without": row["lines_past_without_kx"],
+                "lower": row["is_lower_bound"],
+            }
+            for row in sorted(nearest, key=lambda row: -row["share"])
+        ],
+    }
+
+
+def _both(row: Row, label: str) -> Row:
+    return {"label": label, **{key: float(row[key]) for key in ("overpayment_amount", "underpayment_amount")}}
 
 
 def _standing(row: Row) -> str:

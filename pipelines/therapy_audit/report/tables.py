@@ -37,13 +37,10 @@ def rows(con: duckdb.DuckDBPyConnection, query: str, *, neutral: bool = False, *
 
 def copy(con: duckdb.DuckDBPyConnection, query: str, path: Path, **bound: Any) -> None:
     """Write a query's rows as Parquet or CSV, by the file's suffix; a CSV's texts are neutral to a spreadsheet."""
-    if path.suffix == ".csv":
-        con.execute(
-            f"COPY (\n{_neutral(con, query, bound)}\n) TO $path (FORMAT csv, HEADER)", {**bound, "path": str(path)}
-        )
-    else:
-        options = "FORMAT parquet, COMPRESSION zstd"
-        con.execute(f"COPY (\n{text(query)}\n) TO $path ({options})", {**bound, "path": str(path)})
+    neutral = path.suffix == ".csv"
+    options = "FORMAT csv, HEADER" if neutral else "FORMAT parquet, COMPRESSION zstd"
+    select = _neutral(con, query, bound) if neutral else text(query)
+    con.execute(f"COPY (\n{select}\n) TO $path ({options})", {**bound, "path": str(path)})
 
 
 def content(con: duckdb.DuckDBPyConnection, *, period: str, quality: Mapping[str, Any] | None) -> Row:

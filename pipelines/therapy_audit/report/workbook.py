@@ -21,10 +21,10 @@ REVIEW_COLUMNS = ("disposition", "reviewer", "reviewed_on", "note")
 _LAST_ROW = 1_048_575  # of a sheet, below its header
 _CELL = 32_767  # characters
 _WIDTHS = {
-    **{"disposition": 13, "reviewer": 14, "reviewed_on": 12, "note": 26, "finding_id": 20, "service_date": 12},
-    **{"amount_at_risk": 13, "title": 40, "message": 70, "remedy": 50, "citation": 50, "facts": 40, "reasons": 70},
-    **{"payer": 26, "provider_name": 24, "source_file": 26, "rule": 36, "reason": 70, "direction": 14, "claim_id": 16},
-}
+    "disposition": 13, "reviewer": 14, "reviewed_on": 12, "note": 26, "finding_id": 20, "service_date": 12,
+    "amount_at_risk": 15, "title": 40, "message": 70, "remedy": 50, "citation": 50, "facts": 40, "reasons": 70,
+    "payer": 26, "provider_name": 24, "source_file": 26, "rule": 36, "reason": 70, "direction": 14, "claim_id": 16,
+}  # fmt: skip
 _COLOURS = {"error": "#F9DEDC", "warning": "#FFEBC2", "info": "#DCE9F9"}
 
 
@@ -40,25 +40,15 @@ def write(path: Path, con: duckdb.DuckDBPyConnection, content: tables.Row, *, ro
         # A fixed date: the same findings give the same bytes.
         book.set_properties({"title": "Therapy audit findings", "created": datetime(2000, 1, 1)})  # noqa: DTZ001
         plain, wrapped = book.add_format({"valign": "top"}), book.add_format({"valign": "top", "text_wrap": True})
+        fill_in = {"valign": "top", "bg_color": "#FFFBE6", "border": 1, "border_color": "#E5DFC3"}
         formats: dict[Any, Format] = {
             Decimal: book.add_format({"valign": "top", "num_format": "$#,##0.00"}),
             date: book.add_format({"valign": "top", "num_format": "yyyy-mm-dd"}),
             int: book.add_format({"valign": "top", "num_format": "#,##0"}),
             "identifier": book.add_format({"valign": "top", "num_format": "0"}),
             "header": book.add_format({"bold": True, "bottom": 1, "bg_color": "#E8ECF1", "valign": "top"}),
-            "fill_in": book.add_format(
-                {"valign": "top", "bg_color": "#FFFBE6", "border": 1, "border_color": "#E5DFC3"}
-            ),
-            "fill_in_date": book.add_format(
-                {
-                    "valign": "top",
-                    "bg_color": "#FFFBE6",
-                    "border": 1,
-                    "border_color": "#E5DFC3",
-                    "num_format": "yyyy-mm-dd",
-                }
-            ),
-            "severity": book.add_format({"valign": "top"}),
+            "fill_in": book.add_format(fill_in),
+            "reviewed_on": book.add_format({**fill_in, "num_format": "yyyy-mm-dd"}),
             str: plain,
             "wrapped": wrapped,
         }
@@ -80,7 +70,7 @@ def write(path: Path, con: duckdb.DuckDBPyConnection, content: tables.Row, *, ro
         _header(sheet, names, len(findings), formats["header"], frozen=1)
         for number, finding in enumerate(findings, start=1):
             for column, name in enumerate(REVIEW_COLUMNS):
-                sheet.write_blank(number, column, None, formats["fill_in_date" if name == "reviewed_on" else "fill_in"])
+                sheet.write_blank(number, column, None, formats.get(name, formats["fill_in"]))
             _row(sheet, number, finding.items(), formats, first=len(REVIEW_COLUMNS))
         if findings:
             last = len(findings)
@@ -121,13 +111,13 @@ def _read_me(content: tables.Row, findings: int, quarantined: int) -> list[tuple
     return [
         ("Therapy audit findings", None),
         ("Period", f"{content['period']} (service dates {headline['period_start']} to {headline['period_end']})"),
-        ("What this is", "Claim lines that may not survive an audit, one row per finding, the largest amounts first. "
-         "A finding is a question to check against the record, not a verdict."),
+        ("What this is", ("Claim lines that may not survive an audit, one row per finding, the largest amounts first. "
+         "A finding is a question to check against the record, not a verdict.")),
         ("Totals", None),
         ("At risk of repayment", headline["overpayment_amount"]),
         ("Under-billed", headline["underpayment_amount"]),
-        ("How totals count", "Each claim line's dollars count once, with the finding that puts most at risk on it. "
-         "So the column amount_at_risk adds up to more where a line has several findings."),
+        ("How totals count", ("Each claim line's dollars count once, with the finding that puts most at risk on it. "
+         "So the column amount_at_risk adds up to more where a line has several findings.")),
         ("Lines audited", headline["lines_audited"]),
         ("Findings", headline["findings"]),
         ("Errors", headline["errors"]),
@@ -140,9 +130,9 @@ def _read_me(content: tables.Row, findings: int, quarantined: int) -> list[tuple
          "all are in findings.parquet and findings.csv." if capped else f"All {findings:,} findings."),
         ("Quarantine sheet", f"The first {quarantined:,} of {refused:,} refused rows; all are in quarantine.csv."
          if quarantined < refused else f"All {refused:,} refused rows."),
-        ("How to work through it", "Filter the Findings sheet by rule or payer. For each row, check the record, then "
+        ("How to work through it", ("Filter the Findings sheet by rule or payer. For each row, check the record, then "
          "choose a disposition and write reviewer, reviewed_on and, where it helps, a note (the yellow columns). "
-         "Leave the other columns as they are: finding_id is how the decision is found again next month."),
+         "Leave the other columns as they are: finding_id is how the decision is found again next month.")),
         ("confirmed", "The finding is right; what to do about it is still open."),
         ("dismissed", "The finding is legitimately fine; say why in the note."),
         ("corrected", "A corrected claim was sent."),
@@ -157,8 +147,8 @@ def _read_me(content: tables.Row, findings: int, quarantined: int) -> list[tuple
         ("not_evaluable", "Something was missing, so the rule could not be judged. This is never a pass."),
         ("stale_reference", "Judged with a reference table that is older than the service date."),
         ("An apostrophe at the start", "Put before texts that a spreadsheet would take for a formula."),
-        *(("Reference to renew", f"{row['reference']}, edition {row['edition']}, covers up to {row['covers_to']} "
-           f"({row['findings']:,} findings after it). Load {row['official_file']}.") for row in stale),
+        *(("Reference to renew", (f"{row['reference']}, edition {row['edition']}, covers up to {row['covers_to']} "
+           f"({row['findings']:,} findings after it). Load {row['official_file']}.")) for row in stale),
     ]  # fmt: skip
 
 
@@ -176,10 +166,8 @@ def _row(
     sheet: Worksheet, number: int, cells: Iterable[tuple[str, Any]], formats: dict[Any, Format], first: int = 0
 ) -> None:
     for column, (name, value) in enumerate(cells, start=first):
-        if name in ("claim_line_number", "source_row"):
-            sheet.write_number(number, column, value, formats["identifier"]) if value is not None else None
-        else:
-            _cell(sheet, number, column, value, formats)
+        identifier = name in ("claim_line_number", "source_row")  # no thousands separator
+        _cell(sheet, number, column, value, {**formats, int: formats["identifier"]} if identifier else formats)
 
 
 def _cell(sheet: Worksheet, row: int, column: int, value: Any, formats: dict[Any, Format]) -> None:
