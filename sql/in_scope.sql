@@ -55,3 +55,20 @@ INNER JOIN rule_scope
         AND (rule_scope.plan = '*' OR rule_scope.plan = activity_day.plan)
         AND activity_day.service_date BETWEEN rule_scope.effective_from AND rule_scope.effective_to
 INNER JOIN audit_period ON activity_day.service_date BETWEEN audit_period.period_start AND audit_period.period_end;
+
+-- A visit's codes in words, with one of their numbers: 97110 x1, 97530 x2.
+CREATE OR REPLACE MACRO units_in_words(codes, units) AS coalesce(
+    nullif(
+        array_to_string(
+            list_transform(
+                list_filter(list_zip(codes, units), lambda pair: pair[2] > 0),
+                lambda pair: pair[1].hcpcs_code || ' x' || pair[2]
+            ), ', '
+        ), ''
+    ), 'nothing'
+);
+
+-- A visit's codes in words, with their minutes: 97110 10 min, 97530 20 min.
+CREATE OR REPLACE MACRO minutes_in_words(codes) AS array_to_string(
+    list_transform(codes, lambda item: item.hcpcs_code || ' ' || coalesce(item.minutes || ' min', 'no minutes')), ', '
+);

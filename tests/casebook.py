@@ -10,10 +10,12 @@ A case gives what was billed and documented and says which findings of its rule 
 
 from __future__ import annotations
 
+import csv
 import json
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,8 @@ import yaml
 from therapy_audit import engine, rules
 
 FOLDER = Path(__file__).parent / "cases"
+# Published worked examples: minutes by code, and the units and allocations that either method allows.
+UNITS = list(csv.DictReader((FOLDER / "units.csv").read_text(encoding="utf-8").splitlines()))
 _KEYS = {"name", "why", "expect", "not_evaluable", "visits", "tables", "parameters"}
 _DAY_KEYS = {
     "billed", "documented", "date", "payer", "modifiers", "allowed", "discipline", "note", "service", "line", "repeat",
@@ -194,3 +198,26 @@ def _fits(item: dict[str, Any], wanted: dict[str, Any]) -> bool:
         elif str(seen) != str(value):
             return False
     return True
+
+
+def minutes_of(vector: dict[str, str]) -> dict[str, int]:
+    """Return a published example's minutes by code."""
+    if vector["minutes"] == "7 codes:14 each":
+        return dict.fromkeys(["97110", "97112", "97116", "97140", "97530", "97535", "97542"], 14)
+    return {code: int(value) for code, value in (pair.split(":") for pair in vector["minutes"].split(";"))}
+
+
+def allowed_ways(text: str, minutes: dict[str, int]) -> list[dict[str, int]]:
+    """Return the allocations that a published example's words allow."""
+    text = text.replace(" (97035 not billed)", "")
+    everything = {"each x1": len(minutes), "all four x1": 4, "all three x1": 3}
+    if text in everything:
+        return [dict.fromkeys(minutes, 1)]
+    if text.startswith("any "):
+        count = {"any ONE of the three x1": 1, "any two x1": 2}[text]
+        return [dict.fromkeys(pick, 1) for pick in combinations(minutes, count)]
+    if text == "none":
+        return []
+    return [
+        {code: int(units) for code, units in (item.split("x") for item in way.split("+"))} for way in text.split("|")
+    ]

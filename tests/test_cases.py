@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-from itertools import combinations
-from pathlib import Path
 from string import Formatter
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from casebook import Case, insert_rows, judge, load, mismatch, rows
+from casebook import UNITS, Case, allowed_ways, insert_rows, judge, load, minutes_of, mismatch, rows
 from therapy_audit import engine, rules
 
 if TYPE_CHECKING:
@@ -20,7 +17,6 @@ if TYPE_CHECKING:
 
 CASES = load()
 RULES = rules.load().rules
-UNITS = list(csv.DictReader((Path(__file__).parent / "cases" / "units.csv").open(encoding="utf-8")))
 
 
 @pytest.fixture(scope="module")
@@ -50,35 +46,14 @@ def test_cases_belong_to_rules() -> None:
     assert {case.rule for case in CASES} <= {rule.name for rule in RULES}
 
 
-def _minutes(vector: dict[str, str]) -> dict[str, int]:
-    if vector["minutes"] == "7 codes:14 each":
-        return dict.fromkeys(["97110", "97112", "97116", "97140", "97530", "97535", "97542"], 14)
-    return {code: int(value) for code, value in (pair.split(":") for pair in vector["minutes"].split(";"))}
-
-
-def _allowed(text: str, minutes: dict[str, int]) -> list[dict[str, int]]:
-    text = text.replace(" (97035 not billed)", "")
-    everything = {"each x1": len(minutes), "all four x1": 4, "all three x1": 3}
-    if text in everything:
-        return [dict.fromkeys(minutes, 1)]
-    if text.startswith("any "):
-        count = {"any ONE of the three x1": 1, "any two x1": 2}[text]
-        return [dict.fromkeys(pick, 1) for pick in combinations(minutes, count)]
-    if text == "none":
-        return []
-    return [
-        {code: int(units) for code, units in (item.split("x") for item in way.split("+"))} for way in text.split("|")
-    ]
-
-
 def _vector_cases() -> list[tuple[str, str, Case, bool]]:
     """Each vector by each method: every allowed way to bill, and one unit more on each code."""
     found = []
     for number, vector in enumerate(UNITS):
-        minutes = _minutes(vector)
+        minutes = minutes_of(vector)
         for method, payer in (("cms", "MEDICARE PART B"), ("ama", "AETNA")):
             text = vector[f"{method}_allowed"]
-            ways = _allowed(vector["cms_allowed"] if text == "same" else text, minutes)
+            ways = allowed_ways(vector["cms_allowed"] if text == "same" else text, minutes)
             bills = [(way, False) for way in ways] + [
                 ({**way, code: way.get(code, 0) + 1}, True) for way in ways or [{}] for code in minutes
             ]

@@ -47,7 +47,8 @@ def test_the_wheel_holds_the_trees_files(installed: Path) -> None:
         there = {path.relative_to(package) for path in (package / name).rglob("*") if path.is_file()}
         assert here == there
     source = ROOT / "pipelines" / "therapy_audit"
-    here = {path.relative_to(source) for path in source.rglob("*") if path.is_file() and path.suffix != ".pyc"}
+    here = {path.relative_to(source) for path in source.rglob("[!.]*.*") if path.is_file()}
+    here = {path for path in here if path.suffix != ".pyc" and not path.parts[0].startswith(".")}
     assert here <= {path.relative_to(package) for path in package.rglob("*")}
     (wheel,) = installed.parent.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:

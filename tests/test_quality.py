@@ -182,7 +182,12 @@ FAULTS: list[tuple[str, list[dict[str, Any]], str, str]] = [
     ("visit_note", [{"note_type": CANARY}], "visit_note.expect_column_values_to_be_in_set", "critical"),
     ("visit_note", [{"service_date": "2025-02-03"}], "visit_note.dates_overlap_claims", "warning"),
     ("visit_note", [{"total_minutes": 1441}], "visit_note.expect_column_values_to_be_between", "warning"),
-    ("visit_note", [{"total_timed_minutes": 41, "total_minutes": 40}], "visit_note.timed_minutes_within_total", "warning"),
+    (
+        "visit_note",
+        [{"total_timed_minutes": 41, "total_minutes": 40}],
+        "visit_note.timed_minutes_within_total",
+        "warning",
+    ),
     ("visit_note", [{"signed_date": "2020-02-02"}], "visit_note.signed_on_or_after_visit", "warning"),
     ("note_service", [{}, {}], "note_service.key_unique", "critical"),
     ("note_service", [{"note_id": CANARY}], "note_service.note_known", "critical"),
@@ -194,14 +199,29 @@ FAULTS: list[tuple[str, list[dict[str, Any]], str, str]] = [
     ("authorization", [{}, {}], "authorization.key_unique", "critical"),
     ("authorization", [{"patient_id": CANARY}], "authorization.patient_known", "info"),
     ("provider", [{}, {}], "provider.expect_column_values_to_be_unique", "critical"),
-    ("patient_opening_balance", [{"pool": CANARY}], "patient_opening_balance.expect_column_values_to_be_in_set", "critical"),
+    (
+        "patient_opening_balance",
+        [{"pool": CANARY}],
+        "patient_opening_balance.expect_column_values_to_be_in_set",
+        "critical",
+    ),
     ("remittance_line", [{"claim_id": CANARY}], "remittance_line.claims_mostly_known", "warning"),
     ("remittance_line", [{"paid_date": "2026-02-02"}], "remittance_line.dates_plausible", "warning"),
-    ("remittance_adjustment", [{"group_code": CANARY}], "remittance_adjustment.expect_column_values_to_be_in_set", "critical"),
+    (
+        "remittance_adjustment",
+        [{"group_code": CANARY}],
+        "remittance_adjustment.expect_column_values_to_be_in_set",
+        "critical",
+    ),
     ("remittance_adjustment", [{"reason_code": CANARY}], "remittance_adjustment.reason_code_shape", "warning"),
     ("remittance_adjustment", [{"remittance_id": CANARY}], "remittance_adjustment.remittance_line_known", "critical"),
     ("intake_file", [{"rows_in": 11}], "intake_file.rows_reconcile", "critical"),
-    ("intake_file", [{"rows_loaded": 0, "rows_quarantined": 10}], "intake_file.file_not_wholly_quarantined", "critical"),
+    (
+        "intake_file",
+        [{"rows_loaded": 0, "rows_quarantined": 10}],
+        "intake_file.file_not_wholly_quarantined",
+        "critical",
+    ),
     ("intake_file", [{"rows_loaded": 7, "rows_quarantined": 3}], "intake_file.quarantine_below_a_fifth", "warning"),
     ("intake_file", [{}, {"source_file": "again.csv"}], "intake_file.file_given_once", "warning"),
     ("intake_file", [], "intake_file.expect_table_row_count_to_be_between", "critical"),
@@ -250,7 +270,11 @@ def test_each_fault_is_found(changes: Rows, expected: list[tuple[str, str, set[s
             assert columns & changed, name
     assert CANARY not in json.dumps(result)
     assert not [row for row in result["checks"] if row["observed"] == "could not be run"]
-    assert result["success"] == (result["critical_failures"] == 0) == ("critical" not in {severity for _, severity, _ in found})
+    assert (
+        result["success"]
+        == (result["critical_failures"] == 0)
+        == ("critical" not in {severity for _, severity, _ in found})
+    )
 
 
 def test_warnings_do_not_stop_a_run_and_empty_optional_tables_are_not_given(tmp_path: Path) -> None:
@@ -320,8 +344,7 @@ WHOLE = {"expect": "expect_column_values_to_not_be_null", "column": "claim_id", 
 def test_a_wrong_check_is_named(change: dict[str, Any], message: str) -> None:
     entry = {key: value for key, value in (WHOLE | change).items() if value is not None}
     with pytest.raises(AuditError, match=message):
-        suite = quality.parse("claim_line", yaml.safe_dump({"checks": [entry]}))
-        quality.expectation("claim_line", suite.checks[0])
+        quality.expectation("here", quality.parse("claim_line", yaml.safe_dump({"checks": [entry]})).checks[0])
 
 
 def test_a_suite_with_an_unknown_key_is_named() -> None:

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
-import duckdb
+from typing import TYPE_CHECKING, Any
 
 from therapy_audit.errors import AuditError
 from therapy_audit.resources import folder
 
+if TYPE_CHECKING:
+    from pathlib import Path
 
-def measure(
-    findings_con: duckdb.DuckDBPyConnection, truth_csv: Path
-) -> list[dict[str, Any]]:
+    import duckdb
+
+
+def measure(findings_con: duckdb.DuckDBPyConnection, truth_csv: Path) -> list[dict[str, Any]]:
     """Return one row per rule: planted, found, missed, false, near_misses, near_misses_flagged, precision, recall.
 
     `findings_con` holds the `finding` table of an audit of the clinic that `truth_csv` (from `synth.write`) tells of.
     Findings that only follow from a planted fault count neither as found nor as false. Precision is the share of the
-    other findings that are right, recall the share of planted faults that were found; each is None where there are none.
+    other findings that are right, recall the share of planted faults found; each is None where there are none.
     """
     if not truth_csv.is_file():
-        raise AuditError(
-            f"{truth_csv.name}: there is no such file; `therapy-audit synth` writes it beside the claims."
-        )
+        raise AuditError(f"{truth_csv.name}: there is no such file; `therapy-audit synth` writes it beside the claims.")
     query = (folder("sql") / "synth" / "accuracy.sql").read_text(encoding="utf-8")
     result = findings_con.execute(query, {"truth_csv": str(truth_csv)})
     columns = [column[0] for column in result.description or []]
@@ -65,12 +63,12 @@ def markdown(rows: list[dict[str, Any]], seed: int, lines: int) -> str:
         "",
         *("| " + " | ".join(line) + " |" for line in table),
         "",
-        "False: findings that no planted fault explains. Near misses: legal edge cases that a careless rule would flag.",
+        "False: findings that no planted fault explains. Near misses: legal edge cases that careless rules flag.",
         "",
     ])  # fmt: skip
 
 
 def _cell(value: object) -> str:
     if value is None:
-        return "–"
+        return "-"
     return f"{value:.3f}" if isinstance(value, float) else str(value)

@@ -119,7 +119,7 @@ def prepare(con: duckdb.DuckDBPyConnection, ruleset: RuleSet) -> None:
     )
 
 
-def map_payers(con: duckdb.DuckDBPyConnection, patterns: Sequence[tuple[str, str]]) -> None:
+def map_payers(con: duckdb.DuckDBPyConnection, patterns: Sequence[tuple[str, str | None]]) -> None:
     """Fill `payer_plan` from the payers that the claims name; the first pattern that fits wins, case ignored."""
     payers = con.execute("SELECT DISTINCT payer FROM claim_line WHERE payer IS NOT NULL ORDER BY payer").fetchall()
     plans = [

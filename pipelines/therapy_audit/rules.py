@@ -98,12 +98,13 @@ class Plan:
 
 @dataclass(frozen=True)
 class RuleSet:
-    """All that rules/ holds. `payer_patterns` are (pattern, plan) in order; the first that fits wins."""
+    """All that rules/ holds. `payer_patterns` are (pattern, plan) in order; the first that fits wins, and its
+    plan may be none."""
 
     rules: tuple[Rule, ...]
     parameters: tuple[Parameter, ...]
     plans: tuple[Plan, ...]
-    payer_patterns: tuple[tuple[str, str], ...]
+    payer_patterns: tuple[tuple[str, str | None], ...]
 
     @property
     def fingerprint(self) -> str:
@@ -188,7 +189,7 @@ def parameter(name: str, text: str) -> Parameter:
     )
 
 
-def _plans(text: str) -> tuple[tuple[Plan, ...], tuple[tuple[str, str], ...]]:
+def _plans(text: str) -> tuple[tuple[Plan, ...], tuple[tuple[str, str | None], ...]]:
     where = "rules/plans.yaml"
     raw = _mapping(text, where, {"plans": True, "payers": True}, "The file")
     plans = []

@@ -18,7 +18,7 @@ from therapy_audit.resources import folder as resource_folder
 
 # A patient has this many claim lines on average, over a quarter. Half a million lines at a time keep memory flat.
 _LINES_PER_PATIENT = 38
-_PATIENTS_AT_ONCE = 15_000
+_PATIENTS_AT_ONCE = 10_000
 # File name: the view of sql/synth/files.sql that it holds.
 _FILES = {
     "claims": "claims",
@@ -53,13 +53,8 @@ def write(
     """
     if lines < 1 or form not in ("csv", "parquet"):
         raise AuditError("synth: needs at least 1 line and csv or parquet as its form.")
-    if (
-        not date(2024, 1, 1) <= start <= end <= date(2026, 12, 31)
-        or (end - start).days < 60
-    ):
-        raise AuditError(
-            "synth: the dates must lie within 2024 to 2026, the end 60 days or more after the start."
-        )
+    if not date(2024, 1, 1) <= start <= end <= date(2026, 12, 31) or (end - start).days < 60:
+        raise AuditError("synth: the dates must lie within 2024 to 2026, the end 60 days or more after the start.")
     folder.mkdir(parents=True, exist_ok=True)
     patients = max(1, round(lines / _LINES_PER_PATIENT))
     rows = dict.fromkeys(_FILES, 0)
@@ -70,7 +65,7 @@ def write(
             "memory_limit": "2GB",
             "threads": threads or os.cpu_count() or 1,
         }
-        with duckdb.connect(str(aside / "synth.duckdb"), config=config) as con:
+        with duckdb.connect(config=config) as con:
             settings = {
                 "seed": seed,
                 "patients": patients,
@@ -83,12 +78,8 @@ def write(
             con.execute(_sql("clinic"))
             parts = -(-patients // _PATIENTS_AT_ONCE)
             for part in range(parts):
-                con.execute(
-                    "SET VARIABLE first_patient = ?", [patients * part // parts + 1]
-                )
-                con.execute(
-                    "SET VARIABLE last_patient = ?", [patients * (part + 1) // parts]
-                )
+                con.execute("SET VARIABLE first_patient = ?", [patients * part // parts + 1])
+                con.execute("SET VARIABLE last_patient = ?", [patients * (part + 1) // parts])
                 for step in ("visits", "lines", "notes"):
                     con.execute(_sql(step))
                 if part == 0:
@@ -98,36 +89,25 @@ def write(
                         rows[file] += _append(con, view, aside / f"{file}.{form}", part)
             if form == "parquet":
                 for file in _FILES:
-                    con.execute(
-                        "COPY (FROM read_parquet(?)) TO ? (FORMAT parquet)",
-                        [
-                            sorted(map(str, aside.glob(f"{file}.parquet-*"))),
-                            str(aside / f"{file}.parquet"),
-                        ],
-                    )
+                    pieces = sorted(map(str, aside.glob(f"{file}.parquet-*")))
+                    con.read_parquet(pieces).write_parquet(str(aside / f"{file}.parquet"))
         if dirt and form == "csv":
-            with (aside / "claims.csv").open(
-                "a", encoding="utf-8", newline=""
-            ) as claims:
+            with (aside / "claims.csv").open("a", encoding="utf-8", newline="") as claims:
                 claims.write("\n")
         for file in _FILES:
-            os.replace(aside / f"{file}.{form}", folder / f"{file}.{form}")
+            (aside / f"{file}.{form}").replace(folder / f"{file}.{form}")
     return rows
 
 
 def _sql(name: str) -> str:
-    return (resource_folder("sql") / "synth" / f"{name}.sql").read_text(
-        encoding="utf-8"
-    )
+    return (resource_folder("sql") / "synth" / f"{name}.sql").read_text(encoding="utf-8")
 
 
 def _append(con: duckdb.DuckDBPyConnection, view: str, path: Path, part: int) -> int:
     """Write one part of a file behind those before it (Parquet: beside them) and return its rows."""
     piece = path.with_name(f"{path.name}-{part:05}")
     header = ", HEADER " + str(part == 0) if path.suffix == ".csv" else ""
-    copied = con.execute(
-        f"COPY (FROM {view}) TO ? (FORMAT {path.suffix[1:]}{header})", [str(piece)]
-    ).fetchone()
+    copied = con.execute(f"COPY (FROM {view}) TO ? (FORMAT {path.suffix[1:]}{header})", [str(piece)]).fetchone()
     if path.suffix == ".csv":
         with path.open("ab") as whole, piece.open("rb") as more:
             shutil.copyfileobj(more, whole, 1 << 20)

@@ -19,6 +19,7 @@ _MODELS = (
     "note_day_code",
     "therapy_line",
     "visit_code",
+    "visit",
 )
 
 
@@ -105,7 +106,8 @@ def _visit_codes(minutes: Mapping[str, int]) -> list[tuple[str, int, int, str, i
         engine.build_models(con, only=_MODELS)
         order = {code: number for number, code in enumerate(minutes)}
         found = con.execute(
-            "SELECT hcpcs_code, full_units, remainder, extra_unit, midpoint_units FROM visit_code"
+            "SELECT code.hcpcs_code, code.full_units, code.remainder, code.extra_unit, code.midpoint_units"
+            " FROM (SELECT unnest(codes) AS code FROM visit)"
         ).fetchall()
         return sorted(found, key=lambda row: order[row[0]])
 

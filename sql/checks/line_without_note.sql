@@ -1,21 +1,31 @@
 -- Each billed therapy line rests on a note of that patient, day and discipline.
-WITH any_note AS (
+WITH unsupported AS (
     SELECT
-        patient_id,
-        service_date,
-        string_agg(discipline, ', ' ORDER BY discipline) AS disciplines
-    FROM note_day
-    GROUP BY patient_id, service_date
+        line.claim_id,
+        line.claim_line_number,
+        line.patient_id,
+        line.service_date,
+        line.line_amount,
+        line.hcpcs_code,
+        line.discipline
+    FROM in_scope($rule) AS line
+    WHERE line.therapy AND line.notes_given AND line.note_id IS NULL
 )
 
 SELECT
-    line.claim_id,
-    line.claim_line_number,
-    line.line_amount AS amount_at_risk,
-    line.hcpcs_code,
-    line.discipline,
-    coalesce('; that day has a note of ' || any_note.disciplines || ' only', '') AS other_note
-FROM in_scope($rule) AS line
-ANTI JOIN note_day USING (patient_id, service_date, discipline)
-LEFT JOIN any_note USING (patient_id, service_date)
-WHERE line.therapy AND line.notes_given
+    unsupported.claim_id,
+    unsupported.claim_line_number,
+    unsupported.line_amount AS amount_at_risk,
+    unsupported.hcpcs_code,
+    unsupported.discipline,
+    coalesce(
+        '; that day has a note of ' || string_agg(note_day.discipline, ', ' ORDER BY note_day.discipline) || ' only', ''
+    ) AS other_note
+FROM unsupported
+LEFT JOIN note_day USING (patient_id, service_date)
+GROUP BY
+    unsupported.claim_id,
+    unsupported.claim_line_number,
+    unsupported.line_amount,
+    unsupported.hcpcs_code,
+    unsupported.discipline

@@ -6,7 +6,7 @@ SELECT
     0.00 AS amount_at_risk,
     timed_units_billed AS units_billed,
     code_minutes AS minutes,
-    billed_by_code,
-    minutes_by_code
+    units_in_words(codes, codes.list_transform(lambda item: item.units_billed)) AS billed_by_code,
+    minutes_in_words(codes) AS minutes_by_code
 FROM visits_in_scope($rule)
 WHERE timed_units_billed = code_units_allowed AND misplaced_codes > 0

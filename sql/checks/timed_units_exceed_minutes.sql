@@ -6,7 +6,7 @@ SELECT
     timed_units_billed AS units_billed,
     timed_minutes AS minutes,
     units_allowed,
-    billed_by_code,
-    minutes_by_code
+    units_in_words(codes, codes.list_transform(lambda item: item.units_billed)) AS billed_by_code,
+    minutes_in_words(codes) AS minutes_by_code
 FROM visits_in_scope($rule)
 WHERE timed_units_billed > units_allowed

@@ -6,8 +6,8 @@ SELECT
     timed_units_billed AS units_billed,
     midpoint_units AS units_allowed,
     units_over_midpoint AS units_over,
-    billed_by_code,
-    midpoint_by_code,
-    minutes_by_code
+    units_in_words(codes, codes.list_transform(lambda item: item.units_billed)) AS billed_by_code,
+    units_in_words(codes, codes.list_transform(lambda item: item.midpoint_units)) AS midpoint_by_code,
+    minutes_in_words(codes) AS minutes_by_code
 FROM visits_in_scope($rule)
 WHERE code_minutes IS NOT NULL AND units_over_midpoint > 0

@@ -6,40 +6,46 @@ WITH service AS (
         note_minutes.discipline,
         note_service.hcpcs_code,
         note_service.service_date,
-        min(note_service.note_id) AS note_id,
-        lower(string_agg(
-            coalesce(note_service.text, visit_note.text), ' ' ORDER BY note_service.note_id, note_service.service_number
-        )) AS text,
-        string_agg(
-            concat_ws('|', note_service.assist_level, note_service.cue_level, note_service.difficulty),
-            ' ' ORDER BY note_service.note_id, note_service.service_number
-        ) AS levels,
-        min(note_service.assist_level) AS assist_level
+        note_service.note_id,
+        note_service.assist_level,
+        concat_ws('|', note_service.assist_level, note_service.cue_level, note_service.difficulty) AS levels,
+        lower(coalesce(note_service.text, visit_note.text)) AS text
     FROM note_service
     INNER JOIN note_minutes ON note_service.note_id = note_minutes.note_id
     INNER JOIN visit_note ON note_service.note_id = visit_note.note_id
     INNER JOIN procedure_code
         ON note_service.hcpcs_code = procedure_code.hcpcs_code AND procedure_code.skilled_activity
-    GROUP BY note_service.patient_id, note_minutes.discipline, note_service.hcpcs_code, note_service.service_date
 ),
 
 measured AS (
     SELECT
-        *,
+        * EXCLUDE (text),
         -- hash() of a null is a number, so a missing text must be kept out of it.
         CASE WHEN trim(text) <> '' THEN hash(trim(regexp_replace(text, '[^a-z0-9]+', ' ', 'g'))) END AS text_key,
         list_sort(regexp_extract_all(
             regexp_replace(text, '[0-9]{1,2}:[0-9]{2}|[0-9]+ ?-?(min|minutes|mins)\b', ' ', 'g'), '[0-9]+(\.[0-9]+)?'
-        )) AS numbers
+        )) AS numbers,
+        contains(text, 'plateau') AS mentions_plateau
     FROM service
 ),
 
+-- A day's services under one code make one row; keys are combined in a way that their order cannot change.
 keyed AS (
     SELECT
-        *,
-        CASE WHEN trim(levels) <> '' OR len(numbers) > 0 THEN hash(levels, numbers) END AS measure_key,
-        regexp_matches(text, 'plateau') AS mentions_plateau
+        patient_id,
+        discipline,
+        hcpcs_code,
+        service_date,
+        min(note_id) AS note_id,
+        min(assist_level) AS assist_level,
+        bool_or(mentions_plateau) AS mentions_plateau,
+        CASE WHEN count(text_key) > 0 THEN hash(min(text_key), max(text_key), count(*)) END AS text_key,
+        CASE
+            WHEN bool_or(levels <> '' OR len(numbers) > 0)
+                THEN hash(min(hash(levels, numbers)), max(hash(levels, numbers)), count(*))
+        END AS measure_key
     FROM measured
+    GROUP BY patient_id, discipline, hcpcs_code, service_date
 ),
 
 billed AS (

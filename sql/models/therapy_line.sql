@@ -5,7 +5,10 @@ WITH remitted AS (
         claim_line_number,
         sum(allowed_amount) AS allowed_amount
     FROM remittance_line
-    WHERE claim_line_number IS NOT NULL
+    WHERE
+        (claim_id, claim_line_number) IN (
+            SELECT (claim_id, claim_line_number) FROM claim_line WHERE allowed_amount IS NULL
+        )
     GROUP BY claim_id, claim_line_number
 ),
 

@@ -1,4 +1,6 @@
 -- One patient's timed services on one day in one discipline under one plan, against the minutes documented for them.
+-- `codes` lists each code with what either counting method gives it. Pooled: full 15s first; the units left over go to
+-- the largest remainders, and among equal ones to any (Medicare Claims Processing Manual ch. 5 §20.2.C).
 WITH line AS (
     SELECT
         patient_id,
@@ -19,23 +21,54 @@ code AS (
         service_date,
         discipline,
         plan,
-        bool_and(minutes_complete) AS minutes_complete,
-        sum(minutes) AS code_minutes,
-        sum(midpoint_units) AS midpoint_units,
-        sum(greatest(units_billed - midpoint_units, 0)) AS units_over_midpoint,
-        sum(greatest(midpoint_units - units_billed, 0)) AS units_under_midpoint,
-        -- A code may bill its full 15s, and one unit more where the allocation gives it one.
-        count(*) FILTER (
-            units_billed < full_units + (extra_unit = 'yes')::INTEGER
-            OR units_billed > full_units + (extra_unit IN ('yes', 'tied'))::INTEGER
-        ) AS misplaced_codes,
-        string_agg(hcpcs_code || ' ' || minutes || ' min', ', ' ORDER BY hcpcs_code) AS minutes_by_code,
-        string_agg(hcpcs_code || ' x' || units_billed, ', ' ORDER BY hcpcs_code) FILTER (units_billed > 0)
-            AS billed_by_code,
-        string_agg(hcpcs_code || ' x' || midpoint_units, ', ' ORDER BY hcpcs_code) FILTER (midpoint_units > 0)
-            AS midpoint_by_code
+        -- Null as long as one code of the visit lacks its minutes.
+        CASE WHEN count(*) = count(minutes) THEN sum(minutes) END::INTEGER AS code_minutes,
+        sum(full_units)::INTEGER AS full_units,
+        list(remainder ORDER BY remainder DESC) AS remainders,
+        list(
+            {
+                'hcpcs_code': hcpcs_code,
+                'units_billed': units_billed,
+                'minutes': minutes,
+                'full_units': full_units,
+                'remainder': remainder,
+                'midpoint_units': midpoint_units
+            }
+            ORDER BY hcpcs_code
+        ) AS codes,
+        sum(midpoint_units)::INTEGER AS midpoint_units,
+        sum(greatest(units_billed - midpoint_units, 0))::INTEGER AS units_over_midpoint,
+        sum(greatest(midpoint_units - units_billed, 0))::INTEGER AS units_under_midpoint
     FROM visit_code
     GROUP BY patient_id, service_date, discipline, plan
+),
+
+pooled AS (
+    SELECT
+        *,
+        CASE WHEN code_minutes < 8 THEN 0 ELSE (code_minutes + 7) // 15 END AS code_units_allowed,
+        CASE WHEN code_minutes < 8 THEN 0 ELSE (code_minutes + 7) // 15 END - full_units AS units_left
+    FROM code
+),
+
+allotted AS (
+    SELECT
+        * REPLACE (
+            -- yes: every allowed allocation gives the code one of the units left; tied: some of them do.
+            list_transform(
+                codes,
+                lambda item: struct_insert(
+                    item,
+                    extra_unit := CASE
+                        WHEN code_minutes IS NULL THEN NULL
+                        WHEN units_left = 0 OR item.remainder < remainders[units_left] THEN 'no'
+                        WHEN item.remainder > coalesce(remainders[units_left + 1], -1) THEN 'yes'
+                        ELSE 'tied'
+                    END
+                )
+            ) AS codes
+        )
+    FROM pooled
 )
 
 SELECT
@@ -51,22 +84,25 @@ SELECT
     note_day.note_id,
     note_day.timed_minutes,
     CASE WHEN note_day.timed_minutes < 8 THEN 0 ELSE (note_day.timed_minutes + 7) // 15 END AS units_allowed,
-    CASE WHEN code.minutes_complete THEN code.code_minutes END::INTEGER AS code_minutes,
-    CASE WHEN code.code_minutes < 8 THEN 0 ELSE (code.code_minutes + 7) // 15 END AS code_units_allowed,
-    code.midpoint_units,
-    code.units_over_midpoint,
-    code.units_under_midpoint,
-    code.misplaced_codes,
-    code.minutes_by_code,
-    coalesce(code.billed_by_code, 'nothing') AS billed_by_code,
-    coalesce(code.midpoint_by_code, 'nothing') AS midpoint_by_code
+    allotted.code_minutes,
+    allotted.code_units_allowed,
+    allotted.midpoint_units,
+    allotted.units_over_midpoint,
+    allotted.units_under_midpoint,
+    allotted.codes,
+    -- A code may bill its full 15s, and one unit more where the allocation gives it one.
+    len(list_filter(
+        allotted.codes,
+        lambda item: item.units_billed < item.full_units + (item.extra_unit = 'yes')::INTEGER
+        OR item.units_billed > item.full_units + (item.extra_unit <> 'no')::INTEGER
+    )) AS misplaced_codes
 FROM line
-INNER JOIN code
+INNER JOIN allotted
     ON
-        line.patient_id = code.patient_id
-        AND line.service_date = code.service_date
-        AND line.discipline = code.discipline
-        AND line.plan IS NOT DISTINCT FROM code.plan
+        line.patient_id = allotted.patient_id
+        AND line.service_date = allotted.service_date
+        AND line.discipline = allotted.discipline
+        AND line.plan IS NOT DISTINCT FROM allotted.plan
 LEFT JOIN note_day
     ON
         line.patient_id = note_day.patient_id

@@ -90,7 +90,7 @@ SELECT
     cue_level AS "Cue Level",
     difficulty AS "Difficulty",
     goal_id AS "Goal ID",
-    text AS "Text"
+    text AS "Intervention Text"
 FROM said
 ORDER BY service_id;
 
@@ -133,7 +133,7 @@ ORDER BY number, year, pool;
 
 CREATE VIEW remittances AS
 SELECT
-    'R' || claim_id[2:] AS "Remittance #",
+    'R' || claim_id[2:] AS "Check #",
     claim_line_number AS "Remittance Line",
     claim_id AS "Claim #",
     claim_line_number AS "Claim Line",

@@ -66,7 +66,7 @@ SELECT
     6 + (draw('visits', episode_id) % 19)::INTEGER AS visits_planned,
     8 + (draw('report', episode_id) % 3)::INTEGER AS report_every,
     draw('assistant', episode_id) % 4 = 0 AND discipline <> 'SLP' AS has_assistant,
-    draw('reevaluation', episode_id) % 6 = 0 AND discipline <> 'SLP' AS has_reevaluation,
+    draw('reevaluation', episode_id) % 6 = 0 AND discipline <> 'SLP' AND NOT same_days AS has_reevaluation,
     (draw('first day', if(same_days, 2 * number, episode_id))
         % greatest(1, getvariable('end_date') - getvariable('start_date') - 40))::INTEGER AS first_day,
     -- Days of the week; a second discipline comes on the other days unless both share them.

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
-import duckdb
 import pyarrow as pa
 
 from therapy_audit.intake.contract import READ_AS, SEVERAL_HEADERS, Contract, words
-from therapy_audit.intake.mapping import Placement
 from therapy_audit.intake.read import Sheet, Tally, is_clean, relations
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import duckdb
+
+    from therapy_audit.intake.mapping import Placement
 
 ADJUSTMENTS = "STRUCT(group_code VARCHAR, reason_code VARCHAR, remark_code VARCHAR, amount DECIMAL(12, 2))[]"
 _TYPES = {
@@ -30,8 +35,18 @@ _FAULTS = {
 }
 # Lists beside a list of codes: what becomes of a single value that stands beside several codes.
 _LISTED = {
-    "claims": {"units": "refuse", "charge_amount": "leave out", "allowed_amount": "leave out", "paid_amount": "leave out"},
-    "notes": {"minutes": "total", "assistant_minutes": "leave out", "start_time": "leave out", "stop_time": "leave out"},
+    "claims": {
+        "units": "refuse",
+        "charge_amount": "leave out",
+        "allowed_amount": "leave out",
+        "paid_amount": "leave out",
+    },
+    "notes": {
+        "minutes": "total",
+        "assistant_minutes": "leave out",
+        "start_time": "leave out",
+        "stop_time": "leave out",
+    },
 }
 # What an id is made of where the export has none.
 _MADE_FROM = {
@@ -100,11 +115,15 @@ def _combined(column: str, positions: tuple[int, ...]) -> str:
     if len(positions) == 1:
         return f"h{positions[0]}"
     separator = SEVERAL_HEADERS[READ_AS[column]]
-    joined = ", ".join(f"coalesce(h{position}, '')" if separator == "\x1f" else f"h{position}" for position in positions)
+    joined = ", ".join(
+        f"coalesce(h{position}, '')" if separator == "\x1f" else f"h{position}" for position in positions
+    )
     return f"nullif(concat_ws('{separator}', {joined}), '')"
 
 
-def convert(con: duckdb.DuckDBPyConnection, kind: Contract, placement: Placement, tally: Tally, file_number: int) -> list[str]:
+def convert(
+    con: duckdb.DuckDBPyConnection, kind: Contract, placement: Placement, tally: Tally, file_number: int
+) -> list[str]:
     """Convert the staged text of one file; return what was assumed."""
     columns = [column for column in value_columns(kind) if column in placement.columns]
     notices = _one_row_per_code(con, kind, columns)
@@ -113,7 +132,8 @@ def convert(con: duckdb.DuckDBPyConnection, kind: Contract, placement: Placement
     if tally.bad_rows:
         con.register("intake_batch", pa.table({"source_row": tally.bad_rows, "reason": tally.bad_reasons}))
         con.execute(
-            "INSERT INTO intake_scratch.refused SELECT $1, source_row, NULL, 'mixed', reason FROM intake_batch", [file_number]
+            "INSERT INTO intake_scratch.refused SELECT $1, source_row, NULL, 'mixed', reason FROM intake_batch",
+            [file_number],
         )
         con.unregister("intake_batch")
     return notices + _unknown_words(con, columns)
@@ -141,7 +161,8 @@ def _one_row_per_code(con: duckdb.DuckDBPyConnection, kind: Contract, columns: l
         if column in listed:
             single_too = "" if listed[column] == "refuse" else ", 1"
             faults.append(f"WHEN len({column}_parts) NOT IN (n{single_too}) THEN '{column}'")
-            values.append(f"CASE WHEN len({column}_parts) = n THEN {column}_parts[item] END")
+            single_is = "" if listed[column] == "refuse" else f"WHEN len({column}_parts) = 1 THEN NULL "
+            values.append(f"CASE WHEN len({column}_parts) = n THEN {column}_parts[item] {single_is}ELSE {column} END")
         elif column == "modifiers":
             values.append("CASE WHEN len(modifiers_parts) = n THEN modifiers_parts[item] ELSE modifiers END")
         elif column == "total_timed_minutes" and "minutes" in listed:
@@ -172,7 +193,11 @@ def _one_row_per_code(con: duckdb.DuckDBPyConnection, kind: Contract, columns: l
                 con,
                 f"FROM intake_scratch.raw INNER JOIN intake_scratch.code_list ON cell = hcpcs_code WHERE len(cell_parts({column}, n)) = 1",
             )
-            become = "read as the visit's total_timed_minutes" if single == "total" else "left empty, since it cannot be divided"
+            become = (
+                "read as the visit's total_timed_minutes"
+                if single == "total"
+                else "left empty, since it cannot be divided"
+            )
             notices += [f"{column}: a single value for several codes in {rows} rows, {become}"] if rows else []
     if "modifiers" in columns:
         rows = _count(
@@ -180,14 +205,22 @@ def _one_row_per_code(con: duckdb.DuckDBPyConnection, kind: Contract, columns: l
             "FROM intake_scratch.raw INNER JOIN intake_scratch.code_list ON cell = hcpcs_code "
             "WHERE len(modifier_parts(modifiers, n)) = 1 AND len(modifier_tokens(modifiers)) = n",
         )
-        notices += [f"modifiers: as many as codes in {rows} rows, read as applying to each code; part them with ; to give one per code"] if rows else []
+        notices += (
+            [
+                f"modifiers: as many as codes in {rows} rows, read as applying to each code; part them with ; to give one per code"
+            ]
+            if rows
+            else []
+        )
     con.execute("DELETE FROM intake_scratch.raw WHERE hcpcs_code IN (SELECT cell FROM intake_scratch.code_list)")
     con.execute("INSERT INTO intake_scratch.raw BY NAME SELECT * FROM intake_scratch.exploded")
     con.execute("DROP TABLE intake_scratch.exploded")
     return notices
 
 
-def _read_distinct(con: duckdb.DuckDBPyConnection, kind: Contract, columns: Iterable[str], placement: Placement) -> list[str]:
+def _read_distinct(
+    con: duckdb.DuckDBPyConnection, kind: Contract, columns: Iterable[str], placement: Placement
+) -> list[str]:
     """Read each distinct cell of dates, codes, modifiers and wordings once: intake_scratch.of_<column>(cell, value, ...)."""
     notices: list[str] = []
     dates = [column for column in columns if READ_AS.get(column) == "date"]
@@ -196,7 +229,9 @@ def _read_distinct(con: duckdb.DuckDBPyConnection, kind: Contract, columns: Iter
         distinct = f"(SELECT {column} AS cell FROM intake_scratch.raw WHERE {column} IS NOT NULL GROUP BY {column})"
         match READ_AS.get(column):
             case "date":
-                day_first, told = orders.get(column, (False, f"{column}: read as {placement.dates.get(column)}, as the mapping says"))
+                day_first, told = orders.get(
+                    column, (False, f"{column}: read as {placement.dates.get(column)}, as the mapping says")
+                )
                 notices += [told] if told else []
                 con.execute(
                     f"""CREATE OR REPLACE TABLE intake_scratch.of_{column} AS
@@ -271,23 +306,38 @@ def _date_orders(con: duckdb.DuckDBPyConnection, columns: list[str]) -> dict[str
             orders[column] = (False, "")
         elif day or month:
             other = f"; {min(day, month)} rows in the other order were refused" if min(day, month) else ""
-            orders[column] = (day > month, f"{column}: read {'day' if day > month else 'month'} first, as {max(day, month)} rows prove{other}")
+            orders[column] = (
+                day > month,
+                f"{column}: read {'day' if day > month else 'month'} first, as {max(day, month)} rows prove{other}",
+            )
         elif file_day or file_month:
-            orders[column] = (file_day > file_month, f"{column}: read {'day' if file_day > file_month else 'month'} first, as the file's other dates")
+            orders[column] = (
+                file_day > file_month,
+                f"{column}: read {'day' if file_day > file_month else 'month'} first, as the file's other dates",
+            )
         elif dotted == numeric:
-            orders[column] = (True, f"{column}: read day first, as dates with dots are written; no row proves it; {override}")
+            orders[column] = (
+                True,
+                f"{column}: read day first, as dates with dots are written; no row proves it; {override}",
+            )
         else:
             orders[column] = (False, f"{column}: read month first; no row proves it; {override}")
     return orders
 
 
-def _type_rows(con: duckdb.DuckDBPyConnection, kind: Contract, columns: list[str], placement: Placement, file_number: int) -> None:
+def _type_rows(
+    con: duckdb.DuckDBPyConnection, kind: Contract, columns: list[str], placement: Placement, file_number: int
+) -> None:
     """Fill intake_scratch.typed from the staged text, and intake_scratch.refused with the first fault of each bad row."""
     joins = "".join(
-        f" LEFT JOIN intake_scratch.of_{column} AS {column}_of ON {column}_of.cell = raw.{column}" for column in columns if READ_AS.get(column) in _JOINED
+        f" LEFT JOIN intake_scratch.of_{column} AS {column}_of ON {column}_of.cell = raw.{column}"
+        for column in columns
+        if READ_AS.get(column) in _JOINED
     )
     values = {
-        column: _value(column, columns) if column in columns else f"NULL::{_TYPES.get(READ_AS.get(column, ''), 'VARCHAR')}"
+        column: _value(column, columns)
+        if column in columns
+        else f"NULL::{_TYPES.get(READ_AS.get(column, ''), 'VARCHAR')}"
         for column in value_columns(kind)
     }
     if "hcpcs_code" in columns and kind.input != "notes":
@@ -298,7 +348,9 @@ def _type_rows(con: duckdb.DuckDBPyConnection, kind: Contract, columns: list[str
             f"lambda m, i: list_position(list_concat({given}, {glued}), m) = i) END"
         )
         cell_units = "whole(raw.units, 9999)" if "units" in columns else "NULL::INTEGER"
-        values["units"] = f"CASE WHEN {'raw.units' if 'units' in columns else 'NULL'} IS NULL THEN hcpcs_code_of.units ELSE {cell_units} END"
+        values["units"] = (
+            f"CASE WHEN {'raw.units' if 'units' in columns else 'NULL'} IS NULL THEN hcpcs_code_of.units ELSE {cell_units} END"
+        )
     for column in ("modifiers", "diagnosis_codes"):
         if column in kind.columns:
             values[column] = f"coalesce({values[column]}, []::VARCHAR[])"
@@ -308,7 +360,8 @@ def _type_rows(con: duckdb.DuckDBPyConnection, kind: Contract, columns: list[str
         faults += adjustment_fault
     fingerprint = ", ".join(values)
     made = {
-        column: f"coalesce({column}, concat_ws('-', {parts}))" for column, parts in _MADE_FROM.get(kind.input, {}).items()
+        column: f"coalesce({column}, concat_ws('-', {parts}))"
+        for column, parts in _MADE_FROM.get(kind.input, {}).items()
     }
     replaced = f" REPLACE ({', '.join(f'{value} AS {column}' for column, value in made.items())})" if made else ""
     con.execute(
@@ -366,12 +419,16 @@ def _fault_cases(kind: Contract, columns: list[str]) -> list[str]:
         for column in _LISTED[kind.input]:
             if column in columns:
                 reason = f"{column} does not hold one value for each of the codes; give as many, parted by ;"
-                cases.append(f"WHEN raw.list_fault = '{column}' THEN {_fault(column, reason, 'raw.hcpcs_code')}")
+                cases.append(f"WHEN raw.list_fault = '{column}' THEN {_fault(column, reason, f'raw.{column}')}")
     for column in columns:
         raw = f"raw.{column}"
         read_as = READ_AS.get(column, "")
         if read_as == "code":
-            several = _fault(column, "several procedure codes that no separator parts, or where one is expected; part them with ;", raw)
+            several = _fault(
+                column,
+                "several procedure codes that no separator parts, or where one is expected; part them with ;",
+                raw,
+            )
             none = _fault(column, "no procedure code in it; give five characters such as 97110", raw)
             cases.append(f"WHEN {raw} IS NOT NULL AND {column}_of.is_several THEN {several}")
             cases.append(f"WHEN {raw} IS NOT NULL AND {column}_of.value IS NULL THEN {none}")
@@ -381,23 +438,27 @@ def _fault_cases(kind: Contract, columns: list[str]) -> list[str]:
         elif read_as == "word" and column not in kind.required:
             continue
         if read_as in _FAULTS:
-            cases.append(f"WHEN {raw} IS NOT NULL AND {_value(column, columns)} IS NULL THEN {_fault(column, _FAULTS[read_as], raw)}")
+            cases.append(
+                f"WHEN {raw} IS NOT NULL AND {_value(column, columns)} IS NULL THEN {_fault(column, _FAULTS[read_as], raw)}"
+            )
     return cases
 
 
 def _adjustments(placement: Placement) -> tuple[str, list[str]]:
     """Return the expression for a remittance row's adjustments, from one list cell or from columns side by side, and its faults."""
     if "adjustments" in placement.columns:
-        items = (
-            "regexp_extract_all(upper(raw.adjustments), '(?:(?:CO|PR|OA|PI|CR)[\\s:-]*)?[A-Z]{0,2}[0-9]{1,3}\\s*[:=\\s(]\\s*[$]?-?[$]?[0-9][0-9,]*(?:[.][0-9]+)?')"
-        )
+        items = "regexp_extract_all(upper(raw.adjustments), '(?:(?:CO|PR|OA|PI|CR)[\\s:-]*)?[A-Z]{0,2}[0-9]{1,3}\\s*[:=\\s(]\\s*[$]?-?[$]?[0-9][0-9,]*(?:[.][0-9]+)?')"
         one = (
             "{'group_code': nullif(regexp_extract(a, '^(CO|PR|OA|PI|CR)', 1), ''), "
             "'reason_code': regexp_extract(a, '^(?:CO|PR|OA|PI|CR)?[\\s:-]*([A-Z]{0,2}[0-9]{1,3})', 1), 'remark_code': NULL::VARCHAR, "
             "'amount': money(regexp_extract(a, '[:=\\s(]\\s*([$]?-?[$]?[0-9][0-9,.]*)$', 1))}"
         )
-        bad = _fault("adjustments", "no adjustments that can be read; give them as CO-45:12.00;PR-2:20.00", "raw.adjustments")
-        return f"list_transform({items}, lambda a: {one})::{ADJUSTMENTS}", [f"WHEN raw.adjustments IS NOT NULL AND len({items}) = 0 THEN {bad}"]
+        bad = _fault(
+            "adjustments", "no adjustments that can be read; give them as CO-45:12.00;PR-2:20.00", "raw.adjustments"
+        )
+        return f"list_transform({items}, lambda a: {one})::{ADJUSTMENTS}", [
+            f"WHEN raw.adjustments IS NOT NULL AND len({items}) = 0 THEN {bad}"
+        ]
     side = {name: f"adjustment_{name}" for name in ("group_code", "reason_code", "remark_code", "amount")}
     given = {name: column for name, column in side.items() if column in placement.columns}
     if not given:
@@ -426,7 +487,10 @@ def _unknown_words(con: duckdb.DuckDBPyConnection, columns: list[str]) -> list[s
     notices = []
     for column in columns:
         if READ_AS.get(column) == "word" and column != "pool":
-            rows = _count(con, f"FROM intake_scratch.raw INNER JOIN intake_scratch.of_{column} AS w ON w.cell = raw.{column} WHERE w.value IS NULL")
+            rows = _count(
+                con,
+                f"FROM intake_scratch.raw INNER JOIN intake_scratch.of_{column} AS w ON w.cell = raw.{column} WHERE w.value IS NULL",
+            )
             notices += [f"{column}: a wording that is not known in {rows} rows, read as empty"] if rows else []
     return notices
 

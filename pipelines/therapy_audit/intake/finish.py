@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import duckdb
+from typing import TYPE_CHECKING
 
-from therapy_audit.intake.contract import Contract
 from therapy_audit.intake.convert import value_columns
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from therapy_audit.intake.contract import Contract
 
 _KEPT = "intake_scratch.typed AS typed ANTI JOIN intake_scratch.refused AS refused USING (file_number, source_row)"
 
@@ -110,9 +114,7 @@ def _refuse_used_keys(con: duckdb.DuckDBPyConnection, key: list[str], named: str
 
 def _number(con: duckdb.DuckDBPyConnection, parent: str, number: str) -> str:
     """Return the expression that numbers, in the files' order and after the given numbers, what has no number within its parent."""
-    has = {
-        is_null for (is_null,) in con.execute(f"SELECT DISTINCT {number} IS NULL FROM {_KEPT}").fetchall()
-    }
+    has = {is_null for (is_null,) in con.execute(f"SELECT DISTINCT {number} IS NULL FROM {_KEPT}").fetchall()}
     if True not in has:
         return number
     place = f"row_number() OVER (PARTITION BY {parent} ORDER BY file_number, source_row, part)"
@@ -199,6 +201,8 @@ def _finish_notes(con: duckdb.DuckDBPyConnection) -> dict[int, list[str]]:
         f"SELECT place // 1099511627776, {counts} FROM intake_scratch.note GROUP BY ALL ORDER BY ALL"
     ).fetchall():
         notices[file_number] = [
-            f"{column}: {count} notes have rows that differ in it; the first row's is kept" for column, count in zip(_NOTE, differing, strict=True) if count
+            f"{column}: {count} notes have rows that differ in it; the first row's is kept"
+            for column, count in zip(_NOTE, differing, strict=True)
+            if count
         ]
     return notices

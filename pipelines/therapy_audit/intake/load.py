@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-import duckdb
+from typing import TYPE_CHECKING
 
 from therapy_audit.errors import AuditError
 from therapy_audit.intake.contract import TABLES, Contract, contract
@@ -16,6 +14,11 @@ from therapy_audit.intake.convert import convert, create_typed, prepare, stage
 from therapy_audit.intake.finish import finish
 from therapy_audit.intake.mapping import MappingFile, Placement, applicable, known_headers, place, read_mapping
 from therapy_audit.intake.read import Sheet, Tally, sheets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    import duckdb
 
 
 @dataclass(frozen=True)
@@ -111,9 +114,15 @@ def placed_sheets(
             placed.append(Placed(replace(sheet, notices=(*sheet.notices, *_told(sheet, placement))), placement))
     if not placed:
         best = max(found, key=lambda sheet: known_headers(sheet.headers, kind, mapping))
-        raise AuditError(_missing(best, place(best.headers, kind, mapping) if len(found) == 1 else place(best.headers, kind, None), kind))
+        raise AuditError(
+            _missing(
+                best, place(best.headers, kind, mapping) if len(found) == 1 else place(best.headers, kind, None), kind
+            )
+        )
     if unfit:
-        left_out = "sheets left out, since they lack required columns: " + ", ".join(repr(sheet.sheet) for sheet in unfit)
+        left_out = "sheets left out, since they lack required columns: " + ", ".join(
+            repr(sheet.sheet) for sheet in unfit
+        )
         placed[0] = replace(placed[0], sheet=replace(placed[0].sheet, notices=(*placed[0].sheet.notices, left_out)))
     return placed
 
@@ -123,12 +132,20 @@ def _missing(sheet: Sheet, placement: Placement, kind: Contract) -> str:
     # Where no header is known the first row may be a patient's: its cells are not repeated.
     recognised = placement.columns or placement.private
     seen = ", ".join(repr(header.strip()[:40]) for header in sheet.headers if header.strip())
-    saw = f"its headers are {seen}" if recognised else f"none of the {len(sheet.headers)} cells of its first row is a known header"
+    saw = (
+        f"its headers are {seen}"
+        if recognised
+        else f"none of the {len(sheet.headers)} cells of its first row is a known header"
+    )
     return f"{sheet.source_file}: no header for {needed}, which {kind.input} must have; {saw}. Run `therapy-audit map` on it to write a mapping."
 
 
 def _told(sheet: Sheet, placement: Placement) -> list[str]:
-    notices = [f"the header was found in row {sheet.header_row}; the rows above it are left out"] if sheet.header_row > 1 else []
+    notices = (
+        [f"the header was found in row {sheet.header_row}; the rows above it are left out"]
+        if sheet.header_row > 1
+        else []
+    )
     for reason, headers in (
         ("columns that the audit never reads", placement.private),
         ("columns left out, since another header fills the same contract column", placement.left_out),
@@ -159,7 +176,11 @@ def _load_kind(con: duckdb.DuckDBPyConnection, kind: Contract, files: Sequence[P
         except AuditError as error:
             problems.append(str(error))
             continue
-        read[file_number] = (sheet, rows_in, notices if rows_in else [*notices, "the file holds no rows below its header"])
+        read[file_number] = (
+            sheet,
+            rows_in,
+            notices if rows_in else [*notices, "the file holds no rows below its header"],
+        )
     if problems:
         return problems
     later_notices = finish(con, kind)
@@ -170,12 +191,16 @@ def _load_kind(con: duckdb.DuckDBPyConnection, kind: Contract, files: Sequence[P
         ORDER BY file_number, source_row""",
         [kind.table],
     )
-    loaded = _rows_per_file(con, "intake_scratch.typed ANTI JOIN intake_scratch.refused USING (file_number, source_row)")
+    loaded = _rows_per_file(
+        con, "intake_scratch.typed ANTI JOIN intake_scratch.refused USING (file_number, source_row)"
+    )
     refused = _rows_per_file(con, "intake_scratch.refused")
     for file_number, (sheet, rows_in, notices) in read.items():
         rows_loaded, rows_quarantined = loaded.get(file_number, 0), refused.get(file_number, 0)
         if rows_in != rows_loaded + rows_quarantined:
-            problems.append(f"{sheet.source_file}: {rows_in} rows came in, but {rows_loaded} were loaded and {rows_quarantined} refused; please report it.")
+            problems.append(
+                f"{sheet.source_file}: {rows_in} rows came in, but {rows_loaded} were loaded and {rows_quarantined} refused; please report it."
+            )
         con.execute(
             "INSERT INTO intake_file VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
             [

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
 
 from therapy_audit.errors import AuditError
-from therapy_audit.intake.contract import READ_AS, SEVERAL_HEADERS, TABLES, Contract, contract, header_key, private_headers
+from therapy_audit.intake.contract import (
+    READ_AS,
+    SEVERAL_HEADERS,
+    TABLES,
+    Contract,
+    contract,
+    header_key,
+    private_headers,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
 KEYS = ("input", "match", "columns", "dates", "ignore")
 
@@ -44,11 +55,15 @@ def read_mapping(path: Path) -> MappingFile:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise AuditError(f"{path.name}: the mapping cannot be read ({type(error).__name__}); give the path of a YAML file in UTF-8.") from error
+        raise AuditError(
+            f"{path.name}: the mapping cannot be read ({type(error).__name__}); give the path of a YAML file in UTF-8."
+        ) from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
-        raise AuditError(f"{path.name}{line}: the mapping is not valid YAML; `therapy-audit map FILE` writes one to start from.") from error
+        raise AuditError(
+            f"{path.name}{line}: the mapping is not valid YAML; `therapy-audit map FILE` writes one to start from."
+        ) from error
     if not isinstance(content, dict) or not content:
         raise AuditError(f"{path.name}: a mapping is a YAML mapping with the keys {', '.join(KEYS)}.")
     if unknown := [str(key) for key in content if key not in KEYS]:
@@ -63,15 +78,23 @@ def read_mapping(path: Path) -> MappingFile:
         raise AuditError(f"{path.name}: 'columns' and 'dates' each map contract columns to headers or date formats.")
     for key in (*columns, *dates):
         if key not in known:
-            raise AuditError(f"{path.name}: {str(key)!r} is not a column of {kind}; its columns are {', '.join(known)}.")
+            raise AuditError(
+                f"{path.name}: {str(key)!r} is not a column of {kind}; its columns are {', '.join(known)}."
+            )
     for key in dates:
         if READ_AS.get(key) != "date":
             raise AuditError(f"{path.name}: 'dates' has {key!r}, which is not a date column.")
-    placed = {key: tuple(map(str, value)) if isinstance(value, list) else (str(value),) for key, value in columns.items() if value is not None}
+    placed = {
+        key: tuple(map(str, value)) if isinstance(value, list) else (str(value),)
+        for key, value in columns.items()
+        if value is not None
+    }
     for key, headers in placed.items():
         if len(headers) > 1 and READ_AS.get(key) not in SEVERAL_HEADERS:
             several = ", ".join(column for column in known if READ_AS.get(column) in SEVERAL_HEADERS)
-            raise AuditError(f"{path.name}: {key!r} takes one header; several are read only for {several or 'no column of this input'}.")
+            raise AuditError(
+                f"{path.name}: {key!r} takes one header; several are read only for {several or 'no column of this input'}."
+            )
     ignore = content.get("ignore") or []
     if not isinstance(ignore, list):
         raise AuditError(f"{path.name}: 'ignore' is a list of headers.")
@@ -88,7 +111,9 @@ def read_mapping(path: Path) -> MappingFile:
 def applicable(mappings: Sequence[MappingFile], input_name: str, file_name: str) -> MappingFile | None:
     """Return the mapping for a file: of those of its kind whose glob matches, the one with the longest glob."""
     fitting = [
-        mapping for mapping in mappings if mapping.input == input_name and fnmatch.fnmatchcase(file_name.lower(), mapping.match.lower())
+        mapping
+        for mapping in mappings
+        if mapping.input == input_name and fnmatch.fnmatchcase(file_name.lower(), mapping.match.lower())
     ]
     return max(fitting, key=lambda mapping: len(mapping.match), default=None)
 
@@ -127,7 +152,9 @@ def place(headers: Sequence[str], kind: Contract, mapping: MappingFile | None) -
     for column, synonyms in kind.columns.items():
         rank = {key: order for order, key in enumerate(synonyms)}
         found = [
-            position for position, key in enumerate(keys) if key in rank and position not in taken and key not in ignored
+            position
+            for position, key in enumerate(keys)
+            if key in rank and position not in taken and key not in ignored
         ]
         if column in columns or not found:
             left_out.update(found)
@@ -139,13 +166,16 @@ def place(headers: Sequence[str], kind: Contract, mapping: MappingFile | None) -
             left_out.update(set(found) - {best})
         taken.update(columns.get(column, ()))
     rest = [position for position, key in enumerate(keys) if position not in taken and key and key not in ignored]
-    names_of = lambda positions: tuple(headers[position].strip() for position in positions)  # noqa: E731
+
+    def named(positions: Iterable[int]) -> tuple[str, ...]:
+        return tuple(headers[position].strip() for position in positions)
+
     return Placement(
         columns,
         dict(mapping.dates) if mapping else {},
-        names_of(position for position in rest if position in private),
-        names_of(position for position in rest if position in left_out - private),
-        names_of(position for position in rest if position not in left_out | private),
+        named(position for position in rest if position in private),
+        named(position for position in rest if position in left_out - private),
+        named(position for position in rest if position not in left_out | private),
         tuple(column for column in kind.required if column not in columns),
     )
 

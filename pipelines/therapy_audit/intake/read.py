@@ -7,11 +7,11 @@ import csv
 import datetime as dt
 import hashlib
 import io
+import itertools
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import duckdb
 import numpy as np
@@ -22,6 +22,9 @@ import pyarrow.csv
 
 from therapy_audit.errors import AuditError
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 FORMS = {
     ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".parquet": "parquet", ".pq": "parquet", ".xlsx": "xlsx", ".xlsm": "xlsx", ".xls": "xlsx",
     ".xlsb": "xlsx", ".ods": "xlsx", ".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl",
@@ -31,7 +34,9 @@ _CHUNK = 1 << 22
 _BLOCK = 1 << 24  # bytes; the longest record that can be read
 _BATCH = 20_000  # rows of a sheet turned into Arrow at a time
 
-_NOTHING = pa.array(["", "NULL", "null", "Null", "(null)", "\\N", "nan", "NaN", "NaT", "None", "<NA>", "N/A", "n/a", "#N/A"])
+_NOTHING = pa.array(
+    ["", "NULL", "null", "Null", "(null)", "\\N", "nan", "NaN", "NaT", "None", "<NA>", "N/A", "n/a", "#N/A"]
+)
 
 Knows = Callable[[Sequence[str]], int]  # how many headers of a record are known
 
@@ -72,17 +77,27 @@ def sheets(con: duckdb.DuckDBPyConnection, path: Path, source_file: str, knows: 
     suffix = suffixes[-2] if len(suffixes) > 1 and suffixes[-1] == ".gz" else (suffixes or [""])[-1]
     form = FORMS.get(suffix, "")
     if not form or (suffixes[-1] == ".gz" and form not in ("csv", "jsonl")):
-        raise AuditError(f"{source_file}: this kind of file is not read; give CSV, TSV, Parquet, XLSX, JSON or JSONL (CSV and JSONL also as .gz).")
+        raise AuditError(
+            f"{source_file}: this kind of file is not read; give CSV, TSV, Parquet, XLSX, JSON or JSONL (CSV and JSONL also as .gz)."
+        )
     try:
         byte_count = path.stat().st_size
         if not byte_count:
             raise AuditError(f"{source_file}: the file is empty; export it again with its header row.")
         with path.open("rb") as file:
             sheet = Sheet(path, source_file, form, (), hashlib.file_digest(file, "sha256").hexdigest(), byte_count)
-        opener = {"csv": _open_csv, "parquet": _open_parquet, "xlsx": _open_workbook, "json": _open_json, "jsonl": _open_json}[form]
+        opener = {
+            "csv": _open_csv,
+            "parquet": _open_parquet,
+            "xlsx": _open_workbook,
+            "json": _open_json,
+            "jsonl": _open_json,
+        }[form]
         return opener(con, sheet, knows)
     except OSError as error:
-        raise AuditError(f"{source_file}: the file cannot be read ({type(error).__name__}); check that it is whole and that you may read it.") from error
+        raise AuditError(
+            f"{source_file}: the file cannot be read ({type(error).__name__}); check that it is whole and that you may read it."
+        ) from error
 
 
 def relations(con: duckdb.DuckDBPyConnection, sheet: Sheet, tally: Tally) -> Iterator[str]:
@@ -128,7 +143,9 @@ def find_header(records: Sequence[Sequence[str]], knows: Knows) -> int:
     """Return the first of the leading records that has two known headers and half as many as the best."""
     scores = [knows(record) for record in records[:HEADER_WITHIN]]
     best = max(scores, default=0)
-    return next((n for n, score in enumerate(scores) if score >= 2 and 2 * score >= best), scores.index(best) if best else 0)
+    return next(
+        (n for n, score in enumerate(scores) if score >= 2 and 2 * score >= best), scores.index(best) if best else 0
+    )
 
 
 def _quoted(name: str) -> str:
@@ -181,9 +198,14 @@ def _encoding(path: Path) -> tuple[str, str]:
     import charset_normalizer
 
     lines = [line for line in chunk.splitlines() if not line.isascii()][:2000]
-    best = charset_normalizer.from_bytes(b"\n".join(lines), cp_isolation=["cp1252", "mac_roman", "latin_1", "cp850"]).best()
+    best = charset_normalizer.from_bytes(
+        b"\n".join(lines), cp_isolation=["cp1252", "mac_roman", "latin_1", "cp850"]
+    ).best()
     codec = best.encoding if best else "latin-1"
-    return codec, f"not UTF-8: read as {codec.replace('_', '-')}, which its bytes look like; save it as UTF-8 if letters come out wrong"
+    return (
+        codec,
+        f"not UTF-8: read as {codec.replace('_', '-')}, which its bytes look like; save it as UTF-8 if letters come out wrong",
+    )
 
 
 def _open_csv(con: duckdb.DuckDBPyConnection, sheet: Sheet, knows: Knows) -> list[Sheet]:
@@ -271,7 +293,9 @@ def _csv_tables(sheet: Sheet, tally: Tally) -> Iterator[pa.Table]:
             parse_options=pyarrow.csv.ParseOptions(
                 delimiter=sheet.delimiter, newlines_in_values=True, ignore_empty_lines=False, invalid_row_handler=refuse
             ),
-            convert_options=pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False),
+            convert_options=pyarrow.csv.ConvertOptions(
+                column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
+            ),
         )
         for batch in reader:
             rows = np.arange(good, good + batch.num_rows)
@@ -280,7 +304,10 @@ def _csv_tables(sheet: Sheet, tally: Tally) -> Iterator[pa.Table]:
             # A good row comes after a bad one when at least as many good rows precede it as precede the bad one.
             refused_before = np.searchsorted(numbers - 1 - np.arange(len(numbers)), rows, side="right")
             source_row = rows + 1 + refused_before + sheet.header_row
-            yield pa.table([pa.array(source_row), pa.repeat(1, batch.num_rows), *batch.columns], names=["source_row", "part", *names])
+            yield pa.table(
+                [pa.array(source_row), pa.repeat(1, batch.num_rows), *batch.columns],
+                names=["source_row", "part", *names],
+            )
     except (pa.ArrowInvalid, UnicodeDecodeError) as error:
         if "Empty CSV" not in str(error):
             raise AuditError(
@@ -288,31 +315,42 @@ def _csv_tables(sheet: Sheet, tally: Tally) -> Iterator[pa.Table]:
                 "look there for a quotation mark that is never closed, or save it as UTF-8."
             ) from error
     tally.records = good + len(bad)
-    tally.records_counted_apart = _count_records(sheet)
-    if tally.records_counted_apart != tally.records:
-        tally.records_counted_apart = _count_records_slowly(sheet)
+    tally.records_counted_apart, is_open = _count_records(sheet)
+    if is_open or tally.records_counted_apart != tally.records:
+        tally.records_counted_apart, is_open = _count_records_slowly(sheet)
+    if is_open:
+        raise AuditError(
+            f"{sheet.source_file}: a quotation mark is never closed, so that the rows below it cannot be told apart; close it or remove it."
+        )
 
 
-def _count_records(sheet: Sheet) -> int:
-    """Count records by line ends outside quotation marks: quick, and right unless a quotation mark stands within a field."""
+def _count_records(sheet: Sheet) -> tuple[int, bool]:
+    """Count records by line ends outside quotation marks, and say whether one stays open.
+
+    It is quick, and right unless a quotation mark stands within a field (5" step).
+    """
     stream = _text_stream(sheet.path, sheet.encoding)
     stream.read(sheet.header_bytes)
     inside, records, last = 0, 0, b"\n"
     for chunk in _chunks(stream):
         data: npt.NDArray[np.uint8] = np.frombuffer(chunk, dtype=np.uint8)
-        quotes, ends = np.flatnonzero(data == 34), np.flatnonzero(data == 10)
+        quotes, ends = np.flatnonzero(data == ord('"')), np.flatnonzero(data == ord("\n"))
         records += int((((np.searchsorted(quotes, ends) + inside) & 1) == 0).sum())
         inside = (inside + len(quotes)) & 1
         last = chunk[-1:]
-    return records + (last != b"\n")
+    return records + (last != b"\n"), bool(inside)
 
 
-def _count_records_slowly(sheet: Sheet) -> int:
-    """Count records with Python's own reader."""
+def _count_records_slowly(sheet: Sheet) -> tuple[int, bool]:
+    """Do the same with Python's own reader: a line put after the last one is lost in a field that was never closed."""
     stream = _text_stream(sheet.path, sheet.encoding)
     stream.read(sheet.header_bytes)
-    csv.field_size_limit(_BLOCK)
-    return sum(1 for _ in csv.reader(io.TextIOWrapper(cast(Any, stream), encoding="utf-8", newline=""), delimiter=sheet.delimiter))
+    csv.field_size_limit(1 << 30)
+    text = io.TextIOWrapper(cast("Any", stream), encoding="utf-8", newline="")
+    records, record = -1, [""]
+    for record in csv.reader(itertools.chain(text, ["\x02"]), delimiter=sheet.delimiter):
+        records += 1
+    return records, record != ["\x02"]
 
 
 # Parquet, workbooks, JSON ----------------------------------------------------------------------------------------
@@ -320,7 +358,9 @@ def _count_records_slowly(sheet: Sheet) -> int:
 
 def _open_parquet(con: duckdb.DuckDBPyConnection, sheet: Sheet, knows: Knows) -> list[Sheet]:
     try:
-        described = con.execute("SELECT column_name FROM (DESCRIBE FROM read_parquet($1))", [str(sheet.path)]).fetchall()
+        described = con.execute(
+            "SELECT column_name FROM (DESCRIBE FROM read_parquet($1))", [str(sheet.path)]
+        ).fetchall()
     except duckdb.Error as error:
         raise AuditError(f"{sheet.source_file}: the file is not readable as Parquet; export it again.") from error
     return [replace(sheet, headers=tuple(name for (name,) in described))]
@@ -332,7 +372,9 @@ def _workbook(sheet: Sheet) -> Any:
     try:
         return python_calamine.CalamineWorkbook.from_path(str(sheet.path))
     except (python_calamine.CalamineError, python_calamine.PasswordError, ValueError) as error:
-        raise AuditError(f"{sheet.source_file}: the workbook cannot be opened; save it again as XLSX, without a password.") from error
+        raise AuditError(
+            f"{sheet.source_file}: the workbook cannot be opened; save it again as XLSX, without a password."
+        ) from error
 
 
 def _open_workbook(con: duckdb.DuckDBPyConnection, sheet: Sheet, knows: Knows) -> list[Sheet]:
@@ -345,7 +387,13 @@ def _open_workbook(con: duckdb.DuckDBPyConnection, sheet: Sheet, knows: Knows) -
             continue
         header = find_header(records, knows)
         found.append(
-            replace(sheet, source_file=f"{sheet.source_file}#{name}", headers=tuple(records[header]), header_row=header + 1, sheet=name)
+            replace(
+                sheet,
+                source_file=f"{sheet.source_file}#{name}",
+                headers=tuple(records[header]),
+                header_row=header + 1,
+                sheet=name,
+            )
         )
     if not found:
         raise AuditError(f"{sheet.source_file}: the workbook holds no rows; export it again with its header row.")
@@ -360,7 +408,10 @@ def _workbook_tables(sheet: Sheet, tally: Tally) -> Iterator[pa.Table]:
         batch = [[_cell_text(value) for value in row] for row in rows[start : start + _BATCH]]
         columns = [pa.array([row[n] for row in batch], pa.string()) for n in range(width)]
         numbers = pa.array(np.arange(start, start + len(batch)) + sheet.header_row + 1)
-        yield pa.table([numbers, pa.repeat(1, len(batch)), *columns], names=["source_row", "part", *(f"h{n}" for n in range(width))])
+        yield pa.table(
+            [numbers, pa.repeat(1, len(batch)), *columns],
+            names=["source_row", "part", *(f"h{n}" for n in range(width))],
+        )
 
 
 def _cell_text(value: object) -> str:
@@ -399,7 +450,9 @@ def _open_json(con: duckdb.DuckDBPyConnection, sheet: Sheet, knows: Knows) -> li
     notices: tuple[str, ...] = ()
     if len(nested_keys) > 1:
         best = max(nested_keys, key=lambda name: knows(_child_keys(con, f"{_path(name)}[*]")))
-        notices = tuple(f"the array {name!r} is left out; only {best!r} is read as rows" for name in nested_keys if name != best)
+        notices = tuple(
+            f"the array {name!r} is left out; only {best!r} is read as rows" for name in nested_keys if name != best
+        )
         nested_keys = [best]
     nested = nested_keys[0] if nested_keys else ""
     headers = [f"{nested}.{name}" for name in _child_keys(con, f"{_path(nested)}[*]")] if nested else []
@@ -437,7 +490,9 @@ def _stage_json(con: duckdb.DuckDBPyConnection, sheet: Sheet, tally: Tally) -> N
         except (ValueError, RecursionError):
             content = None  # perhaps one object per line
         if isinstance(content, dict):
-            arrays = [value for value in content.values() if isinstance(value, list) and value and isinstance(value[0], dict)]
+            arrays = [
+                value for value in content.values() if isinstance(value, list) and value and isinstance(value[0], dict)
+            ]
             content = arrays[0] if len(arrays) == 1 and not any(map(_is_scalar, content.values())) else [content]
         if isinstance(content, list):
             for start in range(0, len(content), _BATCH):
@@ -481,7 +536,9 @@ def _json_relation(con: duckdb.DuckDBPyConnection, sheet: Sheet, tally: Tally) -
     columns = []
     for number, header in enumerate(sheet.headers):
         if sheet.nested and header.startswith(sheet.nested + "."):
-            columns.append(f"json_extract_string(child, {_literal(_path(header.removeprefix(sheet.nested + '.')))}) AS h{number}")
+            columns.append(
+                f"json_extract_string(child, {_literal(_path(header.removeprefix(sheet.nested + '.')))}) AS h{number}"
+            )
         else:
             exact = f"json_extract_string(record, {_literal(_path(header))})"
             parent, dot, child = header.partition(".")

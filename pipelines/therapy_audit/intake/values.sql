@@ -190,6 +190,7 @@ COALESCE(
 -- The values of a cell that lists one for each of n codes; a list of one where the cell is a single value.
 CREATE OR REPLACE TEMP MACRO cell_parts(v, n) AS
 CASE
+    WHEN v IS NULL THEN NULL
     WHEN regexp_matches(v, '[;|\n\x1f]') THEN list_transform(regexp_split_to_array(trim(unbracketed(v), E';|\n '), '[;|\n\x1f]'), lambda p: cell(p))
     WHEN money(v) IS NOT NULL AND NOT regexp_matches(v, '[\[{]') THEN [v]
     WHEN contains(v, ',') THEN list_transform(string_split(unbracketed(v), ','), lambda p: cell(p))
@@ -200,6 +201,7 @@ END;
 -- The same for modifiers, where a comma also parts the modifiers of one code: by commas only where one is repeated (GP,GP).
 CREATE OR REPLACE TEMP MACRO modifier_parts(v, n) AS
 CASE
+    WHEN v IS NULL THEN NULL
     WHEN len(regexp_split_to_array(regexp_replace(v, '\]\s*,\s*\[', ';', 'g'), '[;|\n\x1f]')) = n
         THEN regexp_split_to_array(regexp_replace(v, '\]\s*,\s*\[', ';', 'g'), '[;|\n\x1f]')
     WHEN len(string_split(v, ',')) = n AND len(list_distinct(modifier_tokens(v))) < len(modifier_tokens(v)) THEN string_split(v, ',')

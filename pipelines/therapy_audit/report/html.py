@@ -148,7 +148,7 @@ def _charts(content: Row) -> Row:
     """Return each chart's bars; colours, sizes and wording are the page's."""
     ranked = sorted(content["rules"], key=lambda row: (-row["amount_at_risk"], row["rule"]))
     known = [row for row in content["kx_patients"] if row["share"] is not None]
-    nearest = sorted(known, key=lambda row: abs(1 - row["share"]))[:_BARS]
+    below, above = ([row for row in known if (row["share"] >= 1) == past][: _BARS // 2] for past in (False, True))
     return {
         "rules": [
             {
@@ -177,7 +177,7 @@ def _charts(content: Row) -> Row:
                 "without": row["lines_past_without_kx"],
                 "lower": row["is_lower_bound"],
             }
-            for row in sorted(nearest, key=lambda row: -row["share"])
+            for row in sorted(below + above, key=lambda row: -row["share"])
         ],
     }
 

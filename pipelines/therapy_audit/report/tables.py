@@ -20,7 +20,7 @@ _CONTENT = (
     *("rules", "payers", "clinicians", "months", "kx_counts", "coverage_file", "not_evaluable_reasons"),
     *("unmapped_payers", "reference_editions", "intake", "quarantine_reasons"),
 )
-_KX_PATIENTS = 40
+_KX_PATIENTS = 15  # on either side of the threshold
 
 
 def text(name: str) -> str:

@@ -36,7 +36,7 @@ def write(path: Path, con: duckdb.DuckDBPyConnection, content: tables.Row, *, ro
     findings = tables.rows(con, "finding_sheet", neutral=True, rows=rows)
     quarantine = tables.rows(con, "quarantine_file", neutral=True, rows=rows)
     coverage = tables.rows(con, "coverage_file", neutral=True)
-    with xlsxwriter.Workbook(str(path), {"constant_memory": True, "strings_to_urls": False}) as book:
+    with xlsxwriter.Workbook(str(path), {"strings_to_urls": False}) as book:
         # A fixed date: the same findings give the same bytes.
         book.set_properties({"title": "Therapy audit findings", "created": datetime(2000, 1, 1)})  # noqa: DTZ001
         plain, wrapped = book.add_format({"valign": "top"}), book.add_format({"valign": "top", "text_wrap": True})
@@ -68,9 +68,9 @@ def write(path: Path, con: duckdb.DuckDBPyConnection, content: tables.Row, *, ro
         sheet = book.add_worksheet("Findings")
         names = [*REVIEW_COLUMNS, *(findings[0] if findings else ("amount_at_risk", "message", "finding_id"))]
         _header(sheet, names, len(findings), formats["header"], frozen=1)
+        for column, name in enumerate(REVIEW_COLUMNS):  # the whole column, so that no empty cell has to be written
+            sheet.set_column(column, column, _WIDTHS[name], formats.get(name, formats["fill_in"]))
         for number, finding in enumerate(findings, start=1):
-            for column, name in enumerate(REVIEW_COLUMNS):
-                sheet.write_blank(number, column, None, formats.get(name, formats["fill_in"]))
             _row(sheet, number, finding.items(), formats, first=len(REVIEW_COLUMNS))
         if findings:
             last = len(findings)
@@ -166,16 +166,17 @@ def _row(
     sheet: Worksheet, number: int, cells: Iterable[tuple[str, Any]], formats: dict[Any, Format], first: int = 0
 ) -> None:
     for column, (name, value) in enumerate(cells, start=first):
-        identifier = name in ("claim_line_number", "source_row")  # no thousands separator
-        _cell(sheet, number, column, value, {**formats, int: formats["identifier"]} if identifier else formats)
+        if name in ("claim_line_number", "source_row") and value is not None:
+            sheet.write_number(number, column, value, formats["identifier"])  # no thousands separator
+        elif value is not None:
+            _cell(sheet, number, column, value, formats)
 
 
 def _cell(sheet: Worksheet, row: int, column: int, value: Any, formats: dict[Any, Format]) -> None:
-    if value is None:
-        return
-    if isinstance(value, date):
+    kind = type(value)
+    if kind is str:
+        sheet.write_string(row, column, value[:_CELL], formats[str])
+    elif kind is date:
         sheet.write_datetime(row, column, value, formats[date])
-    elif isinstance(value, (int, Decimal)):
-        sheet.write_number(row, column, value, formats[type(value)])
     else:
-        sheet.write_string(row, column, str(value)[:_CELL], formats[str])
+        sheet.write_number(row, column, value, formats[kind])

@@ -35,7 +35,7 @@
     const tall = 27 + 21 * series.length;
     const layout = base(colours, width, rows.length * tall + (series.length > 1 ? 44 : 16));
     const top = Math.max(...rows.flatMap((row) => series.map((one) => one.value(row))), extra.least || 0);
-    const room = series.some((one) => one.text(rows[0])) ? 110 : 10;
+    const room = series.some((one) => rows.some(one.text)) ? 110 : 10;
     layout.xaxis = { range: [0, top * (1 + room / Math.max(width - room, 110)) || 1], visible: false, fixedrange: true };
     layout.yaxis = { range: [rows.length - 0.5, -0.5], visible: false, fixedrange: true };
     layout.showlegend = series.length > 1;
@@ -57,8 +57,8 @@
   };
 
   const amounts = (rows) => [
-    { name: "At risk of repayment", value: (row) => row.overpayment_amount, colour: (_, c) => c.over, text: (row) => money(row.overpayment_amount, 0), hover: (row) => `${row.label}: ${money(row.overpayment_amount)} at risk` },
-    { name: "Under-billed", value: (row) => row.underpayment_amount, colour: (_, c) => c.under, text: (row) => money(row.underpayment_amount, 0), hover: (row) => `${row.label}: ${money(row.underpayment_amount)} under-billed` },
+    { name: "At risk of repayment", value: (row) => row.overpayment_amount, colour: (_, c) => c.over, text: (row) => (row.overpayment_amount ? money(row.overpayment_amount, 0) : ""), hover: (row) => `${row.label}: ${money(row.overpayment_amount)} at risk` },
+    { name: "Under-billed", value: (row) => row.underpayment_amount, colour: (_, c) => c.under, text: (row) => (row.underpayment_amount ? money(row.underpayment_amount, 0) : ""), hover: (row) => `${row.label}: ${money(row.underpayment_amount)} under-billed` },
   ].filter((one, at) => at === 0 || rows.some((row) => one.value(row)));
 
   const charts = {
@@ -79,7 +79,7 @@
       const short = (value) => (value >= 10000 ? `$${(value / 1000).toFixed(value >= 100000 ? 0 : 1)}k` : money(value, 0));
       return [amounts(rows).map((one) => ({
         type: "bar", name: one.name, x: rows.map((row) => row.label), y: rows.map(one.value), marker: { color: one.colour(null, colours) },
-        text: rows.length * 2 * 44 < width ? rows.map((row) => short(one.value(row))) : undefined, textposition: "outside", cliponaxis: false, textangle: 0,
+        text: rows.length * 2 * 44 < width ? rows.map((row) => (one.value(row) ? short(one.value(row)) : "")) : undefined, textposition: "outside", cliponaxis: false, textangle: 0,
         textfont: { size: 12, color: colours.soft }, customdata: rows.map(one.hover), hovertemplate: "%{customdata}<extra></extra>",
       })), layout];
     },
