@@ -101,7 +101,7 @@ def _five_lines(result: Any) -> list[str]:
     stale = summary["stale_findings"]
     doubts = [f"{summary['not_evaluable']:,} judgements could not be made"]
     if unmapped:
-        doubts.append(f"{len(unmapped)} payers map to no plan")
+        doubts.append(f"{len(unmapped):,} payer names without a plan")
     if stale:
         doubts.append(f"{stale:,} findings rest on an older reference table")
     counts = ", ".join(
@@ -231,6 +231,36 @@ def synth(folder: Path, seed: int, lines: int, dirt: bool) -> None:  # noqa: FBT
 
     counts = making.write(folder, seed=seed, lines=lines, dirt=dirt)
     click.echo(", ".join(f"{name} {rows:,}" for name, rows in counts.items()))
+
+
+@cli.group(invoke_without_command=True)
+@click.option("--lines", default=1_000_000, show_default=True, type=click.IntRange(100), help="Claim lines, about.")
+@click.option("--seed", default=2026, show_default=True)
+@click.option(
+    "--folder", type=click.Path(file_okay=False, path_type=Path), help="Use, or make and keep, the data here."
+)
+@click.option("--threads", type=click.IntRange(1), help="Threads to use [all].")
+@click.pass_context
+def bench(context: click.Context, lines: int, seed: int, folder: Path | None, threads: int | None) -> None:
+    """Time the whole job on a synthetic clinic, against DuckDB's bare read of the same files."""
+    if context.invoked_subcommand is None:
+        from therapy_audit import bench as measuring
+
+        click.echo(measuring.speed_table(measuring.speed(lines, seed, folder, threads)))
+
+
+@bench.command("accuracy")
+@click.option("--lines", default=50_000, show_default=True, type=click.IntRange(100), help="Claim lines, about.")
+@click.option("--seed", default=2027, show_default=True, help="Another clinic than that of the samples.")
+@click.option("--write", type=click.Path(dir_okay=False, path_type=Path), help="Also write it, as docs/accuracy.md is.")
+def bench_accuracy(lines: int, seed: int, write: Path | None) -> None:
+    """Print precision and recall of each rule against the planted truth of a synthetic clinic."""
+    from therapy_audit import bench as measuring
+
+    page = measuring.accuracy_page(lines, seed)
+    if write:
+        write.write_text(page, encoding="utf-8")
+    click.echo(page)
 
 
 def main() -> None:

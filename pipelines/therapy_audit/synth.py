@@ -16,7 +16,7 @@ import duckdb
 from therapy_audit.errors import AuditError
 from therapy_audit.resources import folder as resource_folder
 
-# A patient has this many claim lines on average, over a quarter. Half a million lines at a time keep memory flat.
+# A patient has this many claim lines on average, over a quarter. Some 400,000 lines at a time keep memory flat.
 _LINES_PER_PATIENT = 38
 _PATIENTS_AT_ONCE = 10_000
 # File name: the view of sql/synth/files.sql that it holds.
@@ -76,12 +76,13 @@ def write(
             for variable, value in settings.items():
                 con.execute(f"SET VARIABLE {variable} = ?", [value])
             con.execute(_sql("clinic"))
+            steps = [_sql(step) for step in ("visits", "lines", "notes")]
             parts = -(-patients // _PATIENTS_AT_ONCE)
             for part in range(parts):
                 con.execute("SET VARIABLE first_patient = ?", [patients * part // parts + 1])
                 con.execute("SET VARIABLE last_patient = ?", [patients * (part + 1) // parts])
-                for step in ("visits", "lines", "notes"):
-                    con.execute(_sql(step))
+                for step in steps:
+                    con.execute(step)
                 if part == 0:
                     con.execute(_sql("files"))
                 for file, view in _FILES.items():

@@ -1,4 +1,4 @@
--- Findings against the truth about a synthetic clinic, per rule: what was planted, found, missed, and found without cause.
+-- Findings against the truth about a synthetic clinic, per rule: planted, found, missed, and found without cause.
 -- A truth row fits a finding of its rule on its line, on its visit, or within 14 days in its episode of care.
 WITH truth AS (
     SELECT

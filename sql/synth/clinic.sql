@@ -1,4 +1,4 @@
--- What stays the same for every patient of the synthetic clinic: payers, fees, recipes of visits, planted cases, clinicians.
+-- What is the same for every patient of the synthetic clinic: payers, fees, recipes of visits, cases, clinicians.
 -- Randomness is md5 of seed, stream and row: the same on every machine, for any number of threads and any DuckDB.
 CREATE MACRO draw(stream, id) AS md5_number_lower(concat_ws(':', getvariable('seed'), stream, id));
 
@@ -6,9 +6,11 @@ CREATE MACRO pick(items, stream, id) AS items[1 + (draw(stream, id) % len(items)
 
 -- A National Provider Identifier: nine digits and their Luhn check digit (24 stands for the prefix 80840).
 CREATE MACRO npi(nine) AS nine::VARCHAR || (
-    9 * (24 + list_sum(list_transform(range(1, 10), lambda i:
-        CASE WHEN i % 2 = 1 THEN (2 * substr(nine::VARCHAR, i::INTEGER, 1)::INTEGER) // 10 + (2 * substr(nine::VARCHAR, i::INTEGER, 1)::INTEGER) % 10
-            ELSE substr(nine::VARCHAR, i::INTEGER, 1)::INTEGER END
+    9 * (24 + list_sum(list_transform(
+        range(1, 10),
+        lambda i: [[0, 2, 4, 6, 8, 1, 3, 5, 7, 9], range(10)][
+            2 - (i % 2)::INTEGER
+        ][1 + substr(nine::VARCHAR, i::INTEGER, 1)::INTEGER]
     ))) % 10
 )::INTEGER::VARCHAR;
 
@@ -80,8 +82,9 @@ SELECT
     practice,
     round((work + practice + malpractice) * 33.4009, 2)::DECIMAL(12, 2) AS full_amount,
     round((work + practice / 2 + malpractice) * 33.4009, 2)::DECIMAL(12, 2) AS reduced_amount,
-    (5 * ceil((work + practice + malpractice) * 33.4009 * (2 + draw('charge', hcpcs_code) % 11 / 10) / 5))::DECIMAL(12, 2)
-        AS charge_amount
+    (
+        5 * ceil((work + practice + malpractice) * 33.4009 * (2 + draw('charge', hcpcs_code) % 11 / 10) / 5)
+    )::DECIMAL(12, 2) AS charge_amount
 FROM rvu;
 
 -- What one visit holds: services as code[/59]:least-most minutes. `used` is plain (any day), normal (any day without

@@ -119,7 +119,9 @@ SELECT
     6 * (visits // 6 + 1) AS "Visits Authorized",
     30 * (visits // 6 + 1) AS "Units Authorized"
 FROM visit
-WHERE visit_number = 1 AND plan IN ('medicare_advantage', 'aetna', 'blue_cross', 'medicaid', 'tricare', 'workers_compensation')
+WHERE
+    visit_number = 1
+    AND plan IN ('medicare_advantage', 'aetna', 'blue_cross', 'medicaid', 'tricare', 'workers_compensation')
 ORDER BY episode_id;
 
 CREATE VIEW opening_balances AS

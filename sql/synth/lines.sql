@@ -106,7 +106,7 @@ SELECT
     )::DECIMAL(12, 2) AS paid_amount
 FROM allowed;
 
--- The part B patients' totals toward the KX threshold, and the opening balance that makes a chosen line cross or reach it.
+-- The part B patients' totals toward the KX threshold, and the opening balance that makes a line cross or reach it.
 CREATE OR REPLACE TABLE opening_balance AS
 WITH running AS (
     SELECT

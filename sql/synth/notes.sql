@@ -6,7 +6,8 @@ FROM (
     (
         '97530',
         [
-            'sit to stand from a standard chair while carrying a laundry basket', 'lifting a crate from floor to counter',
+            'sit to stand from a standard chair while carrying a laundry basket',
+            'lifting a crate from floor to counter',
             'car transfer with a simulated door frame', 'stairs with a grocery bag in one hand',
             'putting dishes away in an overhead cabinet', 'bed to chair transfer and moving up in bed',
             'kitchen tasks at the counter with reaching across the sink', 'carrying a tray through a doorway'
@@ -22,7 +23,8 @@ FROM (
         '97110',
         [
             'closed-chain knee extension', 'hip abduction in standing', 'shoulder scaption with a band',
-            'heel raises at the rail', 'scapular retraction with pulleys', 'step-ups on a platform', 'bridging with hold'
+            'heel raises at the rail', 'scapular retraction with pulleys', 'step-ups on a platform',
+            'bridging with hold'
         ],
         '{a} repetitions by sets, {b} lb resistance', 8, 1, 2,
         ['alignment', 'slow lowering', 'full range', 'breathing'],
@@ -96,7 +98,10 @@ FROM (
         'range {a} degrees after, grade {b}', 40, 2, 1, NULL, NULL
     ),
     ('97124', ['massage of the paraspinals'], 'range {a} degrees after, region {b}', 40, 2, 1, NULL, NULL),
-    ('97035', ['ultrasound to the shoulder', 'ultrasound to the heel'], '{a} percent duty, setting {b}', 20, 1, 1, NULL, NULL),
+    (
+        '97035', ['ultrasound to the shoulder', 'ultrasound to the heel'], '{a} percent duty, setting {b}', 20, 1, 1,
+        NULL, NULL
+    ),
     ('97032', ['attended electrical stimulation to the quadriceps'], '{a} milliamps, site {b}', 20, 1, 1, NULL, NULL),
     ('G0283', ['electrical stimulation to the low back'], '{a} milliamps, site {b}', 20, 1, 1, NULL, NULL),
     ('97150', ['balance and strength circuit in a group'], '{a} rounds in all, group of {b}', 4, 1, 2, NULL, NULL)
@@ -187,7 +192,8 @@ SELECT
             THEN concat(
                 if(note_type = 'evaluation', 'Initial examination', 'Re-examination'), ': history, ',
                 (4 + words % 5)::VARCHAR, ' tests of mobility, strength and function, findings discussed; ',
-                ['goals set with the patient', 'plan of care agreed', 'home program begun'][1 + (words % 3)::INTEGER], '.'
+                ['goals set with the patient', 'plan of care agreed', 'home program begun'][1 + (words % 3)::INTEGER],
+                '.'
             )
         WHEN active
             THEN concat(

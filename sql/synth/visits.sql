@@ -25,7 +25,7 @@ placed AS (
             WHEN second_discipline < 14 THEN 'OT'
             ELSE 'SLP'
         END AS second_discipline,
-        -- What the patient had used elsewhere: so much that a line crosses or just reaches the threshold, little, or none.
+        -- What the patient had used elsewhere: so much that a line crosses or reaches the threshold, some, or none.
         CASE
             WHEN payer.plan IS DISTINCT FROM 'medicare_part_b' OR opening >= 85 THEN 'unknown'
             WHEN opening < 26 THEN 'crosses'
@@ -82,8 +82,8 @@ WITH day AS (
     SELECT
         episode_id,
         visits_planned,
-        getvariable('start_date')::DATE + unnest(range(first_day, getvariable('end_date') - getvariable('start_date') + 1))::INTEGER
-            AS service_date,
+        getvariable('start_date')::DATE
+        + unnest(range(first_day, getvariable('end_date') - getvariable('start_date') + 1))::INTEGER AS service_date,
         weekdays
     FROM episode
 ),
@@ -112,8 +112,7 @@ CREATE OR REPLACE TABLE episode_plant AS
 WITH candidate AS (
     SELECT
         episode.episode_id,
-        ['report_overdue', 'cloned', 'stalled', 'repeated_thrice'][1 + (draw('episode plant', episode.episode_id) % 4)::INTEGER]
-            AS plant,
+        pick(['report_overdue', 'cloned', 'stalled', 'repeated_thrice'], 'episode plant', episode.episode_id) AS plant,
         3 + (draw('run start', episode.episode_id) % 2)::INTEGER AS run_first,
         4 + (draw('run length', episode.episode_id) % 3)::INTEGER AS run_length
     FROM episode
@@ -134,7 +133,8 @@ SELECT
     episode_id,
     plant,
     run_first,
-    run_first + CASE plant WHEN 'repeated_thrice' THEN 3 WHEN 'report_overdue' THEN 0 ELSE run_length END - 1 AS run_last
+    run_first + CASE plant WHEN 'repeated_thrice' THEN 3 WHEN 'report_overdue' THEN 0 ELSE run_length END - 1
+        AS run_last
 FROM fitting
 QUALIFY
     row_number() OVER (PARTITION BY plant ORDER BY draw('episode rank', episode_id), episode_id)
@@ -195,7 +195,11 @@ planted AS (
     FROM offered
     QUALIFY
         row_number() OVER (PARTITION BY plant ORDER BY draw('plant rank', visit_id), visit_id)
-        <= if(kind = 'fault', greatest(3, (SELECT count(*) FROM typed) // 450), greatest(2, (SELECT count(*) FROM typed) // 1000))
+        <= if(
+            kind = 'fault',
+            greatest(3, (SELECT count(*) FROM typed) // 450),
+            greatest(2, (SELECT count(*) FROM typed) // 1000)
+        )
 ),
 
 chosen AS (

@@ -1,7 +1,7 @@
-"""Files -> the contract tables. Every row either loads whole or goes to quarantine with its reason; the counts must agree.
+"""Files -> the contract tables. Every row either loads whole or goes to quarantine with its reason; the counts agree.
 
-`load` fills claim_line, visit_note, note_service, plan_of_care, "authorization", provider, patient_opening_balance, remittance_line,
-remittance_adjustment, quarantine and intake_file of sql/schema.sql. `propose` writes a mapping for one file.
+`load` fills claim_line, visit_note, note_service, plan_of_care, "authorization", provider, patient_opening_balance,
+remittance_line, remittance_adjustment, quarantine and intake_file of sql/schema.sql. `propose` writes a mapping.
 """
 
 from __future__ import annotations

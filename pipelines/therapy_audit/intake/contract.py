@@ -1,4 +1,4 @@
-"""What each input kind may bring: its contract columns, how each is read, and the headers that name them (rules/intake)."""
+"""What each input kind may bring: its contract columns, how each is read, the headers that name them (rules/intake)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ _DATES = (
 )
 _MONEY = "charge_amount allowed_amount paid_amount patient_responsibility_amount amount"
 _WORDS = "discipline note_type assist_level cue_level clinician_credential credential pool"
-_IDENTIFIERS = "claim_id patient_id note_id original_claim_id claim_frequency_code place_of_service plan_of_care_id authorization_id remittance_id"
+_IDENTIFIERS = (
+    "claim_id patient_id note_id original_claim_id claim_frequency_code place_of_service plan_of_care_id "
+    "authorization_id remittance_id"
+)
 READ_AS: dict[str, str] = (
     dict.fromkeys([*_DATES.split(), "paid_date"], "date")
     | dict.fromkeys(_MONEY.split(), "money")

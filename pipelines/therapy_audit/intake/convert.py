@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 ADJUSTMENTS = "STRUCT(group_code VARCHAR, reason_code VARCHAR, remark_code VARCHAR, amount DECIMAL(12, 2))[]"
 _TYPES = {
-    "date": "DATE", "money": "DECIMAL(12, 2)", "whole": "INTEGER", "number": "INTEGER", "minutes": "INTEGER", "time": "TIME",
-    "modifiers": "VARCHAR[]", "list": "VARCHAR[]",
+    "date": "DATE", "money": "DECIMAL(12, 2)", "whole": "INTEGER", "number": "INTEGER", "minutes": "INTEGER",
+    "time": "TIME", "modifiers": "VARCHAR[]", "list": "VARCHAR[]",
 }  # fmt: skip
 _JOINED = ("date", "word", "code", "modifiers")  # few distinct values: each is read once and joined back
 _FAULTS = {
@@ -55,6 +55,7 @@ _MADE_FROM = {
     "plans_of_care": {"plan_of_care_id": "patient_id, discipline, strftime(start_date, '%Y%m%d')"},
     "authorizations": {"authorization_id": "patient_id, payer, strftime(start_date, '%Y%m%d')"},
 }
+_SEVERAL = "intake_scratch.raw INNER JOIN intake_scratch.code_list ON cell = hcpcs_code"
 _NUMBERS = {"claims": "claim_line_number", "notes": "service_number"}
 
 
@@ -68,7 +69,8 @@ def create_typed(con: duckdb.DuckDBPyConnection, kind: Contract) -> None:
     columns = ", ".join(f"{column} {_TYPES.get(READ_AS.get(column, ''), 'VARCHAR')}" for column in value_columns(kind))
     adjustments = f", adjustment {ADJUSTMENTS}" if kind.input == "remittances" else ""
     con.execute(
-        f"CREATE OR REPLACE TABLE intake_scratch.typed (file_number INTEGER, source_row BIGINT, part INTEGER, {columns}{adjustments}, fingerprint UBIGINT, "
+        "CREATE OR REPLACE TABLE intake_scratch.typed "
+        f"(file_number INTEGER, source_row BIGINT, part INTEGER, {columns}{adjustments}, fingerprint UBIGINT, "
         "fault STRUCT(column_name VARCHAR, value_class VARCHAR, reason VARCHAR))"
     )
     con.execute(
@@ -85,7 +87,10 @@ def value_columns(kind: Contract) -> list[str]:
 def stage(
     con: duckdb.DuckDBPyConnection, sheet: Sheet, placement: Placement, tally: Tally, most_rows: int | None = None
 ) -> int:
-    """Read a sheet into intake_scratch.raw(source_row, part, list_fault, contract columns as text); return its rows, blank ones left out."""
+    """Read a sheet into intake_scratch.raw(source_row, part, list_fault, contract columns as text).
+
+    Return how many rows hold anything. With most_rows only the first rows are read.
+    """
     columns = placement.columns
     con.execute(
         "CREATE OR REPLACE TABLE intake_scratch.raw (source_row BIGINT, part INTEGER, list_fault VARCHAR"
@@ -106,9 +111,8 @@ def stage(
         if most_rows:
             break
     counted = "count(DISTINCT source_row)" if sheet.nested else "count(*)"
-    row = con.execute(f"SELECT {counted} FROM intake_scratch.raw").fetchone()
-    assert row
-    return int(row[0]) + len(tally.bad_rows)
+    ((rows,),) = con.execute(f"SELECT {counted} FROM intake_scratch.raw").fetchall()
+    return int(rows) + len(tally.bad_rows)
 
 
 def _combined(column: str, positions: tuple[int, ...]) -> str:
@@ -127,7 +131,7 @@ def convert(
     """Convert the staged text of one file; return what was assumed."""
     columns = [column for column in value_columns(kind) if column in placement.columns]
     notices = _one_row_per_code(con, kind, columns)
-    notices += _read_distinct(con, kind, columns, placement)
+    notices += _read_distinct(con, columns, placement)
     _type_rows(con, kind, columns, placement, file_number)
     if tally.bad_rows:
         con.register("intake_batch", pa.table({"source_row": tally.bad_rows, "reason": tally.bad_reasons}))
@@ -147,7 +151,12 @@ def _one_row_per_code(con: duckdb.DuckDBPyConnection, kind: Contract, columns: l
         """CREATE OR REPLACE TABLE intake_scratch.code_list AS
         -- The cells that list several codes.
         SELECT cell, pieces, len(pieces) AS n
-        FROM (SELECT hcpcs_code AS cell, code_pieces(hcpcs_code) AS pieces FROM intake_scratch.raw WHERE length(hcpcs_code) > 9 GROUP BY hcpcs_code)
+        FROM (
+            SELECT hcpcs_code AS cell, code_pieces(hcpcs_code) AS pieces
+            FROM intake_scratch.raw
+            WHERE length(hcpcs_code) > 9
+            GROUP BY hcpcs_code
+        )
         WHERE len(pieces) > 1"""
     )
     if not _count(con, "FROM intake_scratch.code_list"):
@@ -180,10 +189,13 @@ def _one_row_per_code(con: duckdb.DuckDBPyConnection, kind: Contract, columns: l
     con.execute(
         f"""CREATE OR REPLACE TABLE intake_scratch.exploded AS
         -- One row per code of the rows that list several.
-        WITH several AS (SELECT raw.*, pieces, n FROM intake_scratch.raw INNER JOIN intake_scratch.code_list ON cell = hcpcs_code),
+        WITH several AS (SELECT raw.*, pieces, n FROM {_SEVERAL}),
         listed AS (SELECT *{parts} FROM several),
         item AS (SELECT *, UNNEST(range(1, n + 1)) AS item FROM listed)
-        SELECT source_row, part * 1000 + item AS part, {f"CASE {' '.join(faults)} END" if faults else "NULL"} AS list_fault,
+        SELECT
+            source_row,
+            part * 1000 + item AS part,
+            {f"CASE {' '.join(faults)} END" if faults else "NULL"} AS list_fault,
             {", ".join(f"{value} AS {name}" for value, name in zip(values, named, strict=True))}
         FROM item"""
     )
@@ -191,7 +203,7 @@ def _one_row_per_code(con: duckdb.DuckDBPyConnection, kind: Contract, columns: l
         if single in ("leave out", "total"):
             rows = _count(
                 con,
-                f"FROM intake_scratch.raw INNER JOIN intake_scratch.code_list ON cell = hcpcs_code WHERE len(cell_parts({column}, n)) = 1",
+                f"FROM {_SEVERAL} WHERE len(cell_parts({column}, n)) = 1",
             )
             become = (
                 "read as the visit's total_timed_minutes"
@@ -202,13 +214,10 @@ def _one_row_per_code(con: duckdb.DuckDBPyConnection, kind: Contract, columns: l
     if "modifiers" in columns:
         rows = _count(
             con,
-            "FROM intake_scratch.raw INNER JOIN intake_scratch.code_list ON cell = hcpcs_code "
-            "WHERE len(modifier_parts(modifiers, n)) = 1 AND len(modifier_tokens(modifiers)) = n",
+            f"FROM {_SEVERAL} WHERE len(modifier_parts(modifiers, n)) = 1 AND len(modifier_tokens(modifiers)) = n",
         )
         notices += (
-            [
-                f"modifiers: as many as codes in {rows} rows, read as applying to each code; part them with ; to give one per code"
-            ]
+            [f"modifiers: as many as codes in {rows} rows, read as applying to each; part them with ; to say otherwise"]
             if rows
             else []
         )
@@ -218,10 +227,8 @@ def _one_row_per_code(con: duckdb.DuckDBPyConnection, kind: Contract, columns: l
     return notices
 
 
-def _read_distinct(
-    con: duckdb.DuckDBPyConnection, kind: Contract, columns: Iterable[str], placement: Placement
-) -> list[str]:
-    """Read each distinct cell of dates, codes, modifiers and wordings once: intake_scratch.of_<column>(cell, value, ...)."""
+def _read_distinct(con: duckdb.DuckDBPyConnection, columns: Iterable[str], placement: Placement) -> list[str]:
+    """Read each distinct date, code, modifier and wording once: intake_scratch.of_<column>(cell, value, ...)."""
     notices: list[str] = []
     dates = [column for column in columns if READ_AS.get(column) == "date"]
     orders = _date_orders(con, [column for column in dates if column not in placement.dates])
@@ -240,11 +247,14 @@ def _read_distinct(
                             cell,
                             CASE
                                 WHEN $form IS NULL THEN read_day(day_text(cell), $day_first)
-                                ELSE CAST(coalesce(try_strptime(cell, $form), try_strptime(day_text(cell), $form)) AS DATE)
+                                ELSE coalesce(try_strptime(cell, $form), try_strptime(day_text(cell), $form))::DATE
                             END AS value
                         FROM {distinct}
                     )
-                    SELECT cell, CASE WHEN value BETWEEN DATE '1990-01-01' AND DATE '2100-12-31' THEN value END AS value, value IS NOT NULL AS is_date
+                    SELECT
+                        cell,
+                        CASE WHEN value BETWEEN DATE '1990-01-01' AND DATE '2100-12-31' THEN value END AS value,
+                        value IS NOT NULL AS is_date
                     FROM day""",
                     {"form": placement.dates.get(column), "day_first": day_first},
                 )
@@ -264,7 +274,9 @@ def _read_distinct(
                 con.execute(
                     f"""CREATE OR REPLACE TABLE intake_scratch.of_{column} AS
                     WITH piece AS (SELECT cell, code_pieces(cell) AS pieces FROM {distinct}),
-                    code AS (SELECT cell, len(pieces) AS n, pieces[1] AS piece, piece_codes(pieces[1]) AS codes FROM piece)
+                    code AS (
+                        SELECT cell, len(pieces) AS n, pieces[1] AS piece, piece_codes(pieces[1]) AS codes FROM piece
+                    )
                     SELECT
                         cell,
                         CASE WHEN n = 1 AND len(codes) = 1 THEN codes[1] END AS value,
@@ -277,27 +289,45 @@ def _read_distinct(
                 con.execute(
                     f"""CREATE OR REPLACE TABLE intake_scratch.of_{column} AS
                     WITH token AS (SELECT cell, modifier_tokens(cell) AS tokens FROM {distinct})
-                    SELECT cell, CASE WHEN len(list_filter(tokens, lambda t: length(t) <> 2)) = 0 THEN tokens END AS value FROM token"""
+                    SELECT
+                        cell,
+                        CASE WHEN len(list_filter(tokens, lambda t: length(t) <> 2)) = 0 THEN tokens END AS value
+                    FROM token"""
                 )
     return notices
 
 
 def _date_orders(con: duckdb.DuckDBPyConnection, columns: list[str]) -> dict[str, tuple[bool, str]]:
-    """Return {column: (day first, notice)}: by the rows that prove an order, else as the file's other columns, else month first."""
+    """Return {column: (day first, notice)}.
+
+    The rows that prove an order decide; else the file's other dates; else month first (day first with dots).
+    """
     proofs: dict[str, tuple[int, int, int, int]] = {}
     for column in columns:
-        row = con.execute(
+        ((day, month, numeric, dotted),) = con.execute(
             f"""-- How many rows have a number above 12 where only a day can stand.
-            WITH cell AS (SELECT {column} AS cell, count(*) AS n FROM intake_scratch.raw WHERE {column} IS NOT NULL GROUP BY {column}),
-            part AS (SELECT n, numeric_day(day_text(cell)) AS day, contains(day_text(cell), '.') AS is_dotted FROM cell),
-            number AS (SELECT n, is_dotted, TRY_CAST(day.first AS INTEGER) AS one, TRY_CAST(day.second AS INTEGER) AS two FROM part WHERE day.year <> '')
+            WITH cell AS (
+                SELECT {column} AS cell, count(*) AS n
+                FROM intake_scratch.raw
+                WHERE {column} IS NOT NULL
+                GROUP BY {column}
+            ),
+            part AS (
+                SELECT n, numeric_day(day_text(cell)) AS day, contains(day_text(cell), '.') AS is_dotted FROM cell
+            ),
+            number AS (
+                SELECT n, is_dotted, TRY_CAST(day.first AS INTEGER) AS one, TRY_CAST(day.second AS INTEGER) AS two
+                FROM part
+                WHERE day.year <> ''
+            )
             SELECT
-                coalesce(sum(n) FILTER (one BETWEEN 13 AND 31 AND two <= 12), 0), coalesce(sum(n) FILTER (two BETWEEN 13 AND 31 AND one <= 12), 0),
-                coalesce(sum(n), 0), coalesce(sum(n) FILTER (is_dotted), 0)
+                coalesce(sum(n) FILTER (one BETWEEN 13 AND 31 AND two <= 12), 0),
+                coalesce(sum(n) FILTER (two BETWEEN 13 AND 31 AND one <= 12), 0),
+                coalesce(sum(n), 0),
+                coalesce(sum(n) FILTER (is_dotted), 0)
             FROM number"""
-        ).fetchone()
-        assert row
-        proofs[column] = (int(row[0]), int(row[1]), int(row[2]), int(row[3]))
+        ).fetchall()
+        proofs[column] = (int(day), int(month), int(numeric), int(dotted))
     file_day, file_month = (sum(proof[n] for proof in proofs.values()) for n in (0, 1))
     orders: dict[str, tuple[bool, str]] = {}
     for column, (day, month, numeric, dotted) in proofs.items():
@@ -328,16 +358,14 @@ def _date_orders(con: duckdb.DuckDBPyConnection, columns: list[str]) -> dict[str
 def _type_rows(
     con: duckdb.DuckDBPyConnection, kind: Contract, columns: list[str], placement: Placement, file_number: int
 ) -> None:
-    """Fill intake_scratch.typed from the staged text, and intake_scratch.refused with the first fault of each bad row."""
+    """Fill intake_scratch.typed from the staged text, intake_scratch.refused with each bad row's first fault."""
     joins = "".join(
         f" LEFT JOIN intake_scratch.of_{column} AS {column}_of ON {column}_of.cell = raw.{column}"
         for column in columns
         if READ_AS.get(column) in _JOINED
     )
     values = {
-        column: _value(column, columns)
-        if column in columns
-        else f"NULL::{_TYPES.get(READ_AS.get(column, ''), 'VARCHAR')}"
+        column: _value(column) if column in columns else f"NULL::{_TYPES.get(READ_AS.get(column, ''), 'VARCHAR')}"
         for column in value_columns(kind)
     }
     if "hcpcs_code" in columns and kind.input != "notes":
@@ -349,7 +377,8 @@ def _type_rows(
         )
         cell_units = "whole(raw.units, 9999)" if "units" in columns else "NULL::INTEGER"
         values["units"] = (
-            f"CASE WHEN {'raw.units' if 'units' in columns else 'NULL'} IS NULL THEN hcpcs_code_of.units ELSE {cell_units} END"
+            f"CASE WHEN {'raw.units' if 'units' in columns else 'NULL'} IS NULL THEN hcpcs_code_of.units "
+            f"ELSE {cell_units} END"
         )
     for column in ("modifiers", "diagnosis_codes"):
         if column in kind.columns:
@@ -378,14 +407,17 @@ def _type_rows(
         """INSERT INTO intake_scratch.refused
         -- The first fault of each row that has one.
         WITH first_fault AS (
-            SELECT source_row, arg_min(fault, part) AS fault FROM intake_scratch.typed WHERE file_number = $1 AND fault IS NOT NULL GROUP BY source_row
+            SELECT source_row, arg_min(fault, part) AS fault
+            FROM intake_scratch.typed
+            WHERE file_number = $1 AND fault IS NOT NULL
+            GROUP BY source_row
         )
         SELECT $1, source_row, fault.column_name, fault.value_class, fault.reason FROM first_fault""",
         [file_number],
     )
 
 
-def _value(column: str, columns: list[str]) -> str:
+def _value(column: str) -> str:
     raw = f"raw.{column}"
     return {
         "date": f"{column}_of.value",
@@ -439,18 +471,22 @@ def _fault_cases(kind: Contract, columns: list[str]) -> list[str]:
             continue
         if read_as in _FAULTS:
             cases.append(
-                f"WHEN {raw} IS NOT NULL AND {_value(column, columns)} IS NULL THEN {_fault(column, _FAULTS[read_as], raw)}"
+                f"WHEN {raw} IS NOT NULL AND {_value(column)} IS NULL THEN {_fault(column, _FAULTS[read_as], raw)}"
             )
     return cases
 
 
 def _adjustments(placement: Placement) -> tuple[str, list[str]]:
-    """Return the expression for a remittance row's adjustments, from one list cell or from columns side by side, and its faults."""
+    """Return the expression for a row's adjustments, from one cell or from columns side by side, and its faults."""
     if "adjustments" in placement.columns:
-        items = "regexp_extract_all(upper(raw.adjustments), '(?:(?:CO|PR|OA|PI|CR)[\\s:-]*)?[A-Z]{0,2}[0-9]{1,3}\\s*[:=\\s(]\\s*[$]?-?[$]?[0-9][0-9,]*(?:[.][0-9]+)?')"
+        items = (
+            "regexp_extract_all(upper(raw.adjustments), '(?:(?:CO|PR|OA|PI|CR)[\\s:-]*)?[A-Z]{0,2}[0-9]{1,3}"
+            "\\s*[:=\\s(]\\s*[$]?-?[$]?[0-9][0-9,]*(?:[.][0-9]+)?')"
+        )
         one = (
             "{'group_code': nullif(regexp_extract(a, '^(CO|PR|OA|PI|CR)', 1), ''), "
-            "'reason_code': regexp_extract(a, '^(?:CO|PR|OA|PI|CR)?[\\s:-]*([A-Z]{0,2}[0-9]{1,3})', 1), 'remark_code': NULL::VARCHAR, "
+            "'reason_code': regexp_extract(a, '^(?:CO|PR|OA|PI|CR)?[\\s:-]*([A-Z]{0,2}[0-9]{1,3})', 1), "
+            "'remark_code': NULL::VARCHAR, "
             "'amount': money(regexp_extract(a, '[:=\\s(]\\s*([$]?-?[$]?[0-9][0-9,.]*)$', 1))}"
         )
         bad = _fault(
@@ -468,8 +504,10 @@ def _adjustments(placement: Placement) -> tuple[str, list[str]]:
     group = cells.get("group_code", "NULL::VARCHAR")
     reason = cells.get("reason_code", "NULL::VARCHAR")
     fields = {
-        "group_code": f"upper(coalesce({group}, nullif(regexp_extract(upper({reason}), '^(CO|PR|OA|PI|CR)[-\\s]*[A-Z]?[0-9]', 1), '')))",
-        "reason_code": f"identifier(regexp_replace(upper({reason}), '^(?:CO|PR|OA|PI|CR)[-\\s]*([A-Z]{{0,2}}[0-9])', '\\1'))",
+        "group_code": f"upper(coalesce({group}, nullif(regexp_extract(upper({reason}), "
+        "'^(CO|PR|OA|PI|CR)[-\\s]*[A-Z]?[0-9]', 1), '')))",
+        "reason_code": f"identifier(regexp_replace(upper({reason}), "
+        "'^(?:CO|PR|OA|PI|CR)[-\\s]*([A-Z]{0,2}[0-9])', '\\1'))",
         "remark_code": f"upper({cells.get('remark_code', 'NULL::VARCHAR')})",
         "amount": f"money({cells['amount']})" if "amount" in cells else "NULL::DECIMAL(12, 2)",
     }
@@ -479,7 +517,8 @@ def _adjustments(placement: Placement) -> tuple[str, list[str]]:
     if "amount" not in cells:
         return value, []
     bad = _fault("adjustment_amount", _FAULTS["money"], "raw.adjustment_amount")
-    unread = f"len(list_filter(range(1, {most + 1}), lambda i: {cells['amount']} IS NOT NULL AND money({cells['amount']}) IS NULL)) > 0"
+    is_unread = f"{cells['amount']} IS NOT NULL AND money({cells['amount']}) IS NULL"
+    unread = f"len(list_filter(range(1, {most + 1}), lambda i: {is_unread})) > 0"
     return value, [f"WHEN {unread} THEN {bad}"]
 
 
@@ -489,7 +528,8 @@ def _unknown_words(con: duckdb.DuckDBPyConnection, columns: list[str]) -> list[s
         if READ_AS.get(column) == "word" and column != "pool":
             rows = _count(
                 con,
-                f"FROM intake_scratch.raw INNER JOIN intake_scratch.of_{column} AS w ON w.cell = raw.{column} WHERE w.value IS NULL",
+                f"FROM intake_scratch.raw INNER JOIN intake_scratch.of_{column} AS w ON w.cell = raw.{column} "
+                "WHERE w.value IS NULL",
             )
             notices += [f"{column}: a wording that is not known in {rows} rows, read as empty"] if rows else []
     return notices

@@ -1,4 +1,4 @@
-"""Typed rows of all files of a kind -> the contract tables: duplicates and used keys refused, missing ids and numbers made."""
+"""Typed rows of all files of a kind -> the contract tables: duplicates and used keys refused, missing numbers made."""
 
 from __future__ import annotations
 
@@ -25,12 +25,15 @@ def finish(con: duckdb.DuckDBPyConnection, kind: Contract) -> dict[int, list[str
         case "notes":
             return _finish_notes(con)
         case "remittances":
-            con.execute("UPDATE intake_scratch.typed SET remittance_id = file.source_file FROM intake_scratch.file AS file "
-                        "WHERE remittance_id IS NULL AND file.file_number = typed.file_number")  # fmt: skip
+            con.execute(
+                "UPDATE intake_scratch.typed SET remittance_id = file.source_file FROM intake_scratch.file AS file "
+                "WHERE remittance_id IS NULL AND file.file_number = typed.file_number"
+            )
             _refuse_used_keys(con, ["remittance_id", "remittance_line_number"], "remittance and line number")
+            number = _number(con, "remittance_id", "remittance_line_number")
             con.execute(
                 f"""CREATE OR REPLACE TABLE intake_scratch.numbered AS
-                SELECT typed.* REPLACE ({_number(con, "remittance_id", "remittance_line_number")} AS remittance_line_number) FROM {_KEPT}"""
+                SELECT typed.* REPLACE ({number} AS remittance_line_number) FROM {_KEPT}"""
             )
             con.execute("DROP TABLE intake_scratch.typed")
             con.execute("ALTER TABLE intake_scratch.numbered RENAME TO typed")
@@ -42,8 +45,9 @@ def finish(con: duckdb.DuckDBPyConnection, kind: Contract) -> dict[int, list[str
                     FROM {_KEPT}
                 ),
                 one AS (SELECT * REPLACE (adjustment[adjustment_number] AS adjustment) FROM numbered)
-                SELECT remittance_id, remittance_line_number, adjustment_number, adjustment.group_code, adjustment.reason_code,
-                    adjustment.remark_code, adjustment.amount, source_file, source_row
+                SELECT
+                    remittance_id, remittance_line_number, adjustment_number, adjustment.group_code,
+                    adjustment.reason_code, adjustment.remark_code, adjustment.amount, source_file, source_row
                 FROM one INNER JOIN intake_scratch.file USING (file_number)"""
             )
         case "providers":
@@ -81,7 +85,9 @@ def _refuse_duplicates(con: duckdb.DuckDBPyConnection) -> None:
             FROM record
             WINDOW same AS (PARTITION BY fingerprints ORDER BY file_number, source_row)
         )
-        SELECT ranked.file_number, source_row, NULL, 'mixed', 'exact duplicate of ' || source_file || ' row ' || first_row
+        SELECT
+            ranked.file_number, source_row, NULL, 'mixed',
+            'exact duplicate of ' || source_file || ' row ' || first_row
         FROM ranked INNER JOIN intake_scratch.file AS file ON file.file_number = first_file
         WHERE place > 1"""
     )
@@ -113,7 +119,7 @@ def _refuse_used_keys(con: duckdb.DuckDBPyConnection, key: list[str], named: str
 
 
 def _number(con: duckdb.DuckDBPyConnection, parent: str, number: str) -> str:
-    """Return the expression that numbers, in the files' order and after the given numbers, what has no number within its parent."""
+    """Return the expression that numbers what has no number: in the files' order, after the given numbers."""
     has = {is_null for (is_null,) in con.execute(f"SELECT DISTINCT {number} IS NULL FROM {_KEPT}").fetchall()}
     if True not in has:
         return number
@@ -125,10 +131,12 @@ def _number(con: duckdb.DuckDBPyConnection, parent: str, number: str) -> str:
 
 
 _NOTE = [
-    "discipline", "rendering_npi", "clinician_credential", "note_type", "total_timed_minutes", "total_minutes", "signed_date", "cosigned_date",
+    "discipline", "rendering_npi", "clinician_credential", "note_type", "total_timed_minutes", "total_minutes",
+    "signed_date", "cosigned_date",
 ]  # fmt: skip
 _SERVICE = [
-    "hcpcs_code", "minutes", "assistant_minutes", "start_time", "stop_time", "assist_level", "cue_level", "difficulty", "goal_id",
+    "hcpcs_code", "minutes", "assistant_minutes", "start_time", "stop_time", "assist_level", "cue_level", "difficulty",
+    "goal_id",
 ]  # fmt: skip
 
 
@@ -139,7 +147,10 @@ def _finish_notes(con: duckdb.DuckDBPyConnection) -> dict[int, list[str]]:
         -- A note is one patient's record of one day: a later row of it that says otherwise is refused.
         WITH kept AS (SELECT file_number, source_row, part, note_id, patient_id, service_date FROM {_KEPT}),
         mixed AS (
-            SELECT note_id FROM kept GROUP BY note_id HAVING min(patient_id) <> max(patient_id) OR min(service_date) <> max(service_date)
+            SELECT note_id
+            FROM kept
+            GROUP BY note_id
+            HAVING min(patient_id) <> max(patient_id) OR min(service_date) <> max(service_date)
         ),
         compared AS (
             SELECT
@@ -163,7 +174,8 @@ def _finish_notes(con: duckdb.DuckDBPyConnection) -> dict[int, list[str]]:
         f"""CREATE OR REPLACE TABLE intake_scratch.note AS
         -- One row per note: of each column the first row that has it.
         SELECT
-            note_id, min({place}) AS place, arg_min(patient_id, {place}) AS patient_id, arg_min(service_date, {place}) AS service_date,
+            note_id, min({place}) AS place,
+            arg_min(patient_id, {place}) AS patient_id, arg_min(service_date, {place}) AS service_date,
             {", ".join(f"arg_min({column}, {place}) AS {column}" for column in _NOTE)},
             arg_min(text, {place}) AS text, min(hash(text)) <> max(hash(text)) AND count(text) > 1 AS has_several_texts,
             {", ".join(f"min({column}) <> max({column}) AS {column}_differs" for column in _NOTE)}
@@ -174,7 +186,12 @@ def _finish_notes(con: duckdb.DuckDBPyConnection) -> dict[int, list[str]]:
         con.execute(
             f"""UPDATE intake_scratch.note SET text = joined.text
             FROM (
-                WITH kept AS (SELECT note_id, text, min({place}) AS place FROM {_KEPT} WHERE text IS NOT NULL GROUP BY note_id, text)
+                WITH kept AS (
+                    SELECT note_id, text, min({place}) AS place
+                    FROM {_KEPT}
+                    WHERE text IS NOT NULL
+                    GROUP BY note_id, text
+                )
                 SELECT note_id, string_agg(kept.text, E'\\n' ORDER BY kept.place) AS text
                 FROM kept SEMI JOIN (SELECT note_id FROM intake_scratch.note WHERE has_several_texts) USING (note_id)
                 GROUP BY note_id
@@ -182,13 +199,16 @@ def _finish_notes(con: duckdb.DuckDBPyConnection) -> dict[int, list[str]]:
             WHERE joined.note_id = note.note_id"""
         )
     con.execute(
-        f"""INSERT INTO visit_note (note_id, patient_id, service_date, {", ".join(_NOTE)}, text, source_file, source_row)
+        f"""INSERT INTO visit_note
+        (note_id, patient_id, service_date, {", ".join(_NOTE)}, text, source_file, source_row)
         SELECT note_id, patient_id, service_date, {", ".join(_NOTE)}, text, source_file, place % 1099511627776
         FROM intake_scratch.note INNER JOIN intake_scratch.file ON file_number = place // 1099511627776"""
     )
+    charted = ", ".join(f"{column}::VARCHAR" for column in [*_SERVICE, "service_text"])
     con.execute(
-        f"""INSERT INTO note_service (note_id, service_number, patient_id, service_date, {", ".join(_SERVICE)}, text, source_file, source_row)
-        WITH service AS (SELECT * FROM {_KEPT} WHERE coalesce({", ".join(f"{column}::VARCHAR" for column in [*_SERVICE, "service_text"])}) IS NOT NULL)
+        f"""INSERT INTO note_service
+        (note_id, service_number, patient_id, service_date, {", ".join(_SERVICE)}, text, source_file, source_row)
+        WITH service AS (SELECT * FROM {_KEPT} WHERE coalesce({charted}) IS NOT NULL)
         SELECT
             note_id,
             {_number(con, "note_id", "service_number")},

@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Inputs:
-    """Input kind (claims, notes, providers, plans_of_care, authorizations, opening_balances, remittances) -> paths or globs."""
+    """The files of a run.
+
+    files: input kind (claims, notes, providers, plans_of_care, authorizations, opening_balances, remittances) to paths
+    or globs; mappings: mapping YAML files.
+    """
 
     files: Mapping[str, tuple[str, ...]]
     mappings: tuple[Path, ...] = ()
@@ -55,7 +59,7 @@ def load(con: duckdb.DuckDBPyConnection, inputs: Inputs) -> None:
             kind = contract(input_name)
             for pattern in inputs.files.get(input_name, ()):
                 if not matching(pattern):
-                    problems.append(f"{input_name}: {Path(pattern).name!r} matches no file; check the path.")
+                    problems += [f"{input_name}: {Path(pattern).name!r} matches no file; check the path."]
             found = dict.fromkeys(path for pattern in inputs.files.get(input_name, ()) for path in matching(pattern))
             for path in found:
                 # Two files of one name in two folders stay apart, though no folder is ever told.
@@ -79,12 +83,13 @@ def matching(pattern: str) -> list[Path]:
     path = Path(pattern).expanduser()
     if path.is_file():
         return [path.resolve()]
-    return sorted({Path(name).resolve() for name in glob.glob(str(path), recursive=True) if Path(name).is_file()})
+    names = glob.glob(str(path), recursive=True)  # noqa: PTH207  (Path.glob takes no absolute pattern)
+    return sorted({Path(name).resolve() for name in names if Path(name).is_file()})
 
 
 @contextmanager
 def scratch(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Attach an empty database for what is read but not yet a contract row: in memory, spilling beside the audit's own."""
+    """Attach an empty database for what is read but not yet a contract row: in memory, spilling to disk."""
     con.execute("ATTACH ':memory:' AS intake_scratch")
     try:
         prepare(con)
@@ -137,7 +142,10 @@ def _missing(sheet: Sheet, placement: Placement, kind: Contract) -> str:
         if recognised
         else f"none of the {len(sheet.headers)} cells of its first row is a known header"
     )
-    return f"{sheet.source_file}: no header for {needed}, which {kind.input} must have; {saw}. Run `therapy-audit map` on it to write a mapping."
+    return (
+        f"{sheet.source_file}: no header for {needed}, which {kind.input} must have; {saw}. "
+        "Run `therapy-audit map FILE` on it to write a mapping."
+    )
 
 
 def _told(sheet: Sheet, placement: Placement) -> list[str]:
@@ -167,11 +175,6 @@ def _load_kind(con: duckdb.DuckDBPyConnection, kind: Contract, files: Sequence[P
         try:
             con.execute("INSERT INTO intake_scratch.file VALUES ($1, $2)", [file_number, sheet.source_file])
             rows_in = stage(con, sheet, file.placement, tally)
-            if tally.records_counted_apart not in (None, tally.records):
-                raise AuditError(
-                    f"{sheet.source_file}: {tally.records} rows were read where a second count finds {tally.records_counted_apart}; "
-                    "look for a quotation mark that is never closed."
-                )
             notices = convert(con, kind, file.placement, tally, file_number)
         except AuditError as error:
             problems.append(str(error))
@@ -199,7 +202,8 @@ def _load_kind(con: duckdb.DuckDBPyConnection, kind: Contract, files: Sequence[P
         rows_loaded, rows_quarantined = loaded.get(file_number, 0), refused.get(file_number, 0)
         if rows_in != rows_loaded + rows_quarantined:
             problems.append(
-                f"{sheet.source_file}: {rows_in} rows came in, but {rows_loaded} were loaded and {rows_quarantined} refused; please report it."
+                f"{sheet.source_file}: {rows_in} rows came in, but {rows_loaded} were loaded "
+                f"and {rows_quarantined} refused; please report it."
             )
         con.execute(
             "INSERT INTO intake_file VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
@@ -215,6 +219,7 @@ def _rows_per_file(con: duckdb.DuckDBPyConnection, relation: str) -> dict[int, i
     """Count the input rows of each file in a relation; a row that became several lines counts once."""
     return dict(
         con.execute(
-            f"SELECT file_number, count(*) FROM (SELECT DISTINCT file_number, source_row FROM {relation}) GROUP BY file_number"
+            f"SELECT file_number, count(*) FROM (SELECT DISTINCT file_number, source_row FROM {relation}) "
+            "GROUP BY file_number"
         ).fetchall()
     )

@@ -93,7 +93,8 @@ def read_mapping(path: Path) -> MappingFile:
         if len(headers) > 1 and READ_AS.get(key) not in SEVERAL_HEADERS:
             several = ", ".join(column for column in known if READ_AS.get(column) in SEVERAL_HEADERS)
             raise AuditError(
-                f"{path.name}: {key!r} takes one header; several are read only for {several or 'no column of this input'}."
+                f"{path.name}: {key!r} takes one header; "
+                f"several are read only for {several or 'no column of this input'}."
             )
     ignore = content.get("ignore") or []
     if not isinstance(ignore, list):
@@ -143,7 +144,8 @@ def place(headers: Sequence[str], kind: Contract, mapping: MappingFile | None) -
         exact = [_position(name, headers, keys) for name in names]
         if None in exact:
             raise AuditError(
-                f"{mapping.name if mapping else ''}: {column!r} is mapped to {names[exact.index(None)]!r}, but the file has no such header."
+                f"{mapping.name if mapping else ''}: {column!r} is mapped to {names[exact.index(None)]!r}, "
+                "but the file has no such header."
             )
         columns[column] = tuple(position for position in exact if position is not None)
         taken.update(columns[column])

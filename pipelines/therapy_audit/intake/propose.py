@@ -26,7 +26,7 @@ _WIDEST = 60  # characters shown of a value
 
 
 def propose(path: Path, input_name: str | None = None) -> str:
-    """Return a mapping YAML for a file with comments, then its first rows as comments (values included: for the user's own screen).
+    """Return a mapping YAML for a file with comments, then its first rows as comments (with values: for the user's screen).
 
     AuditError: the file cannot be read, or no input kind is given and no header is known.
     """
@@ -60,10 +60,11 @@ def _best(con: duckdb.DuckDBPyConnection, path: Path, kinds: Sequence[str]) -> t
     return kind, sheet, placement
 
 
-def _mapping(kind: Contract, sheet: Sheet, placement: Placement, guessed: bool) -> list[str]:
+def _mapping(kind: Contract, sheet: Sheet, placement: Placement, *, guessed: bool) -> list[str]:
     headers = [header.strip() for header in sheet.headers]
     lines = [
-        f"# Mapping of {sheet.source_file} to {kind.input}{', as its headers suggest' if guessed else ''}. Save it, correct it, and name it as a mapping of the run.",
+        f"# Mapping of {sheet.source_file} to {kind.input}{', as its headers suggest' if guessed else ''}.",
+        "# Save it, correct it, and name it among the mappings of the run.",
         f"input: {kind.input}",
         f"match: {_yaml(re.sub(r'[0-9][0-9_.-]*(?=[^.]*[.])', '*', sheet.path.name))}",
         "columns:" if placement.columns else "columns: {}",
@@ -81,7 +82,8 @@ def _mapping(kind: Contract, sheet: Sheet, placement: Placement, guessed: bool) 
             lines.append(f"  # {column}: {state}{'; nearest: ' + ', '.join(map(_yaml, near)) if near else ''}")
     dates = [column for column in placement.columns if READ_AS.get(column) == "date"]
     lines.append(
-        f"# dates: {{{', '.join(column + ': ' + _yaml('%m/%d/%Y') for column in dates)}}}  # only where the reading below is wrong"
+        f"# dates: {{{', '.join(column + ': ' + _yaml('%m/%d/%Y') for column in dates)}}}"
+        "  # only where the reading below is wrong"
     )
     lines.append(f"ignore: [{', '.join(map(_yaml, (*placement.private, *placement.left_out)))}]")
     open_columns = {column: keys for column, keys in kind.columns.items() if column not in placement.columns}
@@ -133,7 +135,8 @@ def _first_rows(con: duckdb.DuckDBPyConnection, kind: Contract, sheet: Sheet, pl
             ]
             lines.append("#   " + ", ".join(shown))
     refused = con.execute(
-        "SELECT column_name, reason, count(*), min(source_row) FROM intake_scratch.refused GROUP BY ALL ORDER BY count(*) DESC, min(source_row), reason LIMIT 10"
+        "SELECT column_name, reason, count(*), min(source_row) FROM intake_scratch.refused "
+        "GROUP BY ALL ORDER BY count(*) DESC, min(source_row), reason LIMIT 10"
     ).fetchall()
     lines += [
         f"# Refused: {count} rows, the first is row {row}: {column + ': ' if column else ''}{reason}"

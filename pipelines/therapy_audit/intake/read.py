@@ -1,4 +1,4 @@
-"""Files to text: every format is read as batches of (source_row, part, one text column per header), in constant memory."""
+"""Files to text: every format is read in batches of (source_row, part, one text column per header)."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FORMS = {
-    ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".parquet": "parquet", ".pq": "parquet", ".xlsx": "xlsx", ".xlsm": "xlsx", ".xls": "xlsx",
-    ".xlsb": "xlsx", ".ods": "xlsx", ".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl",
+    ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".parquet": "parquet", ".pq": "parquet", ".xlsx": "xlsx",
+    ".xlsm": "xlsx", ".xls": "xlsx", ".xlsb": "xlsx", ".ods": "xlsx", ".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl",
 }  # fmt: skip
 HEADER_WITHIN = 20  # records; a title above the header is rarely longer
 _CHUNK = 1 << 22
@@ -43,7 +43,7 @@ Knows = Callable[[Sequence[str]], int]  # how many headers of a record are known
 
 @dataclass(frozen=True)
 class Sheet:
-    """One table to read: a file, or a sheet of a workbook. header_row counts records from 1; 0 where headers are keys."""
+    """One table to read: a file or a workbook's sheet. header_row counts records from 1; 0 where headers are keys."""
 
     path: Path
     source_file: str
@@ -78,7 +78,8 @@ def sheets(con: duckdb.DuckDBPyConnection, path: Path, source_file: str, knows: 
     form = FORMS.get(suffix, "")
     if not form or (suffixes[-1] == ".gz" and form not in ("csv", "jsonl")):
         raise AuditError(
-            f"{source_file}: this kind of file is not read; give CSV, TSV, Parquet, XLSX, JSON or JSONL (CSV and JSONL also as .gz)."
+            f"{source_file}: this kind of file is not read; "
+            "give CSV, TSV, Parquet, XLSX, JSON or JSONL (CSV and JSONL also as .gz)."
         )
     try:
         byte_count = path.stat().st_size
@@ -96,7 +97,8 @@ def sheets(con: duckdb.DuckDBPyConnection, path: Path, source_file: str, knows: 
         return opener(con, sheet, knows)
     except OSError as error:
         raise AuditError(
-            f"{source_file}: the file cannot be read ({type(error).__name__}); check that it is whole and that you may read it."
+            f"{source_file}: the file cannot be read ({type(error).__name__}); "
+            "check that it is whole and that you may read it."
         ) from error
 
 
@@ -107,7 +109,8 @@ def relations(con: duckdb.DuckDBPyConnection, sheet: Sheet, tally: Tally) -> Ite
             tables: Iterator[pa.Table] = _csv_tables(sheet, tally)
         case "parquet":
             columns = ", ".join(f"{_quoted(header)}::VARCHAR AS h{n}" for n, header in enumerate(sheet.headers))
-            yield f"(SELECT file_row_number + 1 AS source_row, 1 AS part, {columns} FROM read_parquet({_literal(sheet.path)}, file_row_number = true))"
+            file = f"read_parquet({_literal(sheet.path)}, file_row_number = true)"
+            yield f"(SELECT file_row_number + 1 AS source_row, 1 AS part, {columns} FROM {file})"
             tally.records = _one(con, f"SELECT sum(num_rows) FROM parquet_file_metadata({_literal(sheet.path)})")
             return
         case "xlsx":
@@ -135,7 +138,8 @@ def _cleaned(table: pa.Table) -> pa.Table:
         text = pc.utf8_trim_whitespace(column)
         if not pc.all(pc.string_is_ascii(text)).as_py():
             text = pc.utf8_trim(text, " \t\r\n\x1f\u00a0\u200b\ufeff")
-        columns.append(pc.if_else(pc.is_in(text, _NOTHING), pa.scalar(None, pa.string()), text))
+        nothing = pc.is_in(text, _NOTHING)
+        columns.append(pc.if_else(nothing, pa.scalar(None, pa.string()), text) if pc.any(nothing).as_py() else text)
     return pa.table(columns, names=table.column_names)
 
 
@@ -204,11 +208,11 @@ def _encoding(path: Path) -> tuple[str, str]:
     codec = best.encoding if best else "latin-1"
     return (
         codec,
-        f"not UTF-8: read as {codec.replace('_', '-')}, which its bytes look like; save it as UTF-8 if letters come out wrong",
+        f"not UTF-8: read as {codec.replace('_', '-')}, as its bytes look; save it as UTF-8 if letters come out wrong",
     )
 
 
-def _open_csv(con: duckdb.DuckDBPyConnection, sheet: Sheet, knows: Knows) -> list[Sheet]:
+def _open_csv(_con: duckdb.DuckDBPyConnection, sheet: Sheet, knows: Knows) -> list[Sheet]:
     encoding, notice = _encoding(sheet.path)
     with _text_stream(sheet.path, encoding) as stream:
         raw = bytes(stream.read(1 << 20))
@@ -277,7 +281,8 @@ def _csv_tables(sheet: Sheet, tally: Tally) -> Iterator[pa.Table]:
         else:
             tally.bad_rows.append(row.number + sheet.header_row)
             tally.bad_reasons.append(
-                f"the row has {row.actual_columns} fields where the header has {width}; quote fields that hold the delimiter"
+                f"the row has {row.actual_columns} fields where the header has {width}; "
+                "quote fields that hold the delimiter"
             )
         bad.append(row.number)
         return "skip"
@@ -311,7 +316,8 @@ def _csv_tables(sheet: Sheet, tally: Tally) -> Iterator[pa.Table]:
     except (pa.ArrowInvalid, UnicodeDecodeError) as error:
         if "Empty CSV" not in str(error):
             raise AuditError(
-                f"{sheet.source_file}: the file cannot be read as delimited text in {sheet.encoding} below row {good + len(bad) + sheet.header_row}; "
+                f"{sheet.source_file}: the file cannot be read as delimited text in {sheet.encoding} "
+                f"below row {good + len(bad) + sheet.header_row}; "
                 "look there for a quotation mark that is never closed, or save it as UTF-8."
             ) from error
     tally.records = good + len(bad)
@@ -320,7 +326,13 @@ def _csv_tables(sheet: Sheet, tally: Tally) -> Iterator[pa.Table]:
         tally.records_counted_apart, is_open = _count_records_slowly(sheet)
     if is_open:
         raise AuditError(
-            f"{sheet.source_file}: a quotation mark is never closed, so that the rows below it cannot be told apart; close it or remove it."
+            f"{sheet.source_file}: a quotation mark is never closed, so that the rows below it cannot be told apart; "
+            "close it or remove it."
+        )
+    if tally.records_counted_apart != tally.records:
+        raise AuditError(
+            f"{sheet.source_file}: {tally.records} rows were read where a second count finds "
+            f"{tally.records_counted_apart}; look for quotation marks that are not closed."
         )
 
 
@@ -347,16 +359,19 @@ def _count_records_slowly(sheet: Sheet) -> tuple[int, bool]:
     stream.read(sheet.header_bytes)
     csv.field_size_limit(1 << 30)
     text = io.TextIOWrapper(cast("Any", stream), encoding="utf-8", newline="")
-    records, record = -1, [""]
-    for record in csv.reader(itertools.chain(text, ["\x02"]), delimiter=sheet.delimiter):
-        records += 1
-    return records, record != ["\x02"]
+    records, last = -1, [""]
+    try:
+        for record in csv.reader(itertools.chain(text, ["\x02"]), delimiter=sheet.delimiter):
+            records, last = records + 1, record
+    except csv.Error:
+        return records, True
+    return records, last != ["\x02"]
 
 
 # Parquet, workbooks, JSON ----------------------------------------------------------------------------------------
 
 
-def _open_parquet(con: duckdb.DuckDBPyConnection, sheet: Sheet, knows: Knows) -> list[Sheet]:
+def _open_parquet(con: duckdb.DuckDBPyConnection, sheet: Sheet, _knows: Knows) -> list[Sheet]:
     try:
         described = con.execute(
             "SELECT column_name FROM (DESCRIBE FROM read_parquet($1))", [str(sheet.path)]
@@ -377,7 +392,7 @@ def _workbook(sheet: Sheet) -> Any:
         ) from error
 
 
-def _open_workbook(con: duckdb.DuckDBPyConnection, sheet: Sheet, knows: Knows) -> list[Sheet]:
+def _open_workbook(_con: duckdb.DuckDBPyConnection, sheet: Sheet, knows: Knows) -> list[Sheet]:
     workbook = _workbook(sheet)
     found = []
     for name in workbook.sheet_names:
@@ -440,7 +455,10 @@ def _open_json(con: duckdb.DuckDBPyConnection, sheet: Sheet, knows: Knows) -> li
         SELECT
             name,
             bool_or(json_type(record, '$."' || name || '"') = 'OBJECT') AS is_object,
-            bool_or(json_type(record, '$."' || name || '"') = 'ARRAY' AND json_type(record, '$."' || name || '"[0]') = 'OBJECT') AS is_nested
+            bool_or(
+                json_type(record, '$."' || name || '"') = 'ARRAY'
+                AND json_type(record, '$."' || name || '"[0]') = 'OBJECT'
+            ) AS is_nested
         FROM pair
         WHERE NOT contains(name, '"') AND name <> ''
         GROUP BY name
@@ -475,14 +493,18 @@ def _child_keys(con: duckdb.DuckDBPyConnection, path: str) -> list[str]:
     rows = con.execute(
         f"""WITH child AS (SELECT source_row, UNNEST({values}) AS record FROM intake_scratch.json_record),
         name AS (SELECT source_row, UNNEST(json_keys(record)) AS name FROM child WHERE json_type(record) = 'OBJECT')
-        SELECT name FROM name WHERE NOT contains(name, '"') AND name <> '' GROUP BY name ORDER BY min(source_row), name""",
+        SELECT name
+        FROM name
+        WHERE NOT contains(name, '"') AND name <> ''
+        GROUP BY name
+        ORDER BY min(source_row), name""",
         [path],
     ).fetchall()
     return [name for (name,) in rows]
 
 
 def _stage_json(con: duckdb.DuckDBPyConnection, sheet: Sheet, tally: Tally) -> None:
-    """Fill intake_scratch.json_record with one JSON object per record: lines, an array's elements, or an object's only array."""
+    """Fill intake_scratch.json_record: one object per line, per element of an array, or of an object's only array."""
     con.execute("CREATE OR REPLACE TABLE intake_scratch.json_record (source_row BIGINT, record JSON)")
     if sheet.form == "json":
         try:
@@ -522,7 +544,8 @@ def _insert_json(con: duckdb.DuckDBPyConnection, tally: Tally, records: list[str
     )
     refused = con.execute(
         "SELECT source_row FROM intake_batch "
-        "WHERE line <> '' AND CASE WHEN json_valid(line) THEN json_type(line) <> 'OBJECT' ELSE true END ORDER BY source_row"
+        "WHERE line <> '' AND CASE WHEN json_valid(line) THEN json_type(line) <> 'OBJECT' ELSE true END "
+        "ORDER BY source_row"
     ).fetchall()
     con.unregister("intake_batch")
     tally.records += len(records)
@@ -553,6 +576,7 @@ def _json_relation(con: duckdb.DuckDBPyConnection, sheet: Sheet, tally: Tally) -
     )
     return (
         f"(WITH record AS (SELECT source_row, record, {children} AS children FROM intake_scratch.json_record), "
-        "part AS (SELECT source_row, record, UNNEST(children) AS child, generate_subscripts(children, 1) AS part FROM record) "
+        "part AS (SELECT source_row, record, UNNEST(children) AS child, generate_subscripts(children, 1) AS part "
+        "FROM record) "
         f"SELECT source_row, part, {', '.join(columns)} FROM part)"
     )

@@ -21,7 +21,7 @@
   const settings = { displaylogo: false, showSendToCloud: false, plotlyServerURL: "", displayModeBar: false };
   // Plotly reads markup in labels; a payer's or clinician's name is text.
   const plain = (text) => String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
-  const cut = (text, width) => plain(text.length * 6.9 > width ? text.slice(0, Math.max(8, Math.floor(width / 6.9) - 1)) + "…" : text);
+  const cut = (text, width) => plain(text.length * 6.5 > width ? text.slice(0, Math.max(8, Math.floor(width / 6.5) - 1)) + "…" : text);
 
   const base = (colours, width, height) => ({
     width, height, margin: { l: 4, r: 4, t: 8, b: 8 }, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
