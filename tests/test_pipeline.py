@@ -8,6 +8,7 @@ import os
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from click.testing import CliRunner
 from filelock import FileLock
 
 import therapy_audit as ta
-from therapy_audit import accuracy, pipeline
+from therapy_audit import accuracy, engine, pipeline, rules
 from therapy_audit.cli import cli
 from therapy_audit.config import Config, read, span
 from therapy_audit.errors import AuditError
@@ -126,9 +127,9 @@ def test_period_reports_part_and_counts_all(tmp_path: Path) -> None:
     notes = NOTES + "N0,P1,1/5/2026,PT,Daily Note,97530,15\n"
     config = pipeline.from_inputs(small(tmp_path, claims, notes), period="2026-03")
     with ta.open(pipeline.run(config).folder) as audit:
-        rules = set(audit.findings()["rule"])
+        found = set(audit.findings()["rule"])
         assert audit.sql("SELECT DISTINCT month(service_date) FROM finding").fetchall() == [(3,)]
-    assert "medicare.kx_missing" in rules
+    assert "medicare.kx_missing" in found
 
 
 def test_unmapped_payer_is_reported_and_a_mapping_of_the_user_wins(tmp_path: Path) -> None:
@@ -146,7 +147,7 @@ def test_failed_run_leaves_the_last_good_folder(tmp_path: Path, monkeypatch: pyt
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("in the middle")
 
-    monkeypatch.setattr(pipeline.engine, "run_rules", broken)
+    monkeypatch.setattr(engine, "run_rules", broken)
     with pytest.raises(RuntimeError):
         pipeline.run(config)
     assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
@@ -181,14 +182,14 @@ def test_foreign_folder_is_never_replaced(tmp_path: Path) -> None:
 def test_rule_whose_query_fails_is_an_error_and_the_rest_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = pipeline.rules.load()
+    original = rules.load()
     broken = [
-        pipeline.replace(rule, sql=rule.sql.replace("SELECT", "SELECT 1 // (SELECT 'x'::INTEGER), ", 1))
+        replace(rule, sql=rule.sql.replace("SELECT", "SELECT 1 // (SELECT 'x'::INTEGER), ", 1))
         if rule.name == "medicare.kx_missing"
         else rule
         for rule in original.rules
     ]
-    monkeypatch.setattr(pipeline.rules, "load", lambda: pipeline.replace(original, rules=tuple(broken)))
+    monkeypatch.setattr(rules, "load", lambda: replace(original, rules=tuple(broken)))
     result = pipeline.run(small(tmp_path))
     assert set(result.rule_errors) == {"medicare.kx_missing"}
     assert result.summary["findings"] == 1

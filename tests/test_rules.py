@@ -77,7 +77,8 @@ def test_wrong_parameter_is_told(values: str, words: str) -> None:
 
 def test_every_reference_names_a_title_and_every_href_is_https() -> None:
     ruleset = rules.load()
-    found = [item for one in (*ruleset.rules, *ruleset.parameters) for item in one.references]
+    found = [item for rule in ruleset.rules for item in rule.references]
+    found += [item for parameter in ruleset.parameters for item in parameter.references]
     assert all(item.title and (item.href is None or item.href.startswith("https://")) for item in found)
 
 

@@ -144,7 +144,7 @@ def _missing(sheet: Sheet, placement: Placement, kind: Contract) -> str:
     )
     return (
         f"{sheet.source_file}: no header for {needed}, which {kind.input} must have; {saw}. "
-        "Run `therapy-audit map FILE` on it to write a mapping."
+        f"Run `therapy-audit map {sheet.path.name}` to write a mapping."
     )
 
 

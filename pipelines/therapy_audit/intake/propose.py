@@ -26,7 +26,7 @@ _WIDEST = 60  # characters shown of a value
 
 
 def propose(path: Path, input_name: str | None = None) -> str:
-    """Return a mapping YAML for a file with comments, then its first rows as comments (with values: for the user's screen).
+    """Return a mapping YAML for a file with comments, then its first rows as comments (values are shown).
 
     AuditError: the file cannot be read, or no input kind is given and no header is known.
     """

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 FORMS = {
     ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".parquet": "parquet", ".pq": "parquet", ".xlsx": "xlsx",
-    ".xlsm": "xlsx", ".xls": "xlsx", ".xlsb": "xlsx", ".ods": "xlsx", ".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl",
+    ".xlsm": "xlsx", ".xls": "xlsx", ".xlsb": "xlsx", ".ods": "xlsx",
+    ".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl",
 }  # fmt: skip
 HEADER_WITHIN = 20  # records; a title above the header is rarely longer
 _CHUNK = 1 << 22
@@ -198,7 +199,8 @@ def _encoding(path: Path) -> tuple[str, str]:
         except UnicodeDecodeError:
             break
     else:
-        return "utf-8", ""
+        if not decoder.getstate()[0]:  # bytes left over are a letter cut short by the file's end
+            return "utf-8", ""
     import charset_normalizer
 
     lines = [line for line in chunk.splitlines() if not line.isascii()][:2000]
