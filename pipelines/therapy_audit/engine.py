@@ -111,7 +111,7 @@ def prepare(con: duckdb.DuckDBPyConnection, ruleset: RuleSet) -> None:
                 rule.grain,
                 rule.remedy,
                 list(rule.exceptions),
-                json.dumps([{"title": item.title, "href": item.href} for item in rule.references]),
+                json.dumps([{"title": item.title, "href": item.href} for item in rule.references], ensure_ascii=False),
                 rule.fingerprint,
             )
             for rule in ruleset.rules
