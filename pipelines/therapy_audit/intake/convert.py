@@ -140,7 +140,9 @@ def convert(
             [file_number],
         )
         con.unregister("intake_batch")
-    return notices + _unknown_words(con, columns)
+    notices += _unknown_words(con, columns)
+    con.execute("DROP TABLE intake_scratch.raw")
+    return notices
 
 
 def _one_row_per_code(con: duckdb.DuckDBPyConnection, kind: Contract, columns: list[str]) -> list[str]:

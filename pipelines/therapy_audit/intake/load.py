@@ -13,7 +13,7 @@ from therapy_audit.intake.contract import TABLES, Contract, contract
 from therapy_audit.intake.convert import convert, create_typed, prepare, stage
 from therapy_audit.intake.finish import finish
 from therapy_audit.intake.mapping import MappingFile, Placement, applicable, known_headers, place, read_mapping
-from therapy_audit.intake.read import Sheet, Tally, sheets
+from therapy_audit.intake.read import Sheet, Tally, sheets, unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -178,6 +178,9 @@ def _load_kind(con: duckdb.DuckDBPyConnection, kind: Contract, files: Sequence[P
             notices = convert(con, kind, file.placement, tally, file_number)
         except AuditError as error:
             problems.append(str(error))
+            continue
+        except (OSError, UnicodeError) as error:
+            problems.append(str(unreadable(sheet.source_file, error)))
             continue
         read[file_number] = (
             sheet,

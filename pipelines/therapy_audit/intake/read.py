@@ -10,6 +10,7 @@ import io
 import itertools
 import json
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -96,11 +97,16 @@ def sheets(con: duckdb.DuckDBPyConnection, path: Path, source_file: str, knows: 
             "jsonl": _open_json,
         }[form]
         return opener(con, sheet, knows)
-    except OSError as error:
-        raise AuditError(
-            f"{source_file}: the file cannot be read ({type(error).__name__}); "
-            "check that it is whole and that you may read it."
-        ) from error
+    except (OSError, UnicodeError) as error:
+        raise unreadable(source_file, error) from error
+
+
+def unreadable(source_file: str, error: Exception) -> AuditError:
+    """Return the error for a file that the system or its codec cannot read."""
+    return AuditError(
+        f"{source_file}: the file cannot be read ({type(error).__name__}); "
+        "check that it is whole and that you may read it."
+    )
 
 
 def relations(con: duckdb.DuckDBPyConnection, sheet: Sheet, tally: Tally) -> Iterator[str]:
@@ -119,12 +125,21 @@ def relations(con: duckdb.DuckDBPyConnection, sheet: Sheet, tally: Tally) -> Ite
         case _:
             yield _json_relation(con, sheet, tally)
             return
-    for table in tables:
-        con.register("intake_batch", _cleaned(table))
+    for table in _ahead(map(_cleaned, tables)):
+        con.register("intake_batch", table)
         try:
             yield "intake_batch"
         finally:
             con.unregister("intake_batch")
+
+
+def _ahead(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """Read the next batch while the last one is being stored."""
+    with ThreadPoolExecutor(1) as reader:
+        following = reader.submit(next, tables, None)
+        while (table := following.result()) is not None:
+            following = reader.submit(next, tables, None)
+            yield table
 
 
 def is_clean(sheet: Sheet) -> bool:
