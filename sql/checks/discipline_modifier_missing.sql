@@ -4,6 +4,6 @@ SELECT
     claim_line_number,
     line_amount AS amount_at_risk,
     hcpcs_code,
-    array_to_string(modifiers, ' ') AS modifiers
+    coalesce(nullif(array_to_string(modifiers, ' '), ''), 'none') AS modifiers
 FROM in_scope($rule)
 WHERE always_therapy AND discipline_modifier_count = 0

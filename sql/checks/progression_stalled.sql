@@ -9,7 +9,7 @@ WITH stalled AS (
         max(day.measure_visits) AS visits,
         arg_min({'claim_id': day.claim_id, 'claim_line_number': day.claim_line_number}, day.service_date)
             FILTER (day.measure_visits >= parameter.value) AS anchor_line,
-        coalesce(max(day.assist_level), 'not stated') AS assist_level,
+        replace(coalesce(max(day.assist_level), 'not stated'), '_', ' ') AS assist_level,
         sum(day.amount) FILTER (day.measure_visits >= parameter.value) AS amount_at_risk
     FROM activities_in_scope($rule) AS day
     INNER JOIN parameter
