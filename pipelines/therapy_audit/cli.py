@@ -49,7 +49,7 @@ def _input_options(command: Any) -> Any:
 )
 @click.option("--with-text", is_flag=True, default=None, help="Show note text in the report.")
 @click.option("--report-rows", type=click.IntRange(0), help="Most findings shown in report.html [10000].")
-@click.option("--workbook-rows", type=click.IntRange(0, 1_000_000), help="Most findings in findings.xlsx [20000].")
+@click.option("--workbook-rows", type=click.IntRange(0, 1_000_000), help="Most findings in findings.xlsx [10000].")
 @click.option("--threads", type=click.IntRange(1), help="Threads to use [all].")
 @click.option("--memory-limit", help="Memory for DuckDB, such as 2GB; beyond it spills to disk [80 % of the machine].")
 @click.option("--timings", is_flag=True, help="Print the seconds of each stage, model and rule.")

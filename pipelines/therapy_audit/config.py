@@ -42,7 +42,7 @@ TEMPLATE = """\
 
 # Most rows shown in report.html and findings.xlsx; findings.parquet always has all.
 # report_rows = 10000
-# workbook_rows = 20000
+# workbook_rows = 10000
 
 # Mapping files for exports whose headers are not recognised; `therapy-audit map FILE` proposes one.
 # mappings = ["mapping.yaml"]
@@ -83,7 +83,7 @@ class Config:
     fail_on: str = "never"
     quality: str = "stop"
     report_rows: int = 10_000
-    workbook_rows: int = 20_000
+    workbook_rows: int = 10_000
     with_text: bool = False
     data_docs: bool = False
     payers: Mapping[str, str] = field(default_factory=dict)

@@ -12,6 +12,7 @@ WITH note_day_discipline AS (
 line AS (
     SELECT
         *,
+        rowid AS line_id,
         list_contains(modifiers, 'GP')::INTEGER
         + list_contains(modifiers, 'GO')::INTEGER
         + list_contains(modifiers, 'GN')::INTEGER AS discipline_modifier_count,
@@ -24,8 +25,7 @@ line AS (
 )
 
 SELECT
-    line.claim_id,
-    line.claim_line_number,
+    line.line_id, -- the row of claim_line: joining on it costs less than on claim and line number
     line.patient_id,
     line.service_date,
     line.discipline_modifier_count,

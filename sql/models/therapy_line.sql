@@ -55,10 +55,7 @@ SELECT
     note_day.note_id,
     CASE WHEN note_day.services_coded THEN TRUE END AS services_coded
 FROM claim_line
-INNER JOIN line_discipline
-    ON
-        claim_line.claim_id = line_discipline.claim_id
-        AND claim_line.claim_line_number = line_discipline.claim_line_number
+INNER JOIN line_discipline ON claim_line.rowid = line_discipline.line_id
 CROSS JOIN note_span
 LEFT JOIN payer_plan ON claim_line.payer = payer_plan.payer
 LEFT JOIN procedure_code ON claim_line.hcpcs_code = procedure_code.hcpcs_code

@@ -24,7 +24,7 @@ def write(
     period: str,
     quality: Mapping[str, Any] | None,
     report_rows: int = 10_000,
-    workbook_rows: int = 20_000,
+    workbook_rows: int = 10_000,
     with_text: bool = False,
 ) -> dict[str, Any]:
     """Write report.html, findings.xlsx, findings.parquet, findings.csv, coverage.csv, quarantine.csv, summary.json.
