@@ -57,7 +57,8 @@ CREATE TABLE note_service (
     assistant_minutes INTEGER, -- of these, by an assistant
     start_time TIME,
     stop_time TIME,
-    assist_level VARCHAR, -- independent, modified_independent, supervision, contact_guard, minimal, moderate, maximal, dependent
+    assist_level VARCHAR, -- independent, modified_independent, supervision, contact_guard,
+    -- minimal, moderate, maximal, dependent
     cue_level VARCHAR, -- none, minimal, moderate, maximal
     difficulty VARCHAR, -- the task's grade, load or complexity as the export has it
     goal_id VARCHAR,
@@ -239,7 +240,7 @@ CREATE TABLE procedure_code (
     evaluation BOOLEAN NOT NULL
 );
 
--- One row per NCCI procedure-to-procedure edit and span of dates (rules/codes/ncci_pair.csv or the user's official file).
+-- One row per NCCI procedure-to-procedure edit and span of dates (rules/codes/ncci_pair.csv).
 CREATE TABLE ncci_pair (
     column_one VARCHAR NOT NULL,
     column_two VARCHAR NOT NULL, -- the code that is denied

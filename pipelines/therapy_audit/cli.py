@@ -114,8 +114,14 @@ def _five_lines(result: Any) -> list[str]:
         f"Largest: {top or 'nothing found'}",
         f"Not judged: {'; '.join(doubts)}",
         f"Data quality: {quality}; {summary['rows_quarantined']:,} rows in quarantine",
-        f"Report: {result.folder / 'report.html'}",
+        f"Report: {_near(result.folder / 'report.html')}",
     ]
+
+
+def _near(path: Path) -> Path:
+    """Return the path from the current folder where it lies below it."""
+    whole = path.resolve()
+    return whole.relative_to(Path.cwd()) if whole.is_relative_to(Path.cwd()) else whole
 
 
 @cli.command()

@@ -98,8 +98,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class RuleSet:
-    """All that rules/ holds. `payer_patterns` are (pattern, plan) in order; the first that fits wins, and its
-    plan may be none."""
+    """All that rules/ holds. `payer_patterns` are (pattern, plan or none) in order; the first that fits wins."""
 
     rules: tuple[Rule, ...]
     parameters: tuple[Parameter, ...]

@@ -3,7 +3,7 @@ WITH paired AS (
     SELECT claim_id, claim_line_number FROM ncci_hit
     UNION
     SELECT first_line.claim_id, first_line.claim_line_number
-    FROM (SELECT unnest(column_one_lines) AS first_line FROM ncci_hit)
+    FROM (SELECT unnest(column_one_lines) AS first_line FROM ncci_hit) AS hit
 )
 
 SELECT

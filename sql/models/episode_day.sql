@@ -1,5 +1,5 @@
 -- One treatment day of a patient in one discipline: its episode of care, its place in the progress report period.
--- An episode ends where no visit follows within clinic.episode_gap_days; the day of a report still belongs to its period.
+-- An episode ends where no visit follows within clinic.episode_gap_days; a report's day still belongs to its period.
 WITH treatment_day AS (
     SELECT
         patient_id,

@@ -27,14 +27,17 @@ accruing AS (
         therapy_line.has_kx
     FROM therapy_line
     INNER JOIN plan ON therapy_line.plan = plan.plan
-    WHERE plan.counts_toward_kx_threshold AND (therapy_line.always_therapy OR therapy_line.discipline_modifier_count > 0)
+    WHERE
+        plan.counts_toward_kx_threshold
+        AND (therapy_line.always_therapy OR therapy_line.discipline_modifier_count > 0)
 ),
 
 running AS (
     SELECT
         accruing.*,
         coalesce(opening.amount, 0.00) AS opening_balance,
-        coalesce(opening.amount, 0.00) + coalesce(sum(accruing.allowed_amount) OVER before_line, 0.00) AS balance_before,
+        coalesce(opening.amount, 0.00) + coalesce(sum(accruing.allowed_amount) OVER before_line, 0.00)
+            AS balance_before,
         count(*) OVER before_line - count(accruing.allowed_amount) OVER before_line AS unknown_before
     FROM accruing
     LEFT JOIN opening

@@ -1,4 +1,5 @@
--- Each claim line's discipline. Who treated tells it better than what was billed: a wrong modifier must not hide the note.
+-- Each claim line's discipline. Who treated tells it better than what was billed: a wrong modifier must not hide
+-- the note.
 WITH note_day_discipline AS (
     SELECT
         patient_id,

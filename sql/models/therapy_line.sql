@@ -1,4 +1,5 @@
--- Each claim line with its plan, its discipline, how its code is counted, what it is worth and what its day's note holds.
+-- Each claim line with its plan, its discipline, how its code is counted, what it is worth and what its day's note
+-- holds.
 WITH remitted AS (
     SELECT
         claim_id,

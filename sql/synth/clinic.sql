@@ -337,7 +337,7 @@ post AS (
         role.credential,
         role.discipline,
         unnest(range(greatest(
-            1, round(getvariable('patients') / (SELECT count(*) FROM site) * role.patient_share / 26)
+            1, round(getvariable('patients') / (SELECT count(*) FROM site AS every_site) * role.patient_share / 26)
         )::BIGINT)) AS post
     FROM site
     CROSS JOIN role

@@ -208,12 +208,21 @@ def _finish_notes(con: duckdb.DuckDBPyConnection) -> dict[int, list[str]]:
     con.execute(
         f"""INSERT INTO note_service
         (note_id, service_number, patient_id, service_date, {", ".join(_SERVICE)}, text, source_file, source_row)
-        WITH service AS (SELECT * FROM {_KEPT} WHERE coalesce({charted}) IS NOT NULL)
+        WITH several AS (SELECT note_id AS several_id FROM intake_scratch.note WHERE has_several_texts),
+        service AS (
+            -- Where the rows of a note differ in their text, it is that of the row's intervention.
+            SELECT typed.* REPLACE (
+                coalesce(service_text, CASE WHEN several_id IS NOT NULL THEN text END) AS service_text
+            )
+            FROM {_KEPT}
+            LEFT JOIN several ON typed.note_id = several.several_id
+        ),
+        charted AS (SELECT * FROM service WHERE coalesce({charted}) IS NOT NULL)
         SELECT
             note_id,
             {_number(con, "note_id", "service_number")},
             patient_id, service_date, {", ".join(_SERVICE)}, service_text, source_file, source_row
-        FROM service INNER JOIN intake_scratch.file USING (file_number)"""
+        FROM charted INNER JOIN intake_scratch.file USING (file_number)"""
     )
     counts = ", ".join(f"count(*) FILTER ({column}_differs)" for column in _NOTE)
     notices: dict[int, list[str]] = {}
