@@ -1,4 +1,5 @@
 -- A line that begins at or past the year's threshold carries KX. PT and SLP share one threshold; OT has its own.
+-- Lines with GA, GZ or GY say that the therapy is not covered: KX would contradict them.
 SELECT
     ledger.claim_id,
     ledger.claim_line_number,
@@ -10,4 +11,4 @@ SELECT
     ledger.threshold,
     ledger.opening_balance
 FROM ledger_in_scope($rule) AS ledger
-WHERE ledger.balance_before >= ledger.threshold AND NOT ledger.has_kx
+WHERE ledger.balance_before >= ledger.threshold AND NOT ledger.has_kx AND NOT ledger.has_liability_modifier

@@ -15,4 +15,5 @@ WHERE
     ledger.balance_before < ledger.threshold
     AND ledger.balance_after > ledger.threshold
     AND NOT ledger.has_kx
+    AND NOT ledger.has_liability_modifier
     AND ledger.balance_known

@@ -3,6 +3,7 @@ WITH late AS (
     SELECT
         day.patient_id,
         day.discipline,
+        day.plan,
         day.episode_start,
         day.period_start,
         min(day.service_date) AS first_late_date,
@@ -13,7 +14,7 @@ WITH late AS (
     INNER JOIN parameter
         ON parameter.name = $days AND day.service_date BETWEEN parameter.effective_from AND parameter.effective_to
     WHERE day.period_day > parameter.value AND day.note_type_known
-    GROUP BY day.patient_id, day.discipline, day.episode_start, day.period_start
+    GROUP BY day.patient_id, day.discipline, day.plan, day.episode_start, day.period_start
 )
 
 SELECT
@@ -30,4 +31,5 @@ INNER JOIN episode_day
     ON
         late.patient_id = episode_day.patient_id
         AND late.discipline = episode_day.discipline
+        AND late.plan IS NOT DISTINCT FROM episode_day.plan
         AND late.first_late_date = episode_day.service_date

@@ -7,4 +7,4 @@ SELECT
     line.note_id
 FROM in_scope($rule) AS line
 ANTI JOIN note_day_code USING (patient_id, service_date, discipline, hcpcs_code)
-WHERE line.therapy AND line.services_coded
+WHERE line.therapy AND line.services_coded AND NOT line.evaluated

@@ -6,4 +6,4 @@ SELECT
     timed_units_billed AS units_billed,
     note_id
 FROM visits_in_scope($rule)
-WHERE note_id IS NOT NULL AND timed_units_billed > 0 AND timed_minutes IS NULL
+WHERE note_id IS NOT NULL AND timed_units_billed > 0 AND minutes_undocumented

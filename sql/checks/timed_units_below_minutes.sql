@@ -2,11 +2,11 @@
 SELECT
     claim_id,
     claim_line_number,
-    (units_allowed - timed_units_billed) * unit_amount AS amount_at_risk,
+    round((units_allowed - timed_units_billed) * unit_amount, 2) AS amount_at_risk,
     timed_units_billed AS units_billed,
     timed_minutes AS minutes,
     units_allowed,
     units_in_words(codes, codes.list_transform(lambda item: item.units_billed)) AS billed_by_code,
     minutes_in_words(codes) AS minutes_by_code
 FROM visits_in_scope($rule)
-WHERE timed_units_billed BETWEEN 1 AND units_allowed - 1
+WHERE sole_plan AND timed_units_billed BETWEEN 1 AND units_allowed - 1

@@ -8,8 +8,10 @@ WITH service AS (
         note_service.service_date,
         note_service.note_id,
         note_service.assist_level,
-        concat_ws('|', note_service.assist_level, note_service.cue_level, note_service.difficulty) AS levels,
-        lower(coalesce(note_service.text, visit_note.text)) AS text
+        coalesce(note_service.assist_level, note_service.cue_level, note_service.difficulty) IS NOT NULL AS has_level,
+        hash(note_service.assist_level, note_service.cue_level, note_service.difficulty) AS levels,
+        lower(coalesce(note_service.text, visit_note.text)) AS text,
+        contains(lower(visit_note.text), 'plateau') AS mentions_plateau
     FROM note_service
     INNER JOIN note_minutes ON note_service.note_id = note_minutes.note_id
     INNER JOIN visit_note ON note_service.note_id = visit_note.note_id
@@ -19,17 +21,18 @@ WITH service AS (
 
 measured AS (
     SELECT
-        * EXCLUDE (text),
-        -- What is left when spaces and punctuation are gone; translate() takes a third of a regular expression's time.
-        translate(text, ' .,;:!?()-/"''' || chr(9) || chr(10) || chr(13), '') AS words,
+        * EXCLUDE (text, mentions_plateau),
+        -- What is left when spaces and punctuation are gone, but for signs that belong to a number (2.5, -10, 1/2);
+        -- translate() takes a third of a regular expression's time.
+        rtrim(translate(replace(text, '. ', ''), ' ,;:!?()"''' || chr(9) || chr(10) || chr(13), ''), '.') AS words,
         list_sort(regexp_extract_all(
             regexp_replace(text, '[0-9]{1,2}:[0-9]{2}|[0-9]+ ?-?(min|minutes|mins)\b', ' ', 'g'), '[0-9]+(\.[0-9]+)?'
         )) AS numbers,
-        contains(text, 'plateau') AS mentions_plateau
+        mentions_plateau OR coalesce(contains(text, 'plateau'), FALSE) AS mentions_plateau
     FROM service
 ),
 
--- A day's services under one code make one row; keys are combined in a way that their order cannot change.
+-- A day's services under one code make one row, whatever their order.
 keyed AS (
     SELECT
         patient_id,
@@ -40,16 +43,27 @@ keyed AS (
         min(assist_level) AS assist_level,
         bool_or(mentions_plateau) AS mentions_plateau,
         -- hash() of a null is a number, so a missing text must be kept out of it.
+        CASE WHEN count(*) FILTER (words <> '') > 0 THEN hash(list_sort(list(hash(words)))) END AS text_key,
         CASE
-            WHEN count(*) FILTER (words <> '') > 0
-                THEN hash(min(hash(words)), max(hash(words)), count(*))
-        END AS text_key,
-        CASE
-            WHEN bool_or(levels <> '' OR len(numbers) > 0)
-                THEN hash(min(hash(levels, numbers)), max(hash(levels, numbers)), count(*))
+            WHEN bool_or(has_level OR len(numbers) > 0) THEN hash(list_sort(list(hash(levels, numbers))))
         END AS measure_key
     FROM measured
     GROUP BY patient_id, discipline, hcpcs_code, service_date
+),
+
+-- Rules about notes judge a day once, whoever pays.
+day AS (
+    SELECT
+        patient_id,
+        discipline,
+        service_date,
+        arg_min(plan, claim_id) AS plan,
+        min(claim_id) AS claim_id,
+        arg_min(claim_line_number, claim_id) AS claim_line_number,
+        any_value(episode_start) AS episode_start,
+        bool_or(has_new_plan) AS has_new_plan
+    FROM episode_day
+    GROUP BY patient_id, discipline, service_date
 ),
 
 billed AS (
@@ -68,23 +82,23 @@ billed AS (
 placed AS (
     SELECT
         keyed.*,
-        episode_day.plan,
-        episode_day.episode_start,
-        coalesce(billed.first_line.claim_id, episode_day.claim_id) AS claim_id,
-        coalesce(billed.first_line.claim_line_number, episode_day.claim_line_number) AS claim_line_number,
+        day.plan,
+        day.episode_start,
+        coalesce(billed.first_line.claim_id, day.claim_id) AS claim_id,
+        coalesce(billed.first_line.claim_line_number, day.claim_line_number) AS claim_line_number,
         coalesce(billed.amount, 0.00) AS amount,
         keyed.text_key IS DISTINCT FROM lag(keyed.text_key) OVER visit_order OR keyed.text_key IS NULL AS text_changed,
         -- A documented plateau or a new plan is a decision about the missing change: the count begins again.
         keyed.measure_key IS DISTINCT FROM lag(keyed.measure_key) OVER visit_order
         OR keyed.measure_key IS NULL
         OR keyed.mentions_plateau
-        OR episode_day.has_new_plan AS measure_changed
+        OR day.has_new_plan AS measure_changed
     FROM keyed
-    INNER JOIN episode_day
+    INNER JOIN day
         ON
-            keyed.patient_id = episode_day.patient_id
-            AND keyed.discipline = episode_day.discipline
-            AND keyed.service_date = episode_day.service_date
+            keyed.patient_id = day.patient_id
+            AND keyed.discipline = day.discipline
+            AND keyed.service_date = day.service_date
     LEFT JOIN billed
         ON
             keyed.patient_id = billed.patient_id
@@ -92,7 +106,7 @@ placed AS (
             AND keyed.service_date = billed.service_date
             AND keyed.hcpcs_code = billed.hcpcs_code
     WINDOW visit_order AS (
-        PARTITION BY keyed.patient_id, keyed.discipline, keyed.hcpcs_code, episode_day.episode_start
+        PARTITION BY keyed.patient_id, keyed.discipline, keyed.hcpcs_code, day.episode_start
         ORDER BY keyed.service_date
     )
 ),

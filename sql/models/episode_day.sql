@@ -1,107 +1,26 @@
--- One treatment day of a patient in one discipline: its episode of care, its place in the progress report period.
--- An episode ends where no visit follows within clinic.episode_gap_days; a report's day still belongs to its period.
-WITH treatment_day AS (
+-- One treatment day as billed to one plan: the day's place in its episode, with the plan's first line and amount.
+WITH billed AS (
     SELECT
         patient_id,
         discipline,
         service_date,
-        min(plan) AS plan,
+        plan,
         min({'claim_id': claim_id, 'claim_line_number': claim_line_number}) AS first_line,
         sum(line_amount) AS day_amount
     FROM therapy_line
     WHERE therapy
-    GROUP BY patient_id, discipline, service_date
-),
-
-gap AS (
-    SELECT
-        treatment_day.*,
-        service_date - lag(service_date) OVER (PARTITION BY patient_id, discipline ORDER BY service_date)
-            > coalesce(parameter.value, 60) AS is_new_episode
-    FROM treatment_day
-    LEFT JOIN parameter
-        ON
-            parameter.name = 'clinic.episode_gap_days'
-            AND service_date BETWEEN parameter.effective_from AND parameter.effective_to
-),
-
-episode AS (
-    SELECT
-        *,
-        max(CASE WHEN coalesce(is_new_episode, TRUE) THEN service_date END) OVER (
-            PARTITION BY patient_id, discipline ORDER BY service_date
-        ) AS episode_start
-    FROM gap
-),
-
-note_known AS (
-    SELECT
-        patient_id,
-        discipline,
-        bool_or(note_type_known) AS note_type_known
-    FROM note_day
-    GROUP BY patient_id, discipline
-),
-
--- Treatment days and report days in one sequence, so that a report written between two visits counts as well.
-day_or_report AS (
-    SELECT
-        coalesce(episode.patient_id, note_day.patient_id) AS patient_id,
-        coalesce(episode.discipline, note_day.discipline) AS discipline,
-        coalesce(episode.service_date, note_day.service_date) AS service_date,
-        coalesce(note_day.has_progress_report, FALSE) AS has_progress_report,
-        coalesce(note_day.has_new_plan, FALSE) AS has_new_plan,
-        note_day.note_id,
-        episode.plan,
-        episode.first_line,
-        episode.day_amount,
-        episode.episode_start
-    FROM episode
-    FULL JOIN note_day
-        ON
-            episode.patient_id = note_day.patient_id
-            AND episode.discipline = note_day.discipline
-            AND episode.service_date = note_day.service_date
-),
-
-reported AS (
-    SELECT
-        *,
-        coalesce(
-            sum(has_progress_report::INTEGER) OVER (
-                PARTITION BY patient_id, discipline ORDER BY service_date
-                ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-            ), 0
-        ) AS reports_before
-    FROM day_or_report
-),
-
-counted AS (
-    SELECT
-        *,
-        row_number() OVER (
-            PARTITION BY patient_id, discipline, episode_start, reports_before ORDER BY service_date
-        ) AS period_day,
-        min(service_date) OVER (PARTITION BY patient_id, discipline, episode_start, reports_before) AS period_start
-    FROM reported
-    WHERE episode_start IS NOT NULL
+    GROUP BY patient_id, discipline, service_date, plan
 )
 
 SELECT
-    counted.patient_id,
-    counted.discipline,
-    counted.service_date,
-    counted.plan,
-    counted.first_line.claim_id,
-    counted.first_line.claim_line_number,
-    counted.day_amount,
-    counted.episode_start,
-    counted.period_start,
-    counted.period_day,
-    counted.note_id,
-    counted.has_progress_report,
-    counted.has_new_plan,
-    CASE WHEN note_known.note_type_known THEN TRUE END AS note_type_known
-FROM counted
-LEFT JOIN note_known
-    ON counted.patient_id = note_known.patient_id AND counted.discipline = note_known.discipline
+    treatment_day.*,
+    billed.plan,
+    billed.first_line.claim_id,
+    billed.first_line.claim_line_number,
+    billed.day_amount
+FROM billed
+INNER JOIN treatment_day
+    ON
+        billed.patient_id = treatment_day.patient_id
+        AND billed.discipline = treatment_day.discipline
+        AND billed.service_date = treatment_day.service_date

@@ -24,7 +24,8 @@ accruing AS (
         therapy_line.plan,
         therapy_line.allowed_amount,
         therapy_line.line_amount,
-        therapy_line.has_kx
+        therapy_line.has_kx,
+        therapy_line.has_liability_modifier
     FROM therapy_line
     INNER JOIN plan ON therapy_line.plan = plan.plan
     WHERE
@@ -68,9 +69,12 @@ SELECT
     (running.balance_before + coalesce(running.allowed_amount, 0.00))::DECIMAL(18, 2) AS balance_after,
     parameter.value::DECIMAL(12, 2) AS threshold,
     running.has_kx,
+    running.has_liability_modifier,
     running.unknown_before > 0 AS is_lower_bound,
     -- Null where a missing allowed amount leaves the balance open: an amount known to be past the threshold is enough.
-    CASE WHEN running.unknown_before = 0 OR running.balance_before >= parameter.value THEN TRUE END AS reached_known,
+    CASE
+        WHEN running.unknown_before = 0 OR running.balance_before >= parameter.value OR running.has_kx THEN TRUE
+    END AS reached_known,
     CASE WHEN running.unknown_before = 0 AND running.allowed_amount IS NOT NULL THEN TRUE END AS balance_known
 FROM running
 LEFT JOIN parameter

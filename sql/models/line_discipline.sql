@@ -1,6 +1,12 @@
--- Each claim line's discipline. Who treated tells it better than what was billed: a wrong modifier must not hide
--- the note.
-WITH note_day_discipline AS (
+-- Each claim line in force with its discipline. Who treated tells it better than what was billed: a wrong modifier must
+-- not hide the note. Voids, and claims that a replacement or void names, are not in force.
+WITH superseded AS (
+    SELECT DISTINCT original_claim_id AS claim_id
+    FROM claim_line
+    WHERE claim_frequency_code IN ('7', '8') AND original_claim_id <> claim_id
+),
+
+note_day_discipline AS (
     SELECT
         patient_id,
         service_date,
@@ -23,6 +29,7 @@ line AS (
             WHEN list_contains(modifiers, 'GN') THEN 'SLP'
         END AS first_modifier_discipline
     FROM claim_line
+    WHERE claim_frequency_code IS DISTINCT FROM '8' AND claim_id NOT IN (SELECT claim_id FROM superseded)
 )
 
 SELECT
@@ -33,7 +40,11 @@ SELECT
     CASE line.discipline_modifier_count WHEN 1 THEN line.first_modifier_discipline END AS modifier_discipline,
     procedure_code.discipline AS code_discipline,
     provider.discipline AS clinician_discipline,
-    procedure_code.hcpcs_code IS NOT NULL AS therapy,
+    -- Codes that are only sometimes therapy are therapy where a modifier, the clinician or the export says so.
+    coalesce(procedure_code.always_therapy, FALSE)
+    OR line.discipline_modifier_count > 0
+    OR (procedure_code.hcpcs_code IS NOT NULL AND coalesce(provider.discipline, line.discipline) IS NOT NULL)
+        AS therapy,
     coalesce(
         provider.discipline,
         line.discipline,

@@ -41,7 +41,7 @@ INNER JOIN line
         candidate.patient_id = line.patient_id
         AND candidate.service_date = line.service_date
         AND candidate.column_two = line.hcpcs_code
-        AND candidate.billing_npi = line.billing_npi
+        AND (candidate.billing_npi = line.billing_npi OR '' IN (candidate.billing_npi, line.billing_npi))
         AND candidate.plan IS NOT DISTINCT FROM line.plan
 LEFT JOIN parameter
     ON

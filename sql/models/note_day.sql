@@ -1,16 +1,33 @@
 -- What the notes of one patient, day and discipline say together: minutes of a morning and an afternoon note add up.
+WITH day AS (
+    SELECT
+        patient_id,
+        service_date,
+        discipline,
+        min(note_id) AS note_id,
+        -- An uncoded service, or a treatment note without services, may be the one that was billed.
+        bool_and(all_services_coded) FILTER (
+            all_services_coded OR coalesce(note_type NOT IN ('progress_report', 'recertification', 'discharge'), TRUE)
+        ) AS services_coded,
+        CASE
+            WHEN NOT bool_or(lacks_minutes OR is_unclear OR is_bare OR (has_minutes AND timed_minutes IS NULL))
+                THEN sum(timed_minutes)
+        END::INTEGER AS timed_minutes,
+        bool_or(lacks_minutes) OR NOT bool_or(has_minutes) AS minutes_absent,
+        -- A report by an assistant alone is no progress report.
+        bool_or(
+            note_type IN ('progress_report', 'reevaluation', 'recertification', 'discharge')
+            AND NOT coalesce(by_assistant_alone, FALSE)
+        ) AS has_progress_report,
+        bool_or(note_type IN ('reevaluation', 'recertification')) AS has_new_plan,
+        bool_or(note_type = 'evaluation') AS has_evaluation,
+        bool_or(note_type IN ('evaluation', 'reevaluation')) AS evaluates,
+        count(note_type) > 0 AS note_type_known
+    FROM note_minutes
+    GROUP BY patient_id, service_date, discipline
+)
+
 SELECT
-    patient_id,
-    service_date,
-    discipline,
-    min(note_id) AS note_id,
-    sum(coded_services) > 0 AS services_coded,
-    -- A note that charts timed services without any minutes leaves the day's total unknown.
-    CASE
-        WHEN count(*) FILTER (timed_minutes IS NULL AND timed_services > 0) = 0 THEN sum(timed_minutes)
-    END::INTEGER AS timed_minutes,
-    bool_or(note_type IN ('progress_report', 'reevaluation', 'recertification', 'discharge')) AS has_progress_report,
-    bool_or(note_type IN ('reevaluation', 'recertification')) AS has_new_plan,
-    count(note_type) > 0 AS note_type_known
-FROM note_minutes
-GROUP BY patient_id, service_date, discipline
+    * EXCLUDE (minutes_absent),
+    timed_minutes IS NULL AND minutes_absent AS minutes_undocumented
+FROM day

@@ -1,4 +1,5 @@
--- Each note's discipline: as the note says, else its clinician's, else what the clinician's credential tells.
+-- Each note's discipline (as the note says, else its clinician's, else what the credential tells) and whether an
+-- assistant wrote it alone.
 SELECT
     visit_note.note_id,
     visit_note.patient_id,
@@ -11,6 +12,8 @@ SELECT
             WHEN visit_note.clinician_credential IN ('OT', 'OTA') THEN 'OT'
             WHEN visit_note.clinician_credential = 'SLP' THEN 'SLP'
         END
-    ) AS discipline
+    ) AS discipline,
+    coalesce(visit_note.clinician_credential, provider.credential) IN ('PTA', 'OTA')
+    AND visit_note.cosigned_date IS NULL AS by_assistant_alone
 FROM visit_note
 LEFT JOIN provider ON visit_note.rendering_npi = provider.npi

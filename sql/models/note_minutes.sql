@@ -1,4 +1,5 @@
--- Each note's discipline and timed minutes: the note's own total, else the sum over its timed services.
+-- Each note's discipline and timed minutes: the note's own total, else the sum over its services in 15-minute codes.
+-- Codes timed otherwise (97545, 97550 ...) are taken out of a total; what cannot be told apart is unknown, not nothing.
 WITH claim_day_discipline AS (
     SELECT
         patient_id,
@@ -10,34 +11,79 @@ WITH claim_day_discipline AS (
     HAVING min(discipline) = max(discipline)
 ),
 
+claim_patient_discipline AS (
+    SELECT
+        patient_id,
+        min(discipline) AS discipline
+    FROM line_discipline
+    WHERE therapy
+    GROUP BY patient_id
+    HAVING min(discipline) = max(discipline)
+),
+
 service AS (
     SELECT
         note_service.note_id,
-        count(*) FILTER (note_service.hcpcs_code IS NOT NULL) AS coded_services,
-        count(*) FILTER (procedure_code.kind = 'timed_15') AS timed_services,
-        count(note_service.minutes) FILTER (procedure_code.kind = 'timed_15') AS timed_services_with_minutes,
-        sum(note_service.minutes) FILTER (procedure_code.kind = 'timed_15') AS timed_service_minutes
+        procedure_code.kind,
+        note_service.hcpcs_code IS NOT NULL AS coded,
+        coalesce(
+            note_service.minutes,
+            CASE
+                WHEN note_service.stop_time > note_service.start_time
+                    THEN date_diff('minute', note_service.start_time, note_service.stop_time)
+            END
+        ) AS minutes
     FROM note_service
     LEFT JOIN procedure_code ON note_service.hcpcs_code = procedure_code.hcpcs_code
-    GROUP BY note_service.note_id
+),
+
+charted AS (
+    SELECT
+        note_id,
+        count(*) FILTER (NOT coded) AS uncoded,
+        count(minutes) > 0 AS has_minutes,
+        count(*) FILTER (kind = 'timed_15' AND minutes IS NULL) AS timed_without_minutes,
+        coalesce(sum(minutes) FILTER (kind = 'timed_15'), 0) AS timed_minutes,
+        count(*) FILTER (kind = 'timed_other') AS timed_otherwise,
+        CASE
+            WHEN count(*) FILTER (kind = 'timed_other' AND minutes IS NULL) = 0
+                THEN coalesce(sum(minutes) FILTER (kind = 'timed_other'), 0)
+        END AS otherwise_minutes
+    FROM service
+    GROUP BY note_id
 )
 
 SELECT
     visit_note.note_id,
     visit_note.patient_id,
     visit_note.service_date,
-    coalesce(note_discipline.discipline, claim_day_discipline.discipline, 'unknown') AS discipline,
-    visit_note.note_type,
-    coalesce(service.coded_services, 0) AS coded_services,
-    coalesce(service.timed_services, 0) AS timed_services,
     coalesce(
-        visit_note.total_timed_minutes,
-        CASE WHEN service.timed_services_with_minutes = service.timed_services THEN service.timed_service_minutes END
-    )::INTEGER AS timed_minutes
+        note_discipline.discipline, claim_day_discipline.discipline, claim_patient_discipline.discipline, 'unknown'
+    ) AS discipline,
+    visit_note.note_type,
+    note_discipline.by_assistant_alone,
+    charted.note_id IS NOT NULL AND charted.uncoded = 0 AS all_services_coded,
+    -- A report or discharge summary beside a treatment note need not chart services of its own.
+    charted.note_id IS NULL
+    AND visit_note.total_timed_minutes IS NULL
+    AND coalesce(visit_note.note_type NOT IN ('progress_report', 'recertification', 'discharge'), TRUE) AS is_bare,
+    visit_note.total_timed_minutes IS NULL AND coalesce(charted.timed_without_minutes, 0) > 0 AS lacks_minutes,
+    visit_note.total_timed_minutes IS NOT NULL OR coalesce(charted.has_minutes, FALSE) AS has_minutes,
+    visit_note.total_timed_minutes IS NULL AND coalesce(charted.uncoded, 0) > 0 AS is_unclear,
+    CASE
+        WHEN visit_note.total_timed_minutes IS NULL OR charted.timed_otherwise > 0
+            THEN
+                CASE
+                    WHEN charted.timed_without_minutes = 0 AND charted.uncoded = 0 THEN charted.timed_minutes
+                    ELSE visit_note.total_timed_minutes - charted.otherwise_minutes
+                END
+        ELSE visit_note.total_timed_minutes
+    END::INTEGER AS timed_minutes
 FROM visit_note
 INNER JOIN note_discipline ON visit_note.note_id = note_discipline.note_id
-LEFT JOIN service ON visit_note.note_id = service.note_id
+LEFT JOIN charted ON visit_note.note_id = charted.note_id
 LEFT JOIN claim_day_discipline
     ON
         visit_note.patient_id = claim_day_discipline.patient_id
         AND visit_note.service_date = claim_day_discipline.service_date
+LEFT JOIN claim_patient_discipline ON visit_note.patient_id = claim_patient_discipline.patient_id

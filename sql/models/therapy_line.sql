@@ -13,6 +13,16 @@ WITH remitted AS (
     GROUP BY claim_id, claim_line_number
 ),
 
+-- A note that does not say its discipline may support the line of any.
+note_of_day AS (
+    SELECT
+        patient_id,
+        service_date,
+        bool_or(discipline = 'unknown') AS has_unknown
+    FROM note_day
+    GROUP BY patient_id, service_date
+),
+
 -- The days for which notes were given at all: a line outside them cannot be held against its note.
 note_span AS (
     SELECT
@@ -50,11 +60,21 @@ SELECT
         AS distinct_service,
     list_has_any(claim_line.modifiers, (SELECT list(modifier) FROM modifier_code WHERE ncci_bypass)) AS ncci_bypass,
     list_contains(claim_line.modifiers, 'KX') AS has_kx,
+    list_has_any(claim_line.modifiers, ['GA', 'GZ', 'GY']) AS has_liability_modifier,
     CASE
-        WHEN claim_line.service_date BETWEEN note_span.first_note_date AND note_span.last_note_date THEN TRUE
+        WHEN
+            claim_line.service_date BETWEEN note_span.first_note_date AND note_span.last_note_date
+            AND (
+                note_day.note_id IS NOT NULL
+                OR note_of_day.patient_id IS NULL
+                OR NOT (note_of_day.has_unknown OR line_discipline.discipline = 'unknown')
+            )
+            THEN TRUE
     END AS notes_given,
     note_day.note_id,
-    CASE WHEN note_day.services_coded THEN TRUE END AS services_coded
+    CASE WHEN note_day.services_coded THEN TRUE END AS services_coded,
+    -- The evaluation's note is its documentation, whether or not it names the code.
+    coalesce(procedure_code.evaluation AND note_day.evaluates, FALSE) AS evaluated
 FROM claim_line
 INNER JOIN line_discipline ON claim_line.rowid = line_discipline.line_id
 CROSS JOIN note_span
@@ -65,5 +85,7 @@ LEFT JOIN note_day
         claim_line.patient_id = note_day.patient_id
         AND claim_line.service_date = note_day.service_date
         AND line_discipline.discipline = note_day.discipline
+LEFT JOIN note_of_day
+    ON claim_line.patient_id = note_of_day.patient_id AND claim_line.service_date = note_of_day.service_date
 LEFT JOIN remitted
     ON claim_line.claim_id = remitted.claim_id AND claim_line.claim_line_number = remitted.claim_line_number

@@ -7,6 +7,7 @@ WITH line AS (
         service_date,
         discipline,
         plan,
+        count(*) OVER (PARTITION BY patient_id, service_date, discipline) AS plans,
         CASE WHEN count(*) = count(units) THEN sum(units) END::INTEGER AS timed_units_billed,
         sum(line_amount) AS timed_amount,
         min({'claim_id': claim_id, 'claim_line_number': claim_line_number}) AS first_line
@@ -38,6 +39,7 @@ code AS (
         )) AS codes,
         sum(midpoint_units)::INTEGER AS midpoint_units,
         sum(greatest(units_billed - midpoint_units, 0))::INTEGER AS units_over_midpoint,
+        sum(amount * greatest(units_billed - midpoint_units, 0) / nullif(units_billed, 0)) AS amount_over_midpoint,
         sum(greatest(midpoint_units - units_billed, 0))::INTEGER AS units_under_midpoint
     FROM visit_code
     GROUP BY patient_id, service_date, discipline, plan
@@ -80,14 +82,17 @@ SELECT
     line.first_line.claim_line_number,
     line.timed_units_billed,
     line.timed_amount,
-    round(line.timed_amount / nullif(line.timed_units_billed, 0), 2)::DECIMAL(12, 2) AS unit_amount,
+    line.timed_amount / nullif(line.timed_units_billed, 0) AS unit_amount, -- rounded only once it is multiplied
     note_day.note_id,
     note_day.timed_minutes,
+    note_day.minutes_undocumented,
+    CASE WHEN line.plans = 1 THEN TRUE END AS sole_plan,
     CASE WHEN note_day.timed_minutes < 8 THEN 0 ELSE (note_day.timed_minutes + 7) // 15 END AS units_allowed,
     allotted.code_minutes,
     allotted.code_units_allowed,
     allotted.midpoint_units,
     allotted.units_over_midpoint,
+    allotted.amount_over_midpoint,
     allotted.units_under_midpoint,
     allotted.codes,
     -- A code may bill its full 15s, and one unit more where the allocation gives it one.

@@ -16,7 +16,8 @@ billed AS (
         discipline,
         plan,
         hcpcs_code,
-        CASE WHEN count(*) = count(units) THEN sum(units) END::INTEGER AS units_billed
+        CASE WHEN count(*) = count(units) THEN sum(units) END::INTEGER AS units_billed,
+        sum(line_amount) AS amount
     FROM therapy_line
     WHERE timed
     GROUP BY patient_id, service_date, discipline, plan, hcpcs_code
@@ -44,6 +45,7 @@ SELECT
     coalesce(billed.plan, documented.plan) AS plan,
     coalesce(billed.hcpcs_code, documented.hcpcs_code) AS hcpcs_code,
     CASE WHEN billed.hcpcs_code IS NULL THEN 0 ELSE billed.units_billed END AS units_billed,
+    coalesce(billed.amount, 0.00) AS amount,
     documented.minutes,
     documented.minutes // 15 AS full_units,
     documented.minutes % 15 AS remainder,
