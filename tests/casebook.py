@@ -23,6 +23,7 @@ import yaml
 
 from therapy_audit import engine, rules
 
+Coverage = dict[str, dict[str, int]]  # by rule: in_scope, passed, failed, not_evaluable
 FOLDER = Path(__file__).parent / "cases"
 # Published worked examples: minutes by code, and the units and allocations that either method allows.
 UNITS = list(csv.DictReader((FOLDER / "units.csv").read_text(encoding="utf-8").splitlines()))
@@ -140,8 +141,8 @@ def _add_day(
         tables["note_service"].append(service)
 
 
-def judge(cases: list[Case]) -> tuple[dict[str, list[dict[str, Any]]], dict[str, int]]:
-    """Run all rules over the cases' rows together: findings by case prefix, and not-evaluable counts by rule."""
+def judge(cases: list[Case]) -> tuple[dict[str, list[dict[str, Any]]], Coverage]:
+    """Run all rules over the cases' rows together: findings by case prefix, and the outcomes' counts by rule."""
     ruleset = rules.load()
     for case in cases:
         ruleset = engine.override(ruleset, case.data.get("parameters", {}), {})
@@ -160,8 +161,9 @@ def judge(cases: list[Case]) -> tuple[dict[str, list[dict[str, Any]]], dict[str,
             item = dict(zip(names, row, strict=True))
             item["facts"] = json.loads(item["facts"], parse_float=Decimal)
             findings.setdefault(item["patient_id"].partition("~")[0] + "~", []).append(item)
-        doubts = dict(con.execute("SELECT rule, not_evaluable FROM coverage").fetchall())
-    return findings, doubts
+        outcomes = con.execute("SELECT rule, in_scope, passed, failed, not_evaluable FROM coverage").fetchall()
+    outcome = ("in_scope", "passed", "failed", "not_evaluable")
+    return findings, {rule: dict(zip(outcome, counts, strict=True)) for rule, *counts in outcomes}
 
 
 def insert_rows(con: Any, tables_of_cases: list[dict[str, list[dict[str, Any]]]]) -> None:

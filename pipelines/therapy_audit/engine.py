@@ -18,7 +18,7 @@ from therapy_audit import resources
 from therapy_audit.errors import AuditError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import date
     from pathlib import Path
 
@@ -332,38 +332,29 @@ def _cover(con: duckdb.DuckDBPyConnection, rule: Rule, *, failed_query: bool) ->
     """Add the rule's row to `coverage`: what was in scope, and which of the four outcomes it had."""
     scope = scope_of(rule)
     keys = SCOPES[scope]
-    doubts = {f"{column} IS NULL": reason for column, reason in rule.requires.items()}
-    for names, words, query in (
-        (
-            rule.parameters.values(),
-            "is not known for the date",
-            "SELECT min(effective_from), max(effective_to) FROM parameter WHERE name = ?",
-        ),
-        (
-            rule.reference_tables,
-            "does not reach back to the date",
-            "SELECT min(covers_from), DATE '9999-12-31' FROM reference_edition WHERE reference = ?",
-        ),
-    ):
-        for name in names:
-            (known,) = con.execute(query, [name]).fetchall()
-            doubts[f"service_date NOT BETWEEN DATE '{known[0]}' AND DATE '{known[1]}'"] = f"{name} {words}"
-    cases = " ".join(
-        f"WHEN {condition} THEN '{words.replace(chr(39), chr(39) * 2)}'" for condition, words in doubts.items()
-    )
-    reason = f"CASE {cases} END" if cases else "NULL::VARCHAR"
+    missing = _cases((f"{column} IS NULL", reason) for column, reason in rule.requires.items())
+    unknown = _cases(_spans(con, rule))
     rows = f"FROM {scope}($rule)" + (f" WHERE {rule.applies_to}" if rule.applies_to else "")
     failed = ", ".join(f"facts->>'{name}'" if name in {"episode_start", "hcpcs_code"} else name for name in keys)
+    texts = ", ".join(f"{name}::VARCHAR" for name in keys)
+    judged = f"SELECT coalesce({missing}, {unknown}) AS reason {rows}"
+    if keys:
+        # A thing of several rows can be judged where one of them can, but not past the dates that are known.
+        judged = f"""
+            SELECT
+                CASE
+                    WHEN ({texts}) IN (SELECT ({failed}) FROM finding WHERE rule = $rule) THEN NULL
+                    WHEN count(unknown) > 0 THEN min(unknown)
+                    WHEN count(*) = count(missing) THEN min(missing)
+                END AS reason
+            FROM (SELECT {", ".join(keys)}, {missing} AS missing, {unknown} AS unknown {rows})
+            GROUP BY {", ".join(keys)}
+        """
     con.execute(
         f"""
         INSERT INTO coverage
         WITH judged AS (
-            {
-            f"SELECT CASE WHEN count(*) = count(reason) THEN min(reason) END AS reason "
-            f"FROM (SELECT {', '.join(keys)}, {reason} AS reason {rows}) GROUP BY {', '.join(keys)}"
-            if keys
-            else f"SELECT {reason} AS reason {rows}"
-        }
+            {judged}
         ),
         counted AS (
             SELECT reason, count(*) AS items FROM judged GROUP BY reason
@@ -397,3 +388,22 @@ def _cover(con: duckdb.DuckDBPyConnection, rule: Rule, *, failed_query: bool) ->
         """,
         {"rule": rule.name, "grain": rule.grain, "failed_query": failed_query},
     )
+
+
+def _spans(con: duckdb.DuckDBPyConnection, rule: Rule) -> Iterator[tuple[str, str]]:
+    """Yield (condition, reason) for the dates that lie beyond what the rule's parameters and references cover."""
+    for name in rule.parameters.values():
+        query = "SELECT min(effective_from), max(effective_to) FROM parameter WHERE name = ?"
+        ((first, last),) = con.execute(query, [name]).fetchall()
+        yield f"service_date NOT BETWEEN DATE '{first}' AND DATE '{last}'", f"{name} is not known for the date"
+    for name in rule.reference_tables:
+        query = "SELECT min(covers_from) FROM reference_edition WHERE reference = ?"
+        ((first,),) = con.execute(query, [name]).fetchall()
+        yield f"service_date < DATE '{first}'", f"{name} does not reach back to the date"
+
+
+def _cases(reasons: Iterable[tuple[str, str]]) -> str:
+    """Return a SQL CASE that gives the first reason whose condition holds."""
+    quoted = ((condition, words.replace("'", "''")) for condition, words in reasons)
+    branches = " ".join(f"WHEN {condition} THEN '{words}'" for condition, words in quoted)
+    return f"CASE {branches} END" if branches else "NULL::VARCHAR"

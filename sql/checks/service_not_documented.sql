@@ -6,5 +6,4 @@ SELECT
     line.hcpcs_code,
     line.note_id
 FROM in_scope($rule) AS line
-ANTI JOIN note_day_code USING (patient_id, service_date, discipline, hcpcs_code)
-WHERE line.therapy AND line.services_coded AND NOT line.evaluated
+WHERE line.therapy AND NOT line.documented

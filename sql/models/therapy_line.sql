@@ -72,9 +72,12 @@ SELECT
             THEN TRUE
     END AS notes_given,
     note_day.note_id,
-    CASE WHEN note_day.services_coded THEN TRUE END AS services_coded,
-    -- The evaluation's note is its documentation, whether or not it names the code.
-    coalesce(procedure_code.evaluation AND note_day.evaluates, FALSE) AS evaluated
+    -- Whether the day's notes chart the code. An evaluation's note is its documentation, whether or not it names the
+    -- code; where a service is charted without a code, it may be this one.
+    CASE
+        WHEN note_day_code.hcpcs_code IS NOT NULL OR (procedure_code.evaluation AND note_day.evaluates) THEN TRUE
+        WHEN note_day.services_coded THEN FALSE
+    END AS documented
 FROM claim_line
 INNER JOIN line_discipline ON claim_line.rowid = line_discipline.line_id
 CROSS JOIN note_span
@@ -85,6 +88,12 @@ LEFT JOIN note_day
         claim_line.patient_id = note_day.patient_id
         AND claim_line.service_date = note_day.service_date
         AND line_discipline.discipline = note_day.discipline
+LEFT JOIN note_day_code
+    ON
+        claim_line.patient_id = note_day_code.patient_id
+        AND claim_line.service_date = note_day_code.service_date
+        AND line_discipline.discipline = note_day_code.discipline
+        AND claim_line.hcpcs_code = note_day_code.hcpcs_code
 LEFT JOIN note_of_day
     ON claim_line.patient_id = note_of_day.patient_id AND claim_line.service_date = note_of_day.service_date
 LEFT JOIN remitted
