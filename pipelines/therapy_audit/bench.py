@@ -57,13 +57,19 @@ class Speed:
     bare_mib: int
 
 
-def speed(lines: int, seed: int, folder: Path | None = None, threads: int | None = None) -> Speed:
+def speed(
+    lines: int, seed: int, folder: Path | None = None, threads: int | None = None, *, remittances: bool = False
+) -> Speed:
     """Make a synthetic clinic of about `lines` claim lines (or use that in `folder`) and time the whole job on it."""
     with tempfile.TemporaryDirectory(prefix="therapy-audit-bench-") as name:
         data = folder or Path(name) / "data"
         if not (data / "claims.csv").exists():
             synth.write(data, seed=seed, lines=lines)
-        inputs = {key: [str(data / f"{key}.csv")] for key in INPUTS if (data / f"{key}.csv").exists()}
+        inputs = {
+            key: [str(data / f"{key}.csv")]
+            for key in INPUTS
+            if (data / f"{key}.csv").exists() and (remittances or key != "remittances")
+        }
         given: dict[str, Any] = {"inputs": inputs, "threads": threads}
         bare = _child(_BARE_READ, {**given, "database": str(Path(name) / "bare.duckdb")})
         started = perf_counter()
@@ -85,7 +91,8 @@ def speed_table(found: Speed) -> str:
     lines = [
         (
             f"{found.rows['claim_line']:,} claim lines, {found.rows['visit_note']:,} notes, "
-            f"{found.rows['note_service']:,} note services, {found.rows['finding']:,} findings; "
+            f"{found.rows['note_service']:,} note services, {found.rows['remittance_line']:,} remittance lines, "
+            f"{found.rows['finding']:,} findings; "
             f"{os.cpu_count()} processors"
         ),
         "",

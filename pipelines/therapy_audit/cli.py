@@ -246,13 +246,14 @@ def synth(folder: Path, seed: int, lines: int, dirt: bool) -> None:  # noqa: FBT
     "--folder", type=click.Path(file_okay=False, path_type=Path), help="Use, or make and keep, the data here."
 )
 @click.option("--threads", type=click.IntRange(1), help="Threads to use [all].")
+@click.option("--remittances", is_flag=True, help="Load the remittances too, as many lines again.")
 @click.pass_context
-def bench(context: click.Context, lines: int, seed: int, folder: Path | None, threads: int | None) -> None:
+def bench(context: click.Context, /, lines: int, seed: int, folder: Path | None, **given: Any) -> None:
     """Time the whole job on a synthetic clinic, against DuckDB's bare read of the same files."""
     if context.invoked_subcommand is None:
         from therapy_audit import bench as measuring
 
-        click.echo(measuring.speed_table(measuring.speed(lines, seed, folder, threads)))
+        click.echo(measuring.speed_table(measuring.speed(lines, seed, folder, **given)))
 
 
 @bench.command("accuracy")

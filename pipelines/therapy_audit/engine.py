@@ -147,8 +147,13 @@ def build_models(
     timed: Callable[[str, float], None] | None = None,
     only: Sequence[str] | None = None,
 ) -> None:
-    """Create one table per sql/models/*.sql (or of those named), each after the tables that it reads."""
-    waiting = resources.texts(resources.folder("sql") / "models", ".sql")
+    """Create one table per sql/models/*.sql (or of those named), each after the tables that it reads.
+
+    Those of sql/models/steps/ are temporary: they are not written to the database file.
+    """
+    texts = resources.texts(resources.folder("sql") / "models", ".sql")
+    kinds = {path.rpartition(".")[2]: "TEMP TABLE" if path.startswith("steps.") else "TABLE" for path in texts}
+    waiting = {path.rpartition(".")[2]: sql for path, sql in texts.items()}
     if only:
         waiting = {name: waiting[name] for name in only}
     needs = {name: set(con.get_table_names(sql)) & set(waiting) - {name} for name, sql in waiting.items()}
@@ -157,7 +162,7 @@ def build_models(
         if ready is None:
             raise RuntimeError(f"models that wait for each other: {', '.join(waiting)}")
         started = perf_counter()
-        con.execute(f'CREATE OR REPLACE TABLE "{ready}" AS {waiting.pop(ready)}')
+        con.execute(f'CREATE OR REPLACE {kinds[ready]} "{ready}" AS {waiting.pop(ready)}')
         if timed:
             timed(f"model {ready}", perf_counter() - started)
     if not only:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _MODELS = (
     "note_discipline",
+    "modifier_set",
     "line_discipline",
     "note_minutes",
     "note_day",

@@ -25,8 +25,10 @@ measured AS (
         -- What is left when spaces and punctuation are gone, but for signs that belong to a number (2.5, -10, 1/2);
         -- translate() takes a third of a regular expression's time.
         rtrim(translate(replace(text, '. ', ''), ' ,;:!?()"''' || chr(9) || chr(10) || chr(13), ''), '.') AS words,
-        list_sort(regexp_extract_all(
-            regexp_replace(text, '[0-9]{1,2}:[0-9]{2}|[0-9]+ ?-?(min|minutes|mins)\b', ' ', 'g'), '[0-9]+(\.[0-9]+)?'
+        -- Numbers, without those that are minutes (15 min) or clock times (9:30).
+        list_sort(list_filter(
+            regexp_extract_all(text, '[0-9]+(?:[.:][0-9]+)?(?: ?-?min)?'),
+            lambda number: NOT contains(number, 'm') AND NOT contains(number, ':')
         )) AS numbers,
         mentions_plateau OR coalesce(contains(text, 'plateau'), FALSE) AS mentions_plateau
     FROM service
@@ -82,6 +84,7 @@ billed AS (
 placed AS (
     SELECT
         keyed.*,
+        row_number() OVER visit_order AS visit_number,
         day.plan,
         day.episode_start,
         coalesce(billed.first_line.claim_id, day.claim_id) AS claim_id,
@@ -115,11 +118,11 @@ run AS (
     SELECT
         *,
         max(CASE WHEN text_changed THEN service_date END) OVER visit_order AS text_since,
-        max(CASE WHEN measure_changed THEN service_date END) OVER visit_order AS measure_since
+        max(CASE WHEN text_changed THEN visit_number END) OVER visit_order AS text_since_visit,
+        max(CASE WHEN measure_changed THEN service_date END) OVER visit_order AS measure_since,
+        max(CASE WHEN measure_changed THEN visit_number END) OVER visit_order AS measure_since_visit
     FROM placed
-    WINDOW visit_order AS (
-        PARTITION BY patient_id, discipline, hcpcs_code, episode_start ORDER BY service_date
-    )
+    WINDOW visit_order AS (PARTITION BY patient_id, discipline, hcpcs_code, episode_start ORDER BY service_date)
 )
 
 SELECT
@@ -137,11 +140,7 @@ SELECT
     measure_key,
     amount,
     text_since,
-    row_number() OVER (
-        PARTITION BY patient_id, discipline, hcpcs_code, episode_start, text_since ORDER BY service_date
-    ) AS text_visits,
+    visit_number - text_since_visit + 1 AS text_visits,
     measure_since,
-    row_number() OVER (
-        PARTITION BY patient_id, discipline, hcpcs_code, episode_start, measure_since ORDER BY service_date
-    ) AS measure_visits
+    visit_number - measure_since_visit + 1 AS measure_visits
 FROM run

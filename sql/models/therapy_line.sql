@@ -56,11 +56,10 @@ SELECT
     coalesce(procedure_code.kind = 'timed_15', FALSE) AS timed,
     coalesce(procedure_code.always_therapy, FALSE) AS always_therapy,
     coalesce(procedure_code.skilled_activity, FALSE) AS skilled_activity,
-    list_has_any(claim_line.modifiers, (SELECT list(modifier) FROM modifier_code WHERE distinct_service))
-        AS distinct_service,
-    list_has_any(claim_line.modifiers, (SELECT list(modifier) FROM modifier_code WHERE ncci_bypass)) AS ncci_bypass,
-    list_contains(claim_line.modifiers, 'KX') AS has_kx,
-    list_has_any(claim_line.modifiers, ['GA', 'GZ', 'GY']) AS has_liability_modifier,
+    modifier_set.distinct_service,
+    modifier_set.ncci_bypass,
+    modifier_set.has_kx,
+    modifier_set.has_liability_modifier,
     CASE
         WHEN
             claim_line.service_date BETWEEN note_span.first_note_date AND note_span.last_note_date
@@ -80,6 +79,7 @@ SELECT
     END AS documented
 FROM claim_line
 INNER JOIN line_discipline ON claim_line.rowid = line_discipline.line_id
+INNER JOIN modifier_set ON line_discipline.modifier_set_id = modifier_set.modifier_set_id
 CROSS JOIN note_span
 LEFT JOIN payer_plan ON claim_line.payer = payer_plan.payer
 LEFT JOIN procedure_code ON claim_line.hcpcs_code = procedure_code.hcpcs_code

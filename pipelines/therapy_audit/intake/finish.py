@@ -182,7 +182,8 @@ def _finish_notes(con: duckdb.DuckDBPyConnection) -> dict[int, list[str]]:
         FROM {_KEPT}
         GROUP BY note_id"""
     )
-    if con.execute("SELECT 1 FROM intake_scratch.note WHERE has_several_texts LIMIT 1").fetchone():
+    several = con.execute("SELECT 1 FROM intake_scratch.note WHERE has_several_texts LIMIT 1").fetchone()
+    if several:
         con.execute(
             f"""UPDATE intake_scratch.note SET text = joined.text
             FROM (
@@ -205,18 +206,18 @@ def _finish_notes(con: duckdb.DuckDBPyConnection) -> dict[int, list[str]]:
         FROM intake_scratch.note INNER JOIN intake_scratch.file ON file_number = place // 1099511627776"""
     )
     charted = ", ".join(f"{column}::VARCHAR" for column in [*_SERVICE, "service_text"])
+    service = f"SELECT * FROM {_KEPT}"
+    if several:
+        # Where the rows of a note differ in their text, it is that of the row's intervention.
+        service = f"""
+            SELECT typed.* REPLACE (coalesce(service_text, CASE WHEN has_several_texts THEN text END) AS service_text)
+            FROM {_KEPT}
+            INNER JOIN (SELECT note_id, has_several_texts FROM intake_scratch.note) USING (note_id)
+        """
     con.execute(
         f"""INSERT INTO note_service
         (note_id, service_number, patient_id, service_date, {", ".join(_SERVICE)}, text, source_file, source_row)
-        WITH several AS (SELECT note_id AS several_id FROM intake_scratch.note WHERE has_several_texts),
-        service AS (
-            -- Where the rows of a note differ in their text, it is that of the row's intervention.
-            SELECT typed.* REPLACE (
-                coalesce(service_text, CASE WHEN several_id IS NOT NULL THEN text END) AS service_text
-            )
-            FROM {_KEPT}
-            LEFT JOIN several ON typed.note_id = several.several_id
-        ),
+        WITH service AS ({service}),
         charted AS (SELECT * FROM service WHERE coalesce({charted}) IS NOT NULL)
         SELECT
             note_id,

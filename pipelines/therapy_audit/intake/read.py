@@ -125,12 +125,24 @@ def relations(con: duckdb.DuckDBPyConnection, sheet: Sheet, tally: Tally) -> Ite
         case _:
             yield _json_relation(con, sheet, tally)
             return
-    for table in _ahead(map(_cleaned, tables)):
+    for table in _gathered(_ahead(map(_cleaned, _ahead(tables)))):
         con.register("intake_batch", table)
         try:
             yield "intake_batch"
         finally:
             con.unregister("intake_batch")
+
+
+def _gathered(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """Join small tables: DuckDB stores less than a few row groups (122,880 rows) at once ten times more slowly."""
+    waiting: list[pa.Table] = []
+    for table in tables:
+        waiting.append(table)
+        if sum(one.num_rows for one in waiting) >= 500_000 or sum(one.nbytes for one in waiting) >= 1 << 27:
+            yield pa.concat_tables(waiting)
+            waiting = []
+    if waiting:
+        yield pa.concat_tables(waiting)
 
 
 def _ahead(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:

@@ -18,17 +18,13 @@ note_day_discipline AS (
 
 line AS (
     SELECT
-        *,
-        rowid AS line_id,
-        list_contains(modifiers, 'GP')::INTEGER
-        + list_contains(modifiers, 'GO')::INTEGER
-        + list_contains(modifiers, 'GN')::INTEGER AS discipline_modifier_count,
-        CASE
-            WHEN list_contains(modifiers, 'GP') THEN 'PT'
-            WHEN list_contains(modifiers, 'GO') THEN 'OT'
-            WHEN list_contains(modifiers, 'GN') THEN 'SLP'
-        END AS first_modifier_discipline
+        claim_line.*,
+        claim_line.rowid AS line_id,
+        modifier_set.modifier_set_id,
+        modifier_set.discipline_modifier_count,
+        modifier_set.modifier_discipline
     FROM claim_line
+    INNER JOIN modifier_set ON claim_line.modifiers = modifier_set.modifiers
     WHERE claim_frequency_code IS DISTINCT FROM '8' AND claim_id NOT IN (SELECT claim_id FROM superseded)
 )
 
@@ -37,7 +33,8 @@ SELECT
     line.patient_id,
     line.service_date,
     line.discipline_modifier_count,
-    CASE line.discipline_modifier_count WHEN 1 THEN line.first_modifier_discipline END AS modifier_discipline,
+    line.modifier_discipline,
+    line.modifier_set_id,
     procedure_code.discipline AS code_discipline,
     provider.discipline AS clinician_discipline,
     -- Codes that are only sometimes therapy are therapy where a modifier, the clinician or the export says so.
@@ -49,7 +46,7 @@ SELECT
         provider.discipline,
         line.discipline,
         procedure_code.discipline,
-        CASE line.discipline_modifier_count WHEN 1 THEN line.first_modifier_discipline END,
+        line.modifier_discipline,
         note_day_discipline.discipline,
         'unknown'
     ) AS discipline
