@@ -9,10 +9,8 @@ import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
-from threading import Thread
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -76,8 +74,6 @@ def _audit(
     from therapy_audit import intake, quality, report
 
     timed = _Clock(stage)
-    # Its import takes three seconds, which pass while DuckDB reads the files.
-    Thread(target=import_module, args=("great_expectations",), daemon=True).start()
     database = building / "audit.duckdb"
     settings: dict[str, Any] = {"threads": config.threads, "memory_limit": config.memory_limit}
     with engine.connect(database, **settings) as con:
