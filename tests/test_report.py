@@ -120,7 +120,7 @@ def test_totals_are_the_same_everywhere(con: duckdb.DuckDBPyConnection, folder: 
     assert read_me["Under-billed"] == pytest.approx(float(under))
     assert f'<p class="big">${over:,.2f}</p>' in page(folder)
     assert f'<p class="big">${under:,.2f}</p>' in page(folder)
-    exported = duckdb.sql(f"SELECT sum(exposure_amount) FROM '{folder / 'findings.parquet'}'").fetchone()
+    exported = duckdb.sql(f"SELECT sum(exposure_amount) FROM '{folder / 'findings.parquet'}'").fetchall()[0]
     assert exported == (over + under,)
     (findings,) = con.execute("SELECT count(*) FROM finding").fetchone() or ()
     assert summary["findings"] == read_me["Findings"] == len(cells(folder, "Findings")) == findings
@@ -270,7 +270,7 @@ def test_more_findings_than_shown_are_told_and_kept(con: duckdb.DuckDBPyConnecti
     assert len(cells(tmp_path, "Findings")) == len(cells(tmp_path, "Quarantine")) == 7
     read_me = {row[0]: row[1] for row in openpyxl.load_workbook(tmp_path / "findings.xlsx")["Read me"].values}
     assert read_me["Findings sheet"].startswith(f"The 7 largest of {summary['findings']} findings")
-    kept = duckdb.sql(f"SELECT count(*) FROM '{tmp_path / 'findings.parquet'}'").fetchone()
+    kept = duckdb.sql(f"SELECT count(*) FROM '{tmp_path / 'findings.parquet'}'").fetchall()[0]
     assert kept == (summary["findings"],)
 
 

@@ -15,6 +15,7 @@ _MODELS = (
     "note_discipline",
     "modifier_set",
     "line_discipline",
+    "charted_service",
     "note_minutes",
     "note_day",
     "note_day_code",

@@ -21,26 +21,10 @@ claim_patient_discipline AS (
     HAVING min(discipline) = max(discipline)
 ),
 
-service AS (
-    SELECT
-        note_service.note_id,
-        procedure_code.kind,
-        note_service.hcpcs_code IS NOT NULL AS coded,
-        coalesce(
-            note_service.minutes,
-            CASE
-                WHEN note_service.stop_time > note_service.start_time
-                    THEN date_diff('minute', note_service.start_time, note_service.stop_time)
-            END
-        ) AS minutes
-    FROM note_service
-    LEFT JOIN procedure_code ON note_service.hcpcs_code = procedure_code.hcpcs_code
-),
-
 charted AS (
     SELECT
         note_id,
-        count(*) FILTER (NOT coded) AS uncoded,
+        count(*) FILTER (hcpcs_code IS NULL) AS uncoded,
         count(minutes) > 0 AS has_minutes,
         count(*) FILTER (kind = 'timed_15' AND minutes IS NULL) AS timed_without_minutes,
         coalesce(sum(minutes) FILTER (kind = 'timed_15'), 0) AS timed_minutes,
@@ -49,7 +33,7 @@ charted AS (
             WHEN count(*) FILTER (kind = 'timed_other' AND minutes IS NULL) = 0
                 THEN coalesce(sum(minutes) FILTER (kind = 'timed_other'), 0)
         END AS otherwise_minutes
-    FROM service
+    FROM charted_service
     GROUP BY note_id
 )
 
