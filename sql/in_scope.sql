@@ -56,6 +56,18 @@ INNER JOIN rule_scope
         AND activity_day.service_date BETWEEN rule_scope.effective_from AND rule_scope.effective_to
 INNER JOIN audit_period ON activity_day.service_date BETWEEN audit_period.period_start AND audit_period.period_end;
 
+-- USD of so many units: those that sit on a code at that code's own price per unit, the rest at the visit's average.
+CREATE OR REPLACE MACRO price_of_units(units, codes, units_by_code, unit_amount) AS round(
+    coalesce(
+        list_sum(list_transform(
+            list_zip(codes, units_by_code),
+            lambda pair: pair[2] * coalesce(pair[1].amount / nullif(pair[1].units_billed, 0), unit_amount)
+        ))
+        + (units - list_sum(units_by_code)) * unit_amount,
+        units * unit_amount
+    ), 2
+);
+
 -- A visit's codes in words, with one of their numbers: 97110 x1, 97530 x2.
 CREATE OR REPLACE MACRO units_in_words(codes, units) AS coalesce(
     nullif(

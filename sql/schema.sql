@@ -161,7 +161,7 @@ CREATE TABLE quarantine (
 
 -- One row per input file (a sheet of a workbook counts as a file), with its reconciliation.
 CREATE TABLE intake_file (
-    source_file VARCHAR NOT NULL, -- file name, with #sheet for a workbook's sheet; never a path
+    source_file VARCHAR NOT NULL, -- file name (its folder before it where two share one), #sheet for a sheet
     input VARCHAR NOT NULL, -- claims, notes, providers, plans_of_care, authorizations, opening_balances, remittances
     sha256 VARCHAR NOT NULL,
     byte_count BIGINT NOT NULL,

@@ -132,6 +132,13 @@ def test_period_reports_part_and_counts_all(tmp_path: Path) -> None:
     assert "medicare.kx_missing" in found
 
 
+def test_findings_without_any_amount_are_told(tmp_path: Path) -> None:
+    claims = CLAIMS.replace(",Charge,Allowed", ",Place,Other").replace("80,30", "11,x").replace("160,60", "11,x")
+    result = pipeline.run(small(tmp_path, claims))
+    assert (result.summary["findings"], result.summary["unpriced_findings"]) == (1, 1)
+    assert any("Other" in notice for notice in result.notices)
+
+
 def test_unmapped_payer_is_reported_and_a_mapping_of_the_user_wins(tmp_path: Path) -> None:
     config = small(tmp_path, CLAIMS.replace("MEDICARE", "Plan Nobody Knows"))
     assert [item["payer"] for item in pipeline.run(config).summary["unmapped_payers"]] == ["Plan Nobody Knows"]
@@ -226,6 +233,12 @@ def test_command_ends_with_five_lines_and_where_the_report_is(tmp_path: Path) ->
         (("run", "--claims", "claims.csv", "--period", "2026-13"), "Period '2026-13' is not one"),
         (("run", "bad.toml"), "unknown key 'perod'. There are: period"),
         (("run", "broken.toml"), "not readable as TOML"),
+        (("run", "payers.toml"), "to 'medicare_partb', which is no plan; there are aetna"),
+        (("run", "number.toml"), "[inputs] claims must be a file or a list of files"),
+        (("run", "rows.toml"), "report_rows must be a whole number from 0 to 1000000"),
+        (("run", "--claims", "claims.csv", "--period", "2019-01"), "No claim line has a service date from 2019-01-01"),
+        (("run", "--claims", "claims.csv", "--memory-limit", "potato"), "write it as 2GB"),
+        (("init", "nowhere/audit.toml"), "the file cannot be written"),
         (("rules", "show", "nothing"), "There is no rule 'nothing'"),
         (("units", "97110=x"), "write it as 97110=10"),
         (("init", "bad.toml"), "the file exists"),
@@ -235,6 +248,9 @@ def test_wrong_usage_is_one_sentence_and_exit_2(words: tuple[str, ...], told: st
     small(tmp_path)
     (tmp_path / "bad.toml").write_text('perod = "2026"\n')
     (tmp_path / "broken.toml").write_text("period = \n")
+    (tmp_path / "payers.toml").write_text('[inputs]\nclaims = "claims.csv"\n[payers]\n"M*" = "medicare_partb"\n')
+    (tmp_path / "number.toml").write_text("[inputs]\nclaims = 7\n")
+    (tmp_path / "rows.toml").write_text("report_rows = -4\n")
     done = run_cli(*words, cwd=tmp_path)
     assert done.returncode == 2
     assert told in done.stderr
@@ -288,6 +304,8 @@ def test_api_runs_and_opens(tmp_path: Path) -> None:
         assert list(audit.coverage()["rule"]) == sorted(audit.coverage()["rule"])
         with pytest.raises(duckdb.Error):
             audit.sql("DROP TABLE finding")
+    with pytest.raises(AuditError, match="knows no 'out'"):
+        ta.run(claims=tmp_path / "claims.csv", out=tmp_path)
     with pytest.raises(AuditError, match=r"no audit\.duckdb"):
         ta.open(tmp_path)
 

@@ -83,6 +83,9 @@ def run(config: str | Path | None = None, *, claims: Any = None, notes: Any = No
         for name, files in named.items()
         if files is not None
     }
+    for name in given:
+        if name not in settings.Config.__dataclass_fields__:
+            raise AuditError(f"ta.run knows no '{name}'; there are {', '.join(settings.Config.__dataclass_fields__)}.")
     if "output" in given:
         given["output"] = Path(given["output"])
     chosen = pipeline.from_inputs(base, inputs={**(base.inputs if base else {}), **inputs}, **given)

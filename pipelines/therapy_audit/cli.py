@@ -50,7 +50,7 @@ def _input_options(command: Any) -> Any:
 @click.option("--with-text", is_flag=True, default=None, help="Show note text in the report.")
 @click.option("--report-rows", type=click.IntRange(0), help="Most findings shown in report.html [10000].")
 @click.option("--workbook-rows", type=click.IntRange(0, 1_000_000), help="Most findings in findings.xlsx [10000].")
-@click.option("--threads", type=click.IntRange(1), help="Threads to use [all].")
+@click.option("--threads", type=click.IntRange(1, 256), help="Threads to use [all].")
 @click.option("--memory-limit", help="Memory for DuckDB, such as 2GB; beyond it spills to disk [80 % of the machine].")
 @click.option("--timings", is_flag=True, help="Print the seconds of each stage, model and rule.")
 def run(config: Path | None, timings: bool, **flags: Any) -> None:  # noqa: FBT001
@@ -77,6 +77,8 @@ def run(config: Path | None, timings: bool, **flags: Any) -> None:  # noqa: FBT0
 
     result = pipeline.run(chosen, told)
     click.echo("\n".join(_five_lines(result)))
+    for notice in result.notices:
+        click.echo(f"Note: {notice}", err=True)
     if result.rule_errors:
         broken = ", ".join(f"{name} ({fault})" for name, fault in result.rule_errors.items())
         click.echo(f"These rules failed and judged nothing: {broken}. Please report it.", err=True)
@@ -100,6 +102,8 @@ def _five_lines(result: Any) -> list[str]:
     unmapped = summary["unmapped_payers"]
     stale = summary["stale_findings"]
     doubts = [f"{summary['not_evaluable']:,} judgements could not be made"]
+    if summary["unpriced_findings"]:
+        doubts.append(f"{summary['unpriced_findings']:,} findings have no amount in the export to price them by")
     if unmapped:
         doubts.append(f"{len(unmapped):,} payer names without a plan")
     if stale:
@@ -167,7 +171,12 @@ def init(file: Path) -> None:
     ruleset = rules.load()
     text = TEMPLATE.replace("{plans}", ", ".join(plan.name for plan in ruleset.plans))
     text = text.replace("{parameters}", ", ".join(item.name for item in ruleset.parameters))
-    file.write_text(_wrapped(text), encoding="utf-8")
+    try:
+        file.write_text(_wrapped(text), encoding="utf-8")
+    except OSError as fault:
+        raise AuditError(
+            f"{file}: the file cannot be written ({fault.strerror}); name one in another folder."
+        ) from None
     click.echo(f"Wrote {file}; fill in [inputs], then: therapy-audit run {file}")
 
 
@@ -290,6 +299,11 @@ def main() -> None:
 
         if os.environ.get("THERAPY_AUDIT_DEBUG"):
             raise
+        if type(fault).__name__ in {"MemoryError", "OutOfMemoryException"}:
+            click.echo(
+                "Error: there is not enough memory; give more with --memory-limit or use fewer --threads.", err=True
+            )
+            sys.exit(2)
         click.echo(
             f"Error: a fault of ours ({type(fault).__name__}). Nothing was changed. "
             "Run again with THERAPY_AUDIT_DEBUG=1 to see where, and please report it.",

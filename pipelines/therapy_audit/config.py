@@ -150,9 +150,18 @@ def _check(raw: dict[str, Any], name: str) -> None:
             raise AuditError(
                 f"{name}: {key} must be a {_KEYS[key].__name__}, as in the file that `therapy-audit init` writes."
             )
-    for key in raw.get("inputs", {}):
+    for key in ("report_rows", "workbook_rows"):
+        if isinstance(raw.get(key), bool) or not 0 <= raw.get(key, 0) <= 1_000_000:
+            raise AuditError(f"{name}: {key} must be a whole number from 0 to 1000000.")
+    if not all(isinstance(item, str) for item in raw.get("mappings", [])):
+        raise AuditError(f'{name}: mappings must be a list of file names, such as ["mapping.yaml"].')
+    for key, files in raw.get("inputs", {}).items():
         if key not in INPUTS:
             raise AuditError(f"{name}: [inputs] knows no '{key}'. There are: {', '.join(INPUTS)}.")
+        if not isinstance(files, str) and not (
+            isinstance(files, list) and all(isinstance(item, str) for item in files)
+        ):
+            raise AuditError(f'{name}: [inputs] {key} must be a file or a list of files, such as ["claims*.csv"].')
     for key, allowed in (("fail_on", FAIL_ON), ("quality", QUALITY)):
         if raw.get(key, allowed[0]) not in allowed:
             raise AuditError(f"{name}: {key} '{raw[key]}' is not one of {', '.join(allowed)}.")
@@ -160,5 +169,5 @@ def _check(raw: dict[str, Any], name: str) -> None:
         if method not in {"cms", "midpoint"}:
             raise AuditError(f"{name}: [unit_method] {plan} is '{method}'; it must be cms or midpoint.")
     for parameter, value in raw.get("parameters", {}).items():
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise AuditError(f"{name}: [parameters] {parameter} must be a number.")
+        if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+            raise AuditError(f"{name}: [parameters] {parameter} must be a number of 0 or more.")

@@ -57,6 +57,8 @@ def connect(
     if threads:
         settings["threads"] = threads
     if memory_limit:
+        if not re.fullmatch(r"\d+(\.\d+)?\s*(MB|GB|TB|MiB|GiB|TiB)", memory_limit, re.IGNORECASE):
+            raise AuditError(f"Memory limit '{memory_limit}' is not one; write it as 2GB or 800MB.")
         settings["memory_limit"] = memory_limit
     with duckdb.connect(str(path), read_only=read_only, config=settings) as con:
         # Row order is never relied on: every result that leaves is sorted by a unique key.
@@ -137,6 +139,10 @@ def set_period(con: duckdb.DuckDBPyConnection, start: date | None = None, end: d
     if first is None or last is None:
         raise AuditError("No claim line was loaded, so there is nothing to audit; see quarantine.csv for the reasons.")
     chosen = (start or first, end or last)
+    if not con.execute("SELECT 1 FROM claim_line WHERE service_date BETWEEN ? AND ? LIMIT 1", chosen).fetchone():
+        raise AuditError(
+            f"No claim line has a service date from {chosen[0]} to {chosen[1]}; those given run from {first} to {last}."
+        )
     con.execute("DELETE FROM audit_period")
     con.execute("INSERT INTO audit_period VALUES (?, ?)", chosen)
     return chosen

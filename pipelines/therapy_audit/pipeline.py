@@ -39,6 +39,7 @@ class Result:
     rule_errors: dict[str, str]
     quality: dict[str, Any]
     titles: dict[str, str]
+    notices: list[str]
 
     def reached(self, fail_on: str) -> bool:
         """Return whether there are findings of severity `fail_on` or above."""
@@ -57,7 +58,14 @@ def run(config: Config, stage: Callable[[str, float], None] = lambda _name, _sec
     if not config.inputs.get("claims"):
         raise AuditError("No claims were given; name them with --claims or under [inputs] in audit.toml.")
     dates = span(config.period) if config.period else None
-    ruleset = engine.override(rules.load(), config.parameters, config.unit_method)
+    loaded = rules.load()
+    known = {plan.name for plan in loaded.plans}
+    for pattern, plan in config.payers.items():
+        if plan not in known:
+            raise AuditError(
+                f"[payers] maps '{pattern}' to '{plan}', which is no plan; there are {', '.join(sorted(known))}."
+            )
+    ruleset = engine.override(loaded, config.parameters, config.unit_method)
     output = config.output or Path("reports") / (config.period or "all")
     with _folder(output) as building:
         return _audit(config, ruleset, dates, output, building, stage)
@@ -90,6 +98,7 @@ def _audit(
         if not checked["success"] and config.quality == "stop":
             raise AuditError(_refuse(con, checked, output, building))
         first, last = engine.set_period(con, *(dates or (None, None)))
+        notices = _left_out(con)
         period = config.period or f"{first}..{last}"
         engine.build_models(con, timed.detail)
         timed("models")
@@ -107,7 +116,16 @@ def _audit(
         _write_manifest(con, building / "manifest.json", ruleset, period, errors)
         con.execute("CHECKPOINT")
     timed("report")
-    return Result(output, summary, errors, checked, {rule.name: rule.title for rule in ruleset.rules})
+    return Result(output, summary, errors, checked, {rule.name: rule.title for rule in ruleset.rules}, notices)
+
+
+def _left_out(con: Any) -> list[str]:
+    """Return what a user should hear at once: columns of the files that were not read."""
+    rows = con.execute(
+        "SELECT source_file, notice FROM (SELECT source_file, unnest(notices) AS notice FROM intake_file)"
+        " WHERE starts_with(notice, 'columns left out') ORDER BY ALL"
+    ).fetchall()
+    return [f"{source_file}: {notice}" for source_file, notice in rows]
 
 
 class _Clock:

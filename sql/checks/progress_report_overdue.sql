@@ -1,20 +1,38 @@
--- A progress report is due at least once in every ten treatment days; the first period begins with the episode.
-WITH late AS (
+-- A progress report is due at least once in every ten treatment days; the first period begins with the episode. One that
+-- follows within the days of grace is in time, and the day of the report itself is never late.
+WITH day AS (
     SELECT
-        day.patient_id,
-        day.discipline,
-        day.plan,
-        day.episode_start,
-        day.period_start,
-        min(day.service_date) AS first_late_date,
-        count(*) AS late_days,
-        sum(day.day_amount) AS amount_at_risk,
-        max(parameter.value)::INTEGER AS days_allowed
+        day.*,
+        days.value::INTEGER AS days_allowed,
+        grace.value::INTEGER AS grace_days,
+        max(CASE WHEN day.period_day = days.value THEN day.service_date END) OVER (
+            PARTITION BY day.patient_id, day.discipline, day.plan, day.episode_start, day.period_start
+        ) AS due_date
     FROM episode_days_in_scope($rule) AS day
-    INNER JOIN parameter
-        ON parameter.name = $days AND day.service_date BETWEEN parameter.effective_from AND parameter.effective_to
-    WHERE day.period_day > parameter.value AND day.note_type_known
-    GROUP BY day.patient_id, day.discipline, day.plan, day.episode_start, day.period_start
+    INNER JOIN parameter AS days
+        ON days.name = $days AND day.service_date BETWEEN days.effective_from AND days.effective_to
+    INNER JOIN parameter AS grace
+        ON grace.name = $grace AND day.service_date BETWEEN grace.effective_from AND grace.effective_to
+    WHERE day.note_type_known
+),
+
+late AS (
+    SELECT
+        patient_id,
+        discipline,
+        plan,
+        episode_start,
+        period_start,
+        min(service_date) AS first_late_date,
+        count(*) AS late_days,
+        sum(day_amount) AS amount_at_risk,
+        max(days_allowed) AS days_allowed
+    FROM day
+    WHERE
+        period_day > days_allowed
+        AND NOT has_progress_report
+        AND NOT coalesce(next_report_date <= due_date + grace_days, FALSE)
+    GROUP BY patient_id, discipline, plan, episode_start, period_start
 )
 
 SELECT

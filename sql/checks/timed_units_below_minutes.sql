@@ -2,7 +2,7 @@
 SELECT
     claim_id,
     claim_line_number,
-    round((units_allowed - timed_units_billed) * unit_amount, 2) AS amount_at_risk,
+    price_of_units(units_allowed - timed_units_billed, codes, units_under, unit_amount) AS amount_at_risk,
     timed_units_billed AS units_billed,
     timed_minutes AS minutes,
     units_allowed,

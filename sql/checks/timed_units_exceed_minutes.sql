@@ -2,7 +2,7 @@
 SELECT
     claim_id,
     claim_line_number,
-    round((timed_units_billed - units_allowed) * unit_amount, 2) AS amount_at_risk,
+    price_of_units(timed_units_billed - units_allowed, codes, units_over, unit_amount) AS amount_at_risk,
     timed_units_billed AS units_billed,
     timed_minutes AS minutes,
     units_allowed,

@@ -31,6 +31,7 @@ code AS (
             {
                 'hcpcs_code': hcpcs_code,
                 'units_billed': units_billed,
+                'amount': amount,
                 'minutes': minutes,
                 'full_units': full_units,
                 'remainder': remainder,
@@ -91,6 +92,15 @@ SELECT
     allotted.code_minutes,
     allotted.code_units_allowed,
     allotted.midpoint_units,
+    -- For each of `codes`: its units beyond, and short of, every allowed allocation.
+    list_transform(
+        allotted.codes,
+        lambda item: greatest(item.units_billed - item.full_units - (item.extra_unit <> 'no')::INTEGER, 0)
+    ) AS units_over,
+    list_transform(
+        allotted.codes,
+        lambda item: greatest(item.full_units + (item.extra_unit = 'yes')::INTEGER - item.units_billed, 0)
+    ) AS units_under,
     allotted.units_over_midpoint,
     allotted.amount_over_midpoint,
     allotted.units_under_midpoint,

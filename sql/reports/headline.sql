@@ -26,6 +26,17 @@ found AS (
     FROM report_finding
 ),
 
+-- Findings about dollars on lines for which the export gives no amount of any kind.
+unpriced AS (
+    SELECT count(*) AS unpriced_findings
+    FROM report_finding
+    INNER JOIN claim_line USING (claim_id, claim_line_number)
+    WHERE
+        report_finding.direction <> 'compliance'
+        AND report_finding.amount_at_risk = 0
+        AND coalesce(claim_line.allowed_amount, claim_line.paid_amount, claim_line.charge_amount) IS NULL
+),
+
 judged AS (
     SELECT
         coalesce(sum(in_scope), 0)::BIGINT AS in_scope,
@@ -48,10 +59,12 @@ SELECT
     audit_period.*,
     line.*,
     found.*,
+    unpriced.*,
     judged.*,
     intake.*
 FROM audit_period
 CROSS JOIN line
 CROSS JOIN found
+CROSS JOIN unpriced
 CROSS JOIN judged
 CROSS JOIN intake

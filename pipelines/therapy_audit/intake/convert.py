@@ -238,8 +238,8 @@ def _read_distinct(con: duckdb.DuckDBPyConnection, columns: Iterable[str], place
         distinct = f"(SELECT {column} AS cell FROM intake_scratch.raw WHERE {column} IS NOT NULL GROUP BY {column})"
         match READ_AS.get(column):
             case "date":
-                day_first, told = orders.get(
-                    column, (False, f"{column}: read as {placement.dates.get(column)}, as the mapping says")
+                day_first, both, told = orders.get(
+                    column, (False, False, f"{column}: read as {placement.dates.get(column)}, as the mapping says")
                 )
                 notices += [told] if told else []
                 con.execute(
@@ -248,6 +248,13 @@ def _read_distinct(con: duckdb.DuckDBPyConnection, columns: Iterable[str], place
                         SELECT
                             cell,
                             CASE
+                                -- Where both orders are proven, a cell that either could read is refused, not guessed.
+                                WHEN
+                                    $both
+                                    AND TRY_CAST(numeric_day(day_text(cell)).first AS INTEGER) <= 12
+                                    AND TRY_CAST(numeric_day(day_text(cell)).second AS INTEGER) <= 12
+                                    AND numeric_day(day_text(cell)).first <> numeric_day(day_text(cell)).second
+                                    THEN NULL
                                 WHEN $form IS NULL THEN read_day(day_text(cell), $day_first)
                                 ELSE coalesce(try_strptime(cell, $form), try_strptime(day_text(cell), $form))::DATE
                             END AS value
@@ -258,7 +265,7 @@ def _read_distinct(con: duckdb.DuckDBPyConnection, columns: Iterable[str], place
                         CASE WHEN value BETWEEN DATE '1990-01-01' AND DATE '2100-12-31' THEN value END AS value,
                         value IS NOT NULL AS is_date
                     FROM day""",
-                    {"form": placement.dates.get(column), "day_first": day_first},
+                    {"form": placement.dates.get(column), "day_first": day_first, "both": both},
                 )
             case "word":
                 lookup = pa.table({"wording": list(words(column)), "meaning": list(words(column).values())})
@@ -299,8 +306,8 @@ def _read_distinct(con: duckdb.DuckDBPyConnection, columns: Iterable[str], place
     return notices
 
 
-def _date_orders(con: duckdb.DuckDBPyConnection, columns: list[str]) -> dict[str, tuple[bool, str]]:
-    """Return {column: (day first, notice)}.
+def _date_orders(con: duckdb.DuckDBPyConnection, columns: list[str]) -> dict[str, tuple[bool, bool, str]]:
+    """Return {column: (day first, both orders proven, notice)}.
 
     The rows that prove an order decide; else the file's other dates; else month first (day first with dots).
     """
@@ -331,29 +338,36 @@ def _date_orders(con: duckdb.DuckDBPyConnection, columns: list[str]) -> dict[str
         ).fetchall()
         proofs[column] = (int(day), int(month), int(numeric), int(dotted))
     file_day, file_month = (sum(proof[n] for proof in proofs.values()) for n in (0, 1))
-    orders: dict[str, tuple[bool, str]] = {}
+    orders: dict[str, tuple[bool, bool, str]] = {}
     for column, (day, month, numeric, dotted) in proofs.items():
         override = f"a mapping's dates: {{{column}: '%d/%m/%Y'}} says otherwise"
         if not numeric:
-            orders[column] = (False, "")
+            orders[column] = (False, False, "")
         elif day or month:
-            other = f"; {min(day, month)} rows in the other order were refused" if min(day, month) else ""
+            other = (
+                f"; {min(day, month)} rows in the other order were refused, and those that either order could read"
+                if min(day, month)
+                else ""
+            )
             orders[column] = (
                 day > month,
+                bool(day and month),
                 f"{column}: read {'day' if day > month else 'month'} first, as {max(day, month)} rows prove{other}",
             )
         elif file_day or file_month:
             orders[column] = (
                 file_day > file_month,
+                False,
                 f"{column}: read {'day' if file_day > file_month else 'month'} first, as the file's other dates",
             )
         elif dotted == numeric:
             orders[column] = (
                 True,
+                False,
                 f"{column}: read day first, as dates with dots are written; no row proves it; {override}",
             )
         else:
-            orders[column] = (False, f"{column}: read month first; no row proves it; {override}")
+            orders[column] = (False, False, f"{column}: read month first; no row proves it; {override}")
     return orders
 
 

@@ -64,7 +64,11 @@ def load(con: duckdb.DuckDBPyConnection, inputs: Inputs) -> None:
             for path in found:
                 # Two files of one name in two folders stay apart, though no folder is ever told.
                 names[path.name] = names.get(path.name, 0) + 1
-                source_file = path.name if names[path.name] == 1 else f"{path.name} ({names[path.name]})"
+                # A second file of one name is told by its folder as well.
+                source_file = path.name if names[path.name] == 1 else f"{path.parent.name}/{path.name}"
+                names[source_file] = names.get(source_file, 0) + (source_file != path.name)
+                if names[source_file] > 1 and source_file != path.name:
+                    source_file = f"{source_file} ({names[source_file]})"
                 try:
                     placed.setdefault(input_name, []).extend(placed_sheets(con, path, source_file, kind, mappings))
                 except AuditError as error:

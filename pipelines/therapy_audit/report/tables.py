@@ -68,6 +68,7 @@ def summary(content: Row) -> Row:
             for severity, column in (("error", "errors"), ("warning", "warnings"), ("info", "infos"))
         },
         **{key: headline[key] for key in ("lines_with_findings", "overpayment_amount", "underpayment_amount")},
+        "unpriced_findings": headline["unpriced_findings"],
         **{key: headline[key] for key in ("in_scope", "not_evaluable", "error")},
         "rules": {
             row["rule"]: {

@@ -71,7 +71,11 @@ reported AS (
         + sum(has_evaluation::INTEGER) OVER (
             PARTITION BY patient_id, discipline ORDER BY service_date
             ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
-        ) AS periods_before
+        ) AS periods_before,
+        min(CASE WHEN has_progress_report THEN service_date END) OVER (
+            PARTITION BY patient_id, discipline ORDER BY service_date
+            ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING
+        ) AS next_report_date
     FROM day_or_report
 ),
 
@@ -93,6 +97,7 @@ SELECT
     counted.episode_start,
     counted.period_start,
     counted.period_day,
+    counted.next_report_date,
     counted.note_id,
     counted.has_progress_report,
     counted.has_new_plan,
