@@ -1,5 +1,5 @@
--- A progress report is due at least once in every ten treatment days; the first period begins with the episode. One that
--- follows within the days of grace is in time, and the day of the report itself is never late.
+-- A progress report is due at least once in every ten treatment days; the first period begins with the episode. One
+-- that follows within the days of grace is in time, and the day of the report itself is never late.
 WITH day AS (
     SELECT
         day.*,
