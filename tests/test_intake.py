@@ -593,3 +593,10 @@ def test_all_bad_files_are_named_at_once(con: duckdb.DuckDBPyConnection, tmp_pat
             ),
         )
     assert len(str(caught.value).splitlines()) == 4
+
+
+def test_a_year_has_four_digits(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    claims = "Claim,MRN,DOS,CPT\nC1,P,2026-01-01,97110\n"
+    load(con, tmp_path, claims=claims, opening_balances="MRN,Year,Pool,Amount\nP,26,OT,100\nP,2026,OT,100\n")
+    assert rows(con, "SELECT year FROM patient_opening_balance") == [(2026,)]
+    assert [name for _, name, _ in refused(con)] == ["year"]

@@ -33,8 +33,9 @@ READ_AS: dict[str, str] = (
     | dict.fromkeys(_IDENTIFIERS.split(), "identifier")
     | dict.fromkeys(["rendering_npi", "billing_npi", "npi"], "npi")
     | dict.fromkeys(["units", "visits_authorized", "units_authorized"], "whole")
-    | dict.fromkeys(["claim_line_number", "service_number", "remittance_line_number", "year"], "number")
+    | dict.fromkeys(["claim_line_number", "service_number", "remittance_line_number"], "number")
     | dict.fromkeys(["minutes", "assistant_minutes", "total_timed_minutes", "total_minutes"], "minutes")
+    | {"year": "year"}
     | dict.fromkeys(["start_time", "stop_time"], "time")
     | {
         "hcpcs_code": "code",

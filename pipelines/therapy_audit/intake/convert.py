@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 ADJUSTMENTS = "STRUCT(group_code VARCHAR, reason_code VARCHAR, remark_code VARCHAR, amount DECIMAL(12, 2))[]"
 _TYPES = {
-    "date": "DATE", "money": "DECIMAL(12, 2)", "whole": "INTEGER", "number": "INTEGER", "minutes": "INTEGER",
+    "date": "DATE", "money": "DECIMAL(12, 2)", "whole": "INTEGER", "number": "INTEGER",
+    "year": "INTEGER", "minutes": "INTEGER",
     "time": "TIME", "modifiers": "VARCHAR[]", "list": "VARCHAR[]",
 }  # fmt: skip
 _JOINED = ("date", "word", "code", "modifiers")  # few distinct values: each is read once and joined back
@@ -28,6 +29,7 @@ _FAULTS = {
     "money": "not an amount in dollars; give one such as 1234.50",
     "whole": "not a whole number from 0 to 9999",
     "number": "not a whole number",
+    "year": "not a year of four digits; give one such as 2026",
     "minutes": "not whole minutes from 0 to 9999",
     "time": "not a time of day; give one such as 14:05",
     "modifiers": "a modifier is not two characters; give them as GP,KX",
@@ -443,6 +445,7 @@ def _value(column: str) -> str:
         "money": f"money({raw})",
         "whole": f"whole({raw}, 9999)",
         "number": f"whole({raw}, 2147483647)",
+        "year": f"CASE WHEN whole({raw}, 2100) >= 1990 THEN whole({raw}, 2100) END",
         "minutes": f"whole_minutes({raw})",
         "time": f"clock({raw})",
         "npi": f"npi({raw})",
