@@ -47,7 +47,6 @@ def connect(
     *,
     threads: int | None = None,
     memory_limit: str | None = None,
-    read_only: bool = False,
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open a DuckDB database that never reaches for the network and spills beside itself."""
     settings: dict[str, Any] = {
@@ -60,7 +59,7 @@ def connect(
         if not re.fullmatch(r"\d+(\.\d+)?\s*(MB|GB|TB|MiB|GiB|TiB)", memory_limit, re.IGNORECASE):
             raise AuditError(f"Memory limit '{memory_limit}' is not one; write it as 2GB or 800MB.")
         settings["memory_limit"] = memory_limit
-    with duckdb.connect(str(path), read_only=read_only, config=settings) as con:
+    with duckdb.connect(str(path), config=settings) as con:
         # Row order is never relied on: every result that leaves is sorted by a unique key.
         con.execute("SET preserve_insertion_order = false")
         yield con
