@@ -56,31 +56,35 @@ INNER JOIN rule_scope
         AND activity_day.service_date BETWEEN rule_scope.effective_from AND rule_scope.effective_to
 INNER JOIN audit_period ON activity_day.service_date BETWEEN audit_period.period_start AND audit_period.period_end;
 
--- USD of so many units: those that sit on a code at that code's own price per unit, the rest at the visit's average.
-CREATE OR REPLACE MACRO price_of_units(units, codes, units_by_code, unit_amount) AS round(
-    coalesce(
-        list_sum(list_transform(
-            list_zip(codes, units_by_code),
-            lambda pair: pair[2] * coalesce(pair[1].amount / nullif(pair[1].units_billed, 0), unit_amount)
-        ))
-        + (units - list_sum(units_by_code)) * unit_amount,
-        units * unit_amount
-    ), 2
-);
+-- The same for clinicians' days, by the plan of their lines.
+CREATE OR REPLACE MACRO clinician_days_in_scope(rule_id) AS TABLE
+SELECT clinician_day.*
+FROM clinician_day
+INNER JOIN rule_scope
+    ON
+        rule_scope.rule = rule_id
+        AND (rule_scope.plan = '*' OR rule_scope.plan = clinician_day.plan)
+        AND clinician_day.service_date BETWEEN rule_scope.effective_from AND rule_scope.effective_to
+INNER JOIN audit_period ON clinician_day.service_date BETWEEN audit_period.period_start AND audit_period.period_end;
 
--- A visit's codes in words, with one of their numbers: 97110 x1, 97530 x2.
-CREATE OR REPLACE MACRO units_in_words(codes, units) AS coalesce(
-    nullif(
-        array_to_string(
-            list_transform(
-                list_filter(list_zip(codes, units), lambda pair: pair[2] > 0),
-                lambda pair: pair[1].hcpcs_code || ' x' || pair[2]
-            ), ', '
-        ), ''
-    ), 'nothing'
-);
+-- The same for the visits of a clinician, of which a rule judges the whole period's.
+CREATE OR REPLACE MACRO clinician_visits_in_scope(rule_id) AS TABLE
+SELECT clinician_visit.*
+FROM clinician_visit
+INNER JOIN rule_scope
+    ON
+        rule_scope.rule = rule_id
+        AND (rule_scope.plan = '*' OR rule_scope.plan = clinician_visit.plan)
+        AND clinician_visit.service_date BETWEEN rule_scope.effective_from AND rule_scope.effective_to
+INNER JOIN audit_period ON clinician_visit.service_date BETWEEN audit_period.period_start AND audit_period.period_end;
 
--- A visit's codes in words, with their minutes: 97110 10 min, 97530 20 min.
-CREATE OR REPLACE MACRO minutes_in_words(codes) AS array_to_string(
-    list_transform(codes, lambda item: item.hcpcs_code || ' ' || coalesce(item.minutes || ' min', 'no minutes')), ', '
-);
+-- The same for patients' years in a pool of the KX threshold, by the day that the year stands at.
+CREATE OR REPLACE MACRO patient_years_in_scope(rule_id) AS TABLE
+SELECT kx_year.*
+FROM kx_year
+INNER JOIN rule_scope
+    ON
+        rule_scope.rule = rule_id
+        AND (rule_scope.plan = '*' OR rule_scope.plan = kx_year.plan)
+        AND kx_year.service_date BETWEEN rule_scope.effective_from AND rule_scope.effective_to
+INNER JOIN audit_period ON kx_year.service_date BETWEEN audit_period.period_start AND audit_period.period_end;

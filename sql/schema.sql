@@ -176,7 +176,9 @@ CREATE TABLE plan (
     plan VARCHAR NOT NULL,
     title VARCHAR NOT NULL,
     unit_method VARCHAR NOT NULL, -- cms (pooled minutes, 8-minute rule) or midpoint (each code on its own)
-    counts_toward_kx_threshold BOOLEAN NOT NULL
+    counts_toward_kx_threshold BOOLEAN NOT NULL,
+    discipline_modifier_required BOOLEAN NOT NULL, -- GP, GO or GN
+    assistant_modifier_required BOOLEAN NOT NULL -- CQ or CO
 );
 
 -- One row per payer as spelled in the claims: the plan that it maps to (audit.toml, else rules/plans.yaml).
@@ -191,7 +193,7 @@ CREATE TABLE rule (
     title VARCHAR NOT NULL,
     severity VARCHAR NOT NULL, -- error, warning, info
     direction VARCHAR NOT NULL, -- overpayment, underpayment, compliance
-    grain VARCHAR NOT NULL, -- line, visit, episode, activity (one code of an episode)
+    grain VARCHAR NOT NULL, -- what it is about: rules/grains.yaml
     remedy VARCHAR,
     exceptions VARCHAR [] NOT NULL, -- when a finding is legitimately fine
     "references" JSON NOT NULL, -- list of {title, href}; the title names the section
@@ -221,9 +223,10 @@ CREATE TABLE audit_period (
     period_end DATE NOT NULL
 );
 
--- One row per reference table: the service dates that its edition covers.
+-- One row per reference table, or part of one: the service dates that its edition covers.
 CREATE TABLE reference_edition (
     reference VARCHAR NOT NULL, -- ncci_pair, ...
+    setting VARCHAR, -- practitioner or hospital where the table has a part for each
     edition VARCHAR NOT NULL,
     covers_from DATE NOT NULL,
     covers_to DATE NOT NULL,
@@ -233,15 +236,17 @@ CREATE TABLE reference_edition (
 -- One row per procedure code that the rules know (rules/codes/procedure.csv).
 CREATE TABLE procedure_code (
     hcpcs_code VARCHAR NOT NULL,
-    kind VARCHAR NOT NULL, -- timed_15, timed_other, untimed, unlisted
+    kind VARCHAR NOT NULL, -- timed_15, timed_other, untimed (one a day), counted (by body part), unlisted
     always_therapy BOOLEAN NOT NULL,
     discipline VARCHAR, -- the only discipline that may bill it; null where several may
     skilled_activity BOOLEAN NOT NULL, -- the patient performs and the therapist directs: its note is expected to change
-    evaluation BOOLEAN NOT NULL
+    evaluation BOOLEAN NOT NULL,
+    one_on_one BOOLEAN NOT NULL -- takes the clinician's time for one patient alone
 );
 
--- One row per NCCI procedure-to-procedure edit and span of dates (rules/codes/ncci_pair.csv).
+-- One row per NCCI procedure-to-procedure edit, setting and span of dates (rules/codes/ncci_pair.*.csv).
 CREATE TABLE ncci_pair (
+    setting VARCHAR NOT NULL, -- practitioner or hospital
     column_one VARCHAR NOT NULL,
     column_two VARCHAR NOT NULL, -- the code that is denied
     modifier_indicator INTEGER NOT NULL, -- 0 never together, 1 with an NCCI modifier; withdrawn edits (9) are left out
@@ -249,19 +254,73 @@ CREATE TABLE ncci_pair (
     effective_to DATE NOT NULL
 );
 
+-- One row per code, setting and span of dates: its medically unlikely edit (rules/codes/mue.*.csv).
+CREATE TABLE mue (
+    setting VARCHAR NOT NULL, -- practitioner or hospital
+    hcpcs_code VARCHAR NOT NULL,
+    units INTEGER NOT NULL, -- the most that is paid without question
+    adjudication_indicator INTEGER NOT NULL, -- 1 by line, 2 by day (policy, absolute), 3 by day (clinical)
+    effective_from DATE NOT NULL,
+    effective_to DATE NOT NULL
+);
+
+-- One row per code and release of the Medicare physician fee schedule; of several for a date, the latest release counts
+-- (rules/codes/relative_value.csv).
+CREATE TABLE relative_value (
+    hcpcs_code VARCHAR NOT NULL,
+    effective_from DATE NOT NULL,
+    effective_to DATE NOT NULL,
+    work DECIMAL(8, 4) NOT NULL,
+    practice_expense DECIMAL(8, 4) NOT NULL, -- non-facility: therapy is paid by it in every setting
+    malpractice DECIMAL(8, 4) NOT NULL,
+    multiple_procedure BOOLEAN NOT NULL, -- the therapy reduction applies (indicator 5)
+    conversion_factor DECIMAL(10, 4) NOT NULL -- USD
+);
+
+-- One row per Medicare locality and span of dates (rules/codes/gpci.csv). 'national' has 1 throughout.
+CREATE TABLE gpci (
+    locality VARCHAR NOT NULL, -- contractor and locality number: 10112-00
+    title VARCHAR NOT NULL,
+    effective_from DATE NOT NULL,
+    effective_to DATE NOT NULL,
+    work DECIMAL(6, 3) NOT NULL,
+    practice_expense DECIMAL(6, 3) NOT NULL,
+    malpractice DECIMAL(6, 3) NOT NULL
+);
+
+-- One row per place of service whose claims fall under the hospital tables (rules/codes/place_of_service.csv).
+CREATE TABLE place_of_service (
+    place_of_service VARCHAR NOT NULL,
+    setting VARCHAR NOT NULL
+);
+
+-- One row per plan, pair of codes and span of dates: what the plan pays on one day only with a modifier
+-- (rules/codes/payer_pair.csv, audit.toml).
+CREATE TABLE payer_pair (
+    plan VARCHAR NOT NULL,
+    column_one VARCHAR NOT NULL,
+    column_two VARCHAR NOT NULL, -- the code that needs the modifier
+    modifiers VARCHAR NOT NULL, -- any of these will do: 59 XE XS XP XU
+    either_line BOOLEAN NOT NULL, -- on column one's line it counts as well
+    effective_from DATE NOT NULL,
+    effective_to DATE NOT NULL,
+    source VARCHAR NOT NULL
+);
+
 -- One row per modifier that the rules know (rules/codes/modifier.csv).
 CREATE TABLE modifier_code (
     modifier VARCHAR NOT NULL,
     discipline VARCHAR, -- PT, OT or SLP for GP, GO, GN
     ncci_bypass BOOLEAN NOT NULL, -- lets an NCCI pair with indicator 1 through
-    distinct_service BOOLEAN NOT NULL -- 59 and its four subsets
+    distinct_service BOOLEAN NOT NULL, -- 59 and its four subsets
+    assistant_discipline VARCHAR -- PT or OT for CQ, CO
 );
 
 -- One row per finding.
 CREATE TABLE finding (
     finding_id VARCHAR NOT NULL, -- the same next month for the same fault
     rule VARCHAR NOT NULL,
-    severity VARCHAR NOT NULL, -- error, warning, info
+    severity VARCHAR NOT NULL, -- error, warning, info; a check may judge less severely than its rule
     direction VARCHAR NOT NULL, -- overpayment, underpayment, compliance
     claim_id VARCHAR NOT NULL,
     claim_line_number INTEGER NOT NULL, -- the line at fault, or the visit's first line concerned
@@ -283,7 +342,7 @@ CREATE TABLE finding (
 -- One row per rule: how many of what it judges were in scope, and with which outcome.
 CREATE TABLE coverage (
     rule VARCHAR NOT NULL,
-    grain VARCHAR NOT NULL, -- line, visit, episode, activity (one code of an episode)
+    grain VARCHAR NOT NULL, -- what it is about: rules/grains.yaml
     in_scope BIGINT NOT NULL,
     passed BIGINT NOT NULL,
     failed BIGINT NOT NULL,

@@ -61,6 +61,9 @@ def load() -> list[Case]:
     return found
 
 
+_REFERENCE_TABLES = {"ncci_pair", "mue", "payer_pair", "relative_value", "gpci", "reference_edition"}
+
+
 def rows(case: Case) -> dict[str, list[dict[str, Any]]]:
     """Return the case's contract rows by table."""
     tables: dict[str, list[dict[str, Any]]] = {"claim_line": [], "visit_note": [], "note_service": []}
@@ -75,9 +78,7 @@ def rows(case: Case) -> dict[str, list[dict[str, Any]]]:
             _add_day(tables, case.prefix, number, first + timedelta(days=turn * day.get("every_days", 3)), day)
     for table, extra in case.data.get("tables", {}).items():
         for item in extra:
-            row = (
-                {"source_file": "case.yaml", "source_row": 1} if table not in {"ncci_pair", "reference_edition"} else {}
-            )
+            row = {"source_file": "case.yaml", "source_row": 1} if table not in _REFERENCE_TABLES else {}
             tables.setdefault(table, []).append(
                 row
                 | {key: case.prefix + value if key in {"patient_id", "npi"} else value for key, value in item.items()}

@@ -188,5 +188,5 @@ INSERT INTO intake_file VALUES
 ('providers.csv', 'providers', 'c3', 845, 10, 10, 0, ['Read as Windows-1252.']);
 
 INSERT INTO reference_edition VALUES
-('ncci_pair', '2024 Q3 (v302)', '2019-01-01', '2024-09-30',
+('ncci_pair', NULL, '2024 Q3 (v302)', '2019-01-01', '2024-09-30',
     'the current quarter''s Medicare NCCI practitioner PTP edits (ccipra-v32...-f1.txt to f4.txt)');

@@ -9,9 +9,10 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from therapy_audit.errors import AuditError
+from therapy_audit.rules import PayerPair
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 INPUTS = ("claims", "notes", "providers", "plans_of_care", "authorizations", "opening_balances", "remittances")
@@ -21,6 +22,7 @@ QUALITY = ("stop", "warn")
 _KEYS = {
     "period": str, "output": str, "fail_on": str, "quality": str, "report_rows": int, "workbook_rows": int,
     "with_text": bool, "inputs": dict, "payers": dict, "unit_method": dict, "parameters": dict, "mappings": list,
+    "required_modifiers": dict, "pairs": list, "reference": str,
 }  # fmt: skip
 
 TEMPLATE = """\
@@ -66,9 +68,24 @@ notes = ["notes*.csv"]
 [unit_method]
 # aetna = "cms"
 
-# Values of your own for all dates. Names: {parameters}.
+# Modifiers that a plan asks for, where it differs from the shipped setting: "discipline" (GP, GO, GN) and
+# "assistant" (CQ, CO).
+[required_modifiers]
+# cigna = ["discipline", "assistant"]
+
+# Values of your own for all dates, for all keys or by key. Names: {parameters}.
 [parameters]
 # "clinic.episode_gap_days" = 60
+# "payers.daily_timed_unit_cap" = {cigna = 4}
+
+# Pairs of codes that a plan pays on one day only with a modifier, beyond NCCI; a plan's pairs stand in place of the
+# shipped ones. The modifier belongs on column two's line; with either_line it counts on column one's as well.
+# [[pairs]]
+# plan = "cigna"
+# column_one = "97530"
+# column_two = "97140"
+# modifiers = ["59", "XE", "XS", "XP", "XU"]
+# either_line = true
 """
 
 
@@ -88,7 +105,10 @@ class Config:
     data_docs: bool = False
     payers: Mapping[str, str] = field(default_factory=dict)
     unit_method: Mapping[str, str] = field(default_factory=dict)
-    parameters: Mapping[str, float] = field(default_factory=dict)
+    required_modifiers: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    parameters: Mapping[str, float | Mapping[str, float]] = field(default_factory=dict)
+    pairs: Sequence[PayerPair] = ()
+    reference: Path | None = None
     threads: int | None = None
     memory_limit: str | None = None
 
@@ -110,7 +130,9 @@ def read(path: Path) -> Config:
         },
         mappings=tuple(here / item for item in raw.get("mappings", ())),
         output=here / raw["output"] if "output" in raw else None,
-        **{key: raw[key] for key in raw if key not in {"inputs", "mappings", "output"}},
+        pairs=tuple(_pair(item, path.name) for item in raw.get("pairs", ())),
+        reference=here / raw["reference"] if "reference" in raw else None,
+        **{key: raw[key] for key in raw if key not in {"inputs", "mappings", "output", "pairs", "reference"}},
     )
 
 
@@ -168,6 +190,37 @@ def _check(raw: dict[str, Any], name: str) -> None:
     for plan, method in raw.get("unit_method", {}).items():
         if method not in {"cms", "midpoint"}:
             raise AuditError(f"{name}: [unit_method] {plan} is '{method}'; it must be cms or midpoint.")
-    for parameter, value in raw.get("parameters", {}).items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
-            raise AuditError(f"{name}: [parameters] {parameter} must be a number of 0 or more.")
+    for plan, modifiers in raw.get("required_modifiers", {}).items():
+        if not isinstance(modifiers, list) or not all(item in {"discipline", "assistant"} for item in modifiers):
+            raise AuditError(f'{name}: [required_modifiers] {plan} must be a list of "discipline" and "assistant".')
+    for parameter, given in raw.get("parameters", {}).items():
+        for value in given.values() if isinstance(given, dict) else [given]:
+            if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+                raise AuditError(
+                    f"{name}: [parameters] {parameter} must be a number of 0 or more, or such numbers by key."
+                )
+
+
+def _pair(raw: Any, name: str) -> PayerPair:
+    """Return one of [[pairs]]; AuditError shows a right one."""
+    keys = {"plan", "column_one", "column_two", "modifiers"}
+    if (
+        isinstance(raw, dict)
+        and keys <= set(raw) <= keys | {"either_line"}
+        and all(isinstance(raw[key], str) for key in keys - {"modifiers"})
+        and isinstance(raw["modifiers"], list)
+        and raw["modifiers"]
+        and all(isinstance(item, str) for item in raw["modifiers"])
+        and isinstance(raw.get("either_line", False), bool)
+    ):
+        return PayerPair(
+            raw["plan"],
+            raw["column_one"].upper(),
+            raw["column_two"].upper(),
+            tuple(item.upper() for item in raw["modifiers"]),
+            raw.get("either_line", False),
+        )
+    raise AuditError(
+        f'{name}: each of [[pairs]] must be like plan = "cigna", column_one = "97530", column_two = "97140", '
+        'modifiers = ["59"], and may have either_line = true.'
+    )

@@ -12,13 +12,6 @@ if TYPE_CHECKING:
 
     from therapy_audit.rules import Reference, Rule, RuleSet
 
-_COUNTED = {
-    "line": "claim line",
-    "visit": "visit (patient, day, discipline, plan)",
-    "episode": "episode of care",
-    "activity": "activity (one code of an episode)",
-}
-
 
 def rule_page(rule: Rule, ruleset: RuleSet) -> str:
     """Return one rule's page as Markdown: what, for whom, since when, what it needs, the citation, what to do."""
@@ -27,7 +20,7 @@ def rule_page(rule: Rule, ruleset: RuleSet) -> str:
     lines = [
         f"# {rule.title}",
         "",
-        f"`{rule.name}` · {rule.severity} · {rule.direction} · judged per {_COUNTED[rule.grain]}",
+        f"`{rule.name}` · {rule.severity} · {rule.direction} · judged by {rules.grains().grains[rule.grain].title}",
         "",
         f"- Plans: {plans}",
         f"- In force: from {rule.effective_from}"
@@ -77,8 +70,17 @@ def index_page(ruleset: RuleSet) -> str:
         f"{'; '.join(_linked(reference) for reference in item.references)} |"
         for item in ruleset.parameters
     ]
-    lines += ["", "## Plans", "", "| plan | title | counts units by | why |", "|---|---|---|---|"]
-    lines += [f"| {plan.name} | {plan.title} | {plan.unit_method} | {plan.source} |" for plan in ruleset.plans]
+    lines += [
+        "",
+        "## Plans",
+        "",
+        "| plan | title | counts units by | asks for modifiers of | why |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {plan.name} | {plan.title} | {plan.unit_method} | {_required(plan)} | {plan.source} |"
+        for plan in ruleset.plans
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -95,6 +97,11 @@ def write(folder: Path) -> None:
         old.unlink()
     for name, text in pages().items():
         (folder / name).write_text(text, encoding="utf-8")
+
+
+def _required(plan: rules.Plan) -> str:
+    asked = {"discipline": plan.discipline_modifier_required, "assistant": plan.assistant_modifier_required}
+    return ", ".join(name for name, required in asked.items() if required) or "none"
 
 
 def _listed(title: str, items: Iterable[str]) -> list[str]:

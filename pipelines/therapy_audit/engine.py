@@ -5,8 +5,11 @@ from __future__ import annotations
 import fnmatch
 import json
 import re
+from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import date
+from importlib.resources import as_file
 from string import Formatter
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -15,30 +18,14 @@ import duckdb
 import yaml
 
 from therapy_audit import resources
+from therapy_audit import rules as rulebook
 from therapy_audit.errors import AuditError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from datetime import date
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from therapy_audit.rules import Rule, RuleSet
-
-# What coverage counts in each scope: rows, or (where one thing has several rows, as an episode has days) distinct keys.
-SCOPES: dict[str, tuple[str, ...]] = {
-    "in_scope": (),
-    "ledger_in_scope": (),
-    "visits_in_scope": (),
-    "episode_days_in_scope": ("patient_id", "discipline", "episode_start"),
-    "activities_in_scope": ("patient_id", "discipline", "hcpcs_code", "episode_start"),
-}
-# What makes a finding the same next month. A check of an episode or activity returns `since`, the fault's first day.
-IDENTITY = {
-    "line": ("claim_id", "claim_line_number"),
-    "visit": ("patient_id", "service_date", "discipline", "plan"),
-    "episode": ("patient_id", "discipline", "facts->>'since'"),
-    "activity": ("patient_id", "discipline", "facts->>'hcpcs_code'", "facts->>'since'"),
-}
+    from therapy_audit.rules import Parameter, PayerPair, Rule, RuleSet
 
 
 @contextmanager
@@ -66,20 +53,39 @@ def connect(
 
 
 def prepare_codes(con: duckdb.DuckDBPyConnection) -> None:
-    """Create the contract tables and fill the code tables of rules/codes/ with their editions."""
+    """Create the contract tables and fill the code tables of rules/codes/ with their editions.
+
+    A file is named for its table, and for the part of it that it holds where there are several: mue.hospital.csv.
+    """
     con.execute(_sql("schema"))
+    con.execute(_sql("functions"))
     codes = resources.folder("rules") / "codes"
     for entry in sorted(codes.iterdir(), key=lambda item: item.name):
-        table, _, suffix = entry.name.rpartition(".")
+        stem, _, suffix = entry.name.rpartition(".")
+        table = stem.partition(".")[0]
         if suffix == "csv":
-            header, *lines = entry.read_text(encoding="utf-8").splitlines()
-            rows = [[cell or None for cell in line.split(",")] for line in lines]
-            _insert(con, table, rows, header.split(","))
+            with as_file(entry) as path:
+                con.execute(
+                    f"INSERT INTO {table} BY NAME FROM read_csv(?, header = TRUE, all_varchar = TRUE)", [str(path)]
+                )
         elif suffix == "yaml":
             twin = yaml.safe_load(entry.read_text(encoding="utf-8"))
             if "covers" in twin:
-                edition = (table, twin["edition"], twin["covers"]["from"], twin["covers"]["to"], twin["official_file"])
-                _insert(con, "reference_edition", [edition])
+                covers = twin["covers"]
+                _insert(
+                    con,
+                    "reference_edition",
+                    [
+                        (
+                            table,
+                            twin.get("setting"),
+                            twin["edition"],
+                            covers["from"],
+                            covers["to"],
+                            twin["official_file"],
+                        )
+                    ],
+                )
 
 
 def prepare(con: duckdb.DuckDBPyConnection, ruleset: RuleSet) -> None:
@@ -88,7 +94,36 @@ def prepare(con: duckdb.DuckDBPyConnection, ruleset: RuleSet) -> None:
     _insert(
         con,
         "plan",
-        [(plan.name, plan.title, plan.unit_method, plan.counts_toward_kx_threshold) for plan in ruleset.plans],
+        [
+            (
+                plan.name,
+                plan.title,
+                plan.unit_method,
+                plan.counts_toward_kx_threshold,
+                plan.discipline_modifier_required,
+                plan.assistant_modifier_required,
+            )
+            for plan in ruleset.plans
+        ],
+    )
+    for plan_name in {pair.plan for pair in ruleset.payer_pairs}:
+        con.execute("DELETE FROM payer_pair WHERE plan = ?", [plan_name])
+    _insert(
+        con,
+        "payer_pair",
+        [
+            (
+                pair.plan,
+                pair.column_one,
+                pair.column_two,
+                " ".join(pair.modifiers),
+                pair.either_line,
+                date.min,
+                rulebook.FAR_FUTURE,
+                "audit.toml",
+            )
+            for pair in ruleset.payer_pairs
+        ],
     )
     _insert(con, "parameter", [row for parameter in ruleset.parameters for row in parameter.rows()])
     _insert(
@@ -180,7 +215,7 @@ def run_rules(
     """Fill `finding` and `coverage` and return {rule: error} of the rules whose query failed."""
     con.execute(
         "CREATE OR REPLACE TEMP TABLE raw_finding (rule VARCHAR, claim_id VARCHAR, claim_line_number INTEGER,"
-        " amount_at_risk DECIMAL(12, 2), message VARCHAR, facts JSON)"
+        " severity VARCHAR, amount_at_risk DECIMAL(12, 2), message VARCHAR, facts JSON)"
     )
     errors: dict[str, str] = {}
     for rule in rules:
@@ -203,27 +238,55 @@ def run_rules(
     return errors
 
 
-def override(ruleset: RuleSet, parameters: Mapping[str, float], unit_methods: Mapping[str, str]) -> RuleSet:
-    """Return the rule set with a user's parameter values (for all keys and dates) and plans' counting methods."""
+def override(
+    ruleset: RuleSet,
+    parameters: Mapping[str, float | Mapping[str, float]],
+    unit_methods: Mapping[str, str] | None = None,
+    required_modifiers: Mapping[str, Sequence[str]] | None = None,
+    pairs: Sequence[PayerPair] = (),
+) -> RuleSet:
+    """Return the rule set with what a user's audit.toml puts in place of the shipped settings.
+
+    Parameters are values for all dates, for all keys or {key: value}; `unit_methods`, `required_modifiers` (of
+    discipline, assistant) and `pairs` are by plan. AuditError says what there is to set.
+    """
     known = {item.name for item in ruleset.parameters}
     for name in set(parameters) - known:
         raise AuditError(f"audit.toml: [parameters] knows no '{name}'; there are {', '.join(sorted(known))}.")
+    methods, required = unit_methods or {}, required_modifiers or {}
     plans = {plan.name for plan in ruleset.plans}
-    for name in set(unit_methods) - plans:
-        raise AuditError(f"audit.toml: [unit_method] knows no plan '{name}'; there are {', '.join(sorted(plans))}.")
+    named = {"unit_method": methods, "required_modifiers": required, "[pairs]": [pair.plan for pair in pairs]}
+    for section, names in named.items():
+        for name in set(names) - plans:
+            raise AuditError(f"audit.toml: [{section}] knows no plan '{name}'; there are {', '.join(sorted(plans))}.")
     return replace(
         ruleset,
         parameters=tuple(
-            replace(
-                item,
-                values={key: dict.fromkeys(by_date, parameters[item.name]) for key, by_date in item.values.items()},
-            )
-            if item.name in parameters
-            else item
+            replace(item, values=_overridden(item, parameters[item.name])) if item.name in parameters else item
             for item in ruleset.parameters
         ),
-        plans=tuple(replace(plan, unit_method=unit_methods.get(plan.name, plan.unit_method)) for plan in ruleset.plans),
+        plans=tuple(
+            replace(
+                plan,
+                unit_method=methods.get(plan.name, plan.unit_method),
+                discipline_modifier_required=(
+                    "discipline" in required[plan.name] if plan.name in required else plan.discipline_modifier_required
+                ),
+                assistant_modifier_required=(
+                    "assistant" in required[plan.name] if plan.name in required else plan.assistant_modifier_required
+                ),
+            )
+            for plan in ruleset.plans
+        ),
+        payer_pairs=tuple(pairs),
     )
+
+
+def _overridden(item: Parameter, given: float | Mapping[str, float]) -> Mapping[str, Mapping[date, float]]:
+    if not isinstance(given, Mapping):
+        return {key: dict.fromkeys(by_date, given) for key, by_date in item.values.items()}
+    first = min(day for by_date in item.values.values() for day in by_date)
+    return {**item.values, **{key: {first: value} for key, value in given.items()}}
 
 
 def _sql(name: str) -> str:
@@ -233,8 +296,9 @@ def _sql(name: str) -> str:
 def scope_of(rule: Rule) -> str:
     """Return the macro through which the rule's SQL reads its rows."""
     found = re.search(r"\b(\w*in_scope)\(\$rule\)", rule.sql)
-    if found is None or found[1] not in SCOPES:
-        raise RuntimeError(f"{rule.name}: its SQL must read FROM one of {', '.join(SCOPES)} with ($rule)")
+    scopes = rulebook.grains().scopes
+    if found is None or found[1] not in scopes:
+        raise RuntimeError(f"{rule.name}: its SQL must read FROM one of {', '.join(scopes)} with ($rule)")
     return found[1]
 
 
@@ -259,16 +323,13 @@ def plans_of(rule: Rule, ruleset: RuleSet) -> list[str]:
     return [plan.name for plan in ruleset.plans if all(getattr(plan, key) == value for key, value in traits.items())]
 
 
-def _insert(
-    con: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Sequence[Any]], columns: Sequence[str] | None = None
-) -> None:
-    """Insert a few rows (reference data, never claims) into a table."""
+def _insert(con: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Sequence[Any]]) -> None:
+    """Insert a few rows (of rules/ and audit.toml, never claims) into a table."""
     if rows:
-        names = f"({', '.join(columns)})" if columns else ""
         # One statement for all: executemany runs it once per row, which took longer than the audit of a small file.
         row = f"({', '.join('?' * len(rows[0]))})"
         con.execute(
-            f"INSERT INTO {table} {names} VALUES {', '.join([row] * len(rows))}", [cell for one in rows for cell in one]
+            f"INSERT INTO {table} VALUES {', '.join([row] * len(rows))}", [cell for one in rows for cell in one]
         )
 
 
@@ -279,13 +340,15 @@ def bound(rule: Rule) -> dict[str, str]:
 
 def _check(con: duckdb.DuckDBPyConnection, rule: Rule) -> None:
     columns = [item[0] for item in con.execute(f"SELECT * FROM ({rule.sql}) LIMIT 0", bound(rule)).description]
-    facts = [name for name in columns if name not in {"claim_id", "claim_line_number", "amount_at_risk"}]
+    facts = [name for name in columns if name not in {"claim_id", "claim_line_number", "amount_at_risk", "severity"}]
+    # A check may judge its findings less (or more) severely than its rule, by a column of that name.
+    severity = "severity" if "severity" in columns else f"'{rule.severity}'"
     packed = ", ".join(f'"{name}" := "{name}"' for name in facts)
     con.execute(
         f"""
         INSERT INTO raw_finding
         SELECT
-            '{rule.name}', claim_id, claim_line_number, amount_at_risk,
+            '{rule.name}', claim_id, claim_line_number, {severity}, amount_at_risk,
             {message_sql(rule.message)},
             to_json(struct_pack({packed}))
         FROM ({rule.sql})
@@ -299,21 +362,27 @@ def _collect(con: duckdb.DuckDBPyConnection, rules: Sequence[Rule]) -> None:
     con.execute("CREATE OR REPLACE TEMP TABLE rule_reference (rule VARCHAR, reference VARCHAR)")
     _insert(con, "rule_reference", [(rule.name, name) for rule in rules for name in rule.reference_tables])
     identity = " ".join(
-        f"WHEN '{grain}' THEN concat_ws('|', {', '.join(f'({name})::VARCHAR' for name in ('rule', *keys))})"
-        for grain, keys in IDENTITY.items()
+        f"WHEN '{name}' THEN concat_ws('|', {', '.join(f'({key})::VARCHAR' for key in ('rule', *grain.identity))})"
+        for name, grain in rulebook.grains().grains.items()
     )
     con.execute(
         f"""
         INSERT INTO finding
         WITH reach AS (
-            SELECT rule_reference.rule, min(covers_to) AS covers_to
-            FROM rule_reference INNER JOIN reference_edition USING (reference)
-            GROUP BY rule_reference.rule
+            -- Practitioner and hospital tables have editions of their own.
+            SELECT rule_reference.rule, setting.setting, min(edition.covers_to) AS covers_to
+            FROM rule_reference
+            CROSS JOIN (VALUES ('practitioner'), ('hospital')) AS setting (setting)
+            INNER JOIN reference_edition AS edition
+                ON
+                    rule_reference.reference = edition.reference
+                    AND coalesce(edition.setting, setting.setting) = setting.setting
+            GROUP BY rule_reference.rule, setting.setting
         ),
         located AS (
             SELECT
                 raw_finding.*,
-                rule.severity, rule.direction, rule.grain,
+                rule.direction, rule.grain,
                 line.patient_id, line.service_date, line.discipline, line.hcpcs_code, line.rendering_npi,
                 line.payer, line.plan,
                 CASE
@@ -326,7 +395,7 @@ def _collect(con: duckdb.DuckDBPyConnection, rules: Sequence[Rule]) -> None:
             INNER JOIN rule ON raw_finding.rule = rule.rule
             INNER JOIN therapy_line AS line USING (claim_id, claim_line_number)
             INNER JOIN claim_line USING (claim_id, claim_line_number)
-            LEFT JOIN reach ON raw_finding.rule = reach.rule
+            LEFT JOIN reach ON raw_finding.rule = reach.rule AND line.setting = reach.setting
         )
         SELECT
             left(md5(CASE grain {identity} END), 16) AS finding_id,
@@ -341,11 +410,11 @@ def _collect(con: duckdb.DuckDBPyConnection, rules: Sequence[Rule]) -> None:
 def _cover(con: duckdb.DuckDBPyConnection, rule: Rule, *, failed_query: bool) -> None:
     """Add the rule's row to `coverage`: what was in scope, and which of the four outcomes it had."""
     scope = scope_of(rule)
-    keys = SCOPES[scope]
+    keys = rulebook.grains().scopes[scope]
     missing = _cases((f"{column} IS NULL", reason) for column, reason in rule.requires.items())
     unknown = _cases(_spans(con, rule))
     rows = f"FROM {scope}($rule)" + (f" WHERE {rule.applies_to}" if rule.applies_to else "")
-    failed = ", ".join(f"facts->>'{name}'" if name in {"episode_start", "hcpcs_code"} else name for name in keys)
+    failed = ", ".join(f"({expression})::VARCHAR" for expression in keys.values())
     texts = ", ".join(f"{name}::VARCHAR" for name in keys)
     judged = f"SELECT coalesce({missing}, {unknown}) AS reason {rows}"
     if keys:
@@ -407,9 +476,10 @@ def _spans(con: duckdb.DuckDBPyConnection, rule: Rule) -> Iterator[tuple[str, st
         ((first, last),) = con.execute(query, [name]).fetchall()
         yield f"service_date NOT BETWEEN DATE '{first}' AND DATE '{last}'", f"{name} is not known for the date"
     for name in rule.reference_tables:
-        query = "SELECT min(covers_from) FROM reference_edition WHERE reference = ?"
-        ((first,),) = con.execute(query, [name]).fetchall()
-        yield f"service_date < DATE '{first}'", f"{name} does not reach back to the date"
+        query = "SELECT setting, min(covers_from) FROM reference_edition WHERE reference = ? GROUP BY ALL ORDER BY ALL"
+        for setting, first in con.execute(query, [name]).fetchall():
+            of_setting = f" AND setting = '{setting}'" if setting else ""
+            yield f"service_date < DATE '{first}'{of_setting}", f"{name} does not reach back to the date"
 
 
 def _cases(reasons: Iterable[tuple[str, str]]) -> str:

@@ -65,7 +65,7 @@ def run(config: Config, stage: Callable[[str, float], None] = lambda _name, _sec
             raise AuditError(
                 f"[payers] maps '{pattern}' to '{plan}', which is no plan; there are {', '.join(sorted(known))}."
             )
-    ruleset = engine.override(loaded, config.parameters, config.unit_method)
+    ruleset = engine.override(loaded, config.parameters, config.unit_method, config.required_modifiers, config.pairs)
     output = config.output or Path("reports") / (config.period or "all")
     with _folder(output) as building:
         return _audit(config, ruleset, dates, output, building, stage)
@@ -233,7 +233,8 @@ def _write_manifest(con: Any, path: Path, ruleset: rules.RuleSet, period: str, e
         "reference_editions": {
             reference: {"edition": edition, "covers_from": str(first), "covers_to": str(last)}
             for reference, edition, first, last in con.execute(
-                "SELECT reference, edition, covers_from, covers_to FROM reference_edition ORDER BY ALL"
+                "SELECT concat_ws('.', reference, setting), edition, covers_from, covers_to"
+                " FROM reference_edition ORDER BY ALL"
             ).fetchall()
         },
         "versions": {

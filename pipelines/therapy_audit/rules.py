@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 SEVERITIES = ("error", "warning", "info")
 DIRECTIONS = ("overpayment", "underpayment", "compliance")
-GRAINS = ("line", "visit", "episode", "activity")
 UNIT_METHODS = ("cms", "midpoint")
 FAR_FUTURE = date(9999, 12, 31)
 
@@ -28,7 +28,29 @@ _RULE_KEYS = {
     "status": False,
 }  # fmt: skip
 _PARAMETER_KEYS = {"title": True, "unit": True, "values": True, "known_until": True, "references": True, "notes": False}
-_PLAN_KEYS = {"title": True, "unit_method": True, "counts_toward_kx_threshold": True, "source": True}
+_TRAITS = (
+    "unit_method", "counts_toward_kx_threshold", "discipline_modifier_required", "assistant_modifier_required",
+)  # fmt: skip
+_PLAN_KEYS = dict.fromkeys(("title", *_TRAITS, "source"), True)
+
+
+@dataclass(frozen=True)
+class Grain:
+    """What a finding is about: its name in words, and the SQL expressions over table `finding` that identify it."""
+
+    title: str
+    identity: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Grains:
+    """What rules/grains.yaml holds: each grain, and for each scope the columns that coverage counts.
+
+    A scope's columns are {column of the scope: expression over table `finding`}; none where it counts rows.
+    """
+
+    grains: Mapping[str, Grain]
+    scopes: Mapping[str, Mapping[str, str]]
 
 
 @dataclass(frozen=True)
@@ -93,22 +115,53 @@ class Plan:
     title: str
     unit_method: str
     counts_toward_kx_threshold: bool
+    discipline_modifier_required: bool
+    assistant_modifier_required: bool
     source: str
 
 
 @dataclass(frozen=True)
+class PayerPair:
+    """Two codes that a plan pays on one day only with one of the modifiers on column two's line, or on either."""
+
+    plan: str
+    column_one: str
+    column_two: str
+    modifiers: tuple[str, ...]
+    either_line: bool
+
+
+@dataclass(frozen=True)
 class RuleSet:
-    """All that rules/ holds. `payer_patterns` are (pattern, plan or none) in order; the first that fits wins."""
+    """All that rules/ holds. `payer_patterns` are (pattern, plan or none) in order; the first that fits wins.
+
+    `payer_pairs` are a user's own; those of a plan stand in place of the shipped ones (rules/codes/payer_pair.csv).
+    """
 
     rules: tuple[Rule, ...]
     parameters: tuple[Parameter, ...]
     plans: tuple[Plan, ...]
     payer_patterns: tuple[tuple[str, str | None], ...]
+    payer_pairs: tuple[PayerPair, ...] = ()
 
     @property
     def fingerprint(self) -> str:
         """Return one hash over all rules, for the manifest."""
         return _digest(*(rule.fingerprint for rule in self.rules))
+
+
+@cache
+def grains() -> Grains:
+    """Read rules/grains.yaml."""
+    raw = yaml.safe_load((resources.folder("rules") / "grains.yaml").read_text(encoding="utf-8"))
+
+    def expression(key: str) -> str:
+        return f"facts->>'{key.removeprefix('facts.')}'" if key.startswith("facts.") else key
+
+    return Grains(
+        {name: Grain(item["title"], tuple(map(expression, item["identity"]))) for name, item in raw["grains"].items()},
+        {name: {key.removeprefix("facts."): expression(key) for key in keys} for name, keys in raw["scopes"].items()},
+    )
 
 
 def load() -> RuleSet:
@@ -137,7 +190,7 @@ def rule(
     """Read one rule's YAML. AuditError says the file, the key and what would be right."""
     where = f"rules/{name.replace('.', '/')}.yaml"
     raw = _mapping(text, where, _RULE_KEYS, "A rule")
-    for key, allowed in (("severity", SEVERITIES), ("direction", DIRECTIONS), ("grain", GRAINS)):
+    for key, allowed in (("severity", SEVERITIES), ("direction", DIRECTIONS), ("grain", tuple(grains().grains))):
         if raw[key] not in allowed:
             raise AuditError(f"{where}: {key} '{raw[key]}' is not one of {', '.join(allowed)}.")
     plans = raw["plans"]
@@ -148,7 +201,7 @@ def rule(
                 f"{where}: plans {sorted(unknown)} are not in rules/plans.yaml, which knows {', '.join(plan_names)}."
             )
         plans = tuple(plans)
-    elif not (isinstance(plans, dict) and set(plans) <= {"unit_method", "counts_toward_kx_threshold"}):
+    elif not (isinstance(plans, dict) and set(plans) <= set(_TRAITS)):
         raise AuditError(f"{where}: plans is either a list of plan names ('*' for all) or a trait such as unit_method.")
     parameters = raw.get("parameters", {})
     for parameter_name in parameters.values():

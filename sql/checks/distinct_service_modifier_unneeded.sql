@@ -14,6 +14,9 @@ SELECT
     array_to_string(line.modifiers, ' ') AS modifiers
 FROM in_scope($rule) AS line
 INNER JOIN reference_edition
-    ON reference_edition.reference = 'ncci_pair' AND line.service_date >= reference_edition.covers_from
+    ON
+        reference_edition.reference = 'ncci_pair'
+        AND reference_edition.setting = line.setting
+        AND line.service_date >= reference_edition.covers_from
 ANTI JOIN paired USING (claim_id, claim_line_number)
 WHERE line.distinct_service

@@ -8,6 +8,7 @@ WITH line AS (
         therapy_line.patient_id,
         therapy_line.service_date,
         therapy_line.plan,
+        therapy_line.setting,
         coalesce(therapy_line.billing_npi, '') AS billing_npi,
         therapy_line.hcpcs_code,
         therapy_line.ncci_bypass
@@ -24,6 +25,7 @@ candidate AS (
     INNER JOIN ncci_pair
         ON
             line.hcpcs_code = ncci_pair.column_one
+            AND line.setting = ncci_pair.setting
             AND line.service_date BETWEEN ncci_pair.effective_from AND ncci_pair.effective_to
 )
 
@@ -40,6 +42,7 @@ INNER JOIN line
     ON
         candidate.patient_id = line.patient_id
         AND candidate.service_date = line.service_date
+        AND candidate.setting = line.setting
         AND candidate.column_two = line.hcpcs_code
         AND (candidate.billing_npi = line.billing_npi OR '' IN (candidate.billing_npi, line.billing_npi))
         AND candidate.plan IS NOT DISTINCT FROM line.plan

@@ -56,6 +56,7 @@ SELECT
     coalesce(procedure_code.kind = 'timed_15', FALSE) AS timed,
     coalesce(procedure_code.always_therapy, FALSE) AS always_therapy,
     coalesce(procedure_code.skilled_activity, FALSE) AS skilled_activity,
+    coalesce(place_of_service.setting, 'practitioner') AS setting,
     modifier_set.distinct_service,
     modifier_set.ncci_bypass,
     modifier_set.has_kx,
@@ -83,6 +84,7 @@ INNER JOIN modifier_set ON line_discipline.modifier_set_id = modifier_set.modifi
 CROSS JOIN note_span
 LEFT JOIN payer_plan ON claim_line.payer = payer_plan.payer
 LEFT JOIN procedure_code ON claim_line.hcpcs_code = procedure_code.hcpcs_code
+LEFT JOIN place_of_service ON claim_line.place_of_service = place_of_service.place_of_service
 LEFT JOIN note_day
     ON
         claim_line.patient_id = note_day.patient_id

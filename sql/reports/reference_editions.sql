@@ -2,13 +2,13 @@
 -- made on dates that it does not cover.
 WITH latest AS (
     SELECT
-        reference,
+        concat_ws(', ', replace(reference, '_', ' '), setting) AS reference,
         arg_max(edition, (covers_to, edition)) AS edition,
         min(covers_from) AS covers_from,
         max(covers_to) AS covers_to,
         arg_max(official_file, (covers_to, edition)) AS official_file
     FROM reference_edition
-    GROUP BY reference
+    GROUP BY ALL
 )
 
 SELECT
