@@ -28,3 +28,105 @@ CREATE OR REPLACE MACRO units_in_words(codes, units) AS coalesce(
 CREATE OR REPLACE MACRO minutes_in_words(codes) AS array_to_string(
     list_transform(codes, lambda item: item.hcpcs_code || ' ' || coalesce(item.minutes || ' min', 'no minutes')), ', '
 );
+
+-- Units that so many pooled minutes earn: 8 to 22 make one, and every 15 more another.
+CREATE OR REPLACE MACRO units_of_minutes(minutes) AS CASE WHEN minutes < 8 THEN 0 ELSE (minutes + 7) // 15 END;
+
+-- Whether blocks of the clock (start * 1440 + stop, sorted) overlap: then two neighbours among them do.
+CREATE OR REPLACE MACRO has_overlap(blocks) AS list_bool_or(list_transform(
+    list_zip(blocks[: -2], blocks[2:]), lambda pair: pair[2] // 1440 < pair[1] % 1440
+));
+
+-- The assistant's share of the minutes, in whole percent, is 11 or more.
+CREATE OR REPLACE MACRO exceeds_tenth_by_percentage(therapist_minutes, assistant_minutes) AS coalesce(
+    round(100.0 * assistant_minutes / nullif(therapist_minutes + assistant_minutes, 0)) >= 11, FALSE
+);
+
+-- The assistant's minutes are at least the tenth part of all, rounded, plus one.
+CREATE OR REPLACE MACRO exceeds_tenth_simply(therapist_minutes, assistant_minutes) AS
+    assistant_minutes >= round((therapist_minutes + assistant_minutes) / 10.0) + 1;
+
+-- Units left after the full 15s that are the assistant's, given the minutes that each has left (under 15).
+CREATE OR REPLACE MACRO units_left_to_assistant(therapist, assistant, units_left, midpoint_rule, exceeds_tenth) AS CASE
+    WHEN NOT midpoint_rule THEN if(exceeds_tenth, units_left, 0)
+    WHEN units_left = 1
+        THEN CASE WHEN therapist >= 8 THEN 0 WHEN assistant >= 8 THEN 1 ELSE exceeds_tenth::INTEGER END
+    -- Two units and more: the therapist's midpoint keeps one of them.
+    WHEN therapist >= 8 AND assistant >= 8 THEN units_left - 1
+    WHEN therapist >= 8 THEN if(exceeds_tenth, units_left - 1, 0)
+    ELSE if(exceeds_tenth, units_left, 0)
+END;
+
+-- Of `units` billed of one code, how many an assistant furnished, given the minutes that the therapist and the assistant
+-- each gave on their own (42 CFR 410.59 and 410.60 (a)(4)). Full 15s go to the one who gave them. What is left: since
+-- 2022 the therapist's 8 minutes make a unit the therapist's and, failing these, the assistant's 8 the assistant's; where
+-- each gave 9 to 14 and together 23 to 28, each has one of two units. Else more than 10 % by the assistant makes it the
+-- assistant's. CMS published two ways to reckon 10 %: by the rounded percentage (11 and more), and by the rounded tenth of
+-- the total plus one. due: units by the percentage; least: by whichever way asks for fewest; most: by either, and where
+-- the minutes leave open which units were billed.
+CREATE OR REPLACE MACRO assistant_units(therapist_minutes, assistant_minutes, units, midpoint_rule) AS (
+    list_transform(
+        [
+            {
+                'full_therapist': therapist_minutes // 15,
+                'full_assistant': assistant_minutes // 15,
+                'therapist': therapist_minutes % 15,
+                'assistant': assistant_minutes % 15,
+                'left': units - therapist_minutes // 15 - assistant_minutes // 15
+            }
+        ],
+        lambda rest: CASE
+            WHEN assistant_minutes = 0 THEN {'due': 0, 'least': 0, 'most': 0}
+            WHEN therapist_minutes = 0 THEN {'due': units, 'least': units, 'most': units}
+            -- Fewer units than full 15s: which of them were billed is open.
+            WHEN rest.left <= 0
+                THEN {
+                    'due': greatest(0, units - rest.full_therapist),
+                    'least': greatest(0, units - rest.full_therapist),
+                    'most': least(units, rest.full_assistant)
+                }
+            ELSE {
+                'due': rest.full_assistant + units_left_to_assistant(
+                    rest.therapist, rest.assistant, rest.left, midpoint_rule,
+                    exceeds_tenth_by_percentage(rest.therapist, rest.assistant)
+                ),
+                'least': rest.full_assistant + units_left_to_assistant(
+                    rest.therapist, rest.assistant, rest.left, midpoint_rule,
+                    exceeds_tenth_by_percentage(rest.therapist, rest.assistant)
+                    AND exceeds_tenth_simply(rest.therapist, rest.assistant)
+                ),
+                'most': rest.full_assistant + units_left_to_assistant(
+                    rest.therapist, rest.assistant, rest.left, midpoint_rule,
+                    exceeds_tenth_by_percentage(rest.therapist, rest.assistant)
+                    OR exceeds_tenth_simply(rest.therapist, rest.assistant)
+                )
+            }
+        END
+    )[1]
+);
+
+-- How far a balance rests on the fee schedule, to end a message with; nothing where it does not.
+CREATE OR REPLACE MACRO expected_in_words(amounts, stale) AS CASE
+    WHEN amounts = 0 THEN ''
+    ELSE
+        '; ' || amounts || if(amounts = 1, ' amount so far is', ' amounts so far are')
+        || ' expected from the fee schedule'
+        || CASE
+            WHEN stale = 0 THEN ''
+            WHEN stale = amounts THEN ', by an edition of another date'
+            ELSE ', ' || stale || ' of them by an edition of another date'
+        END
+END;
+
+-- The same for a code that is not counted in time: the service as a whole is the one's or the other's.
+CREATE OR REPLACE MACRO assistant_units_untimed(therapist_minutes, assistant_minutes, units) AS {
+    'due': if(exceeds_tenth_by_percentage(therapist_minutes, assistant_minutes), units, 0),
+    'least': if(
+        exceeds_tenth_by_percentage(therapist_minutes, assistant_minutes)
+        AND exceeds_tenth_simply(therapist_minutes, assistant_minutes), units, 0
+    ),
+    'most': if(
+        exceeds_tenth_by_percentage(therapist_minutes, assistant_minutes)
+        OR exceeds_tenth_simply(therapist_minutes, assistant_minutes), units, 0
+    )
+};

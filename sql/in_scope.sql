@@ -12,6 +12,11 @@ INNER JOIN rule_scope
         AND therapy_line.service_date BETWEEN rule_scope.effective_from AND rule_scope.effective_to
 INNER JOIN audit_period ON therapy_line.service_date BETWEEN audit_period.period_start AND audit_period.period_end;
 
+-- The same lines for rules that judge a visit by its lines, timed or not: coverage counts the visits.
+CREATE OR REPLACE MACRO visit_lines_in_scope(rule_id) AS TABLE
+SELECT *
+FROM in_scope(rule_id);
+
 -- The same for the lines that count toward the KX threshold, with their running balance.
 CREATE OR REPLACE MACRO ledger_in_scope(rule_id) AS TABLE
 SELECT kx_ledger.*

@@ -294,6 +294,12 @@ CREATE TABLE place_of_service (
     setting VARCHAR NOT NULL
 );
 
+-- One row per word that names a region of the body (rules/codes/body_region.csv).
+CREATE TABLE body_region (
+    word VARCHAR NOT NULL, -- lower case
+    region VARCHAR NOT NULL
+);
+
 -- One row per plan, pair of codes and span of dates: what the plan pays on one day only with a modifier
 -- (rules/codes/payer_pair.csv, audit.toml).
 CREATE TABLE payer_pair (
@@ -314,6 +320,11 @@ CREATE TABLE modifier_code (
     ncci_bypass BOOLEAN NOT NULL, -- lets an NCCI pair with indicator 1 through
     distinct_service BOOLEAN NOT NULL, -- 59 and its four subsets
     assistant_discipline VARCHAR -- PT or OT for CQ, CO
+);
+
+-- One row: the Medicare locality by which expected amounts are reckoned (audit.toml; none: national).
+CREATE TABLE fee_locality (
+    locality VARCHAR NOT NULL
 );
 
 -- One row per finding.

@@ -3,10 +3,10 @@
 INSERT INTO audit_period VALUES ('2026-07-01', '2026-09-30');
 
 INSERT INTO plan VALUES
-('medicare_part_b', 'Medicare Part B', 'cms', TRUE),
-('aetna', 'Aetna', 'midpoint', FALSE),
-('blue_cross', 'Blue Cross Blue Shield', 'cms', FALSE),
-('unitedhealthcare', 'UnitedHealthcare commercial', 'cms', FALSE);
+('medicare_part_b', 'Medicare Part B', 'cms', TRUE, TRUE, TRUE),
+('aetna', 'Aetna', 'midpoint', FALSE, TRUE, TRUE),
+('blue_cross', 'Blue Cross Blue Shield', 'cms', FALSE, TRUE, TRUE),
+('unitedhealthcare', 'UnitedHealthcare commercial', 'cms', FALSE, TRUE, TRUE);
 
 INSERT INTO payer_plan VALUES
 ('MEDICARE PART B OF ILLINOIS', 'medicare_part_b'),

@@ -187,16 +187,20 @@ def build_models(
     timed: Callable[[str, float], None] | None = None,
     only: Sequence[str] | None = None,
 ) -> None:
-    """Create one table per sql/models/*.sql (or of those named), each after the tables that it reads.
+    """Create one table per sql/models/*.sql (or those named and what they read), each after the tables that it reads.
 
     Those of sql/models/steps/ are temporary: they are not written to the database file.
     """
     texts = resources.texts(resources.folder("sql") / "models", ".sql")
     kinds = {path.rpartition(".")[2]: "TEMP TABLE" if path.startswith("steps.") else "TABLE" for path in texts}
     waiting = {path.rpartition(".")[2]: sql for path, sql in texts.items()}
-    if only:
-        waiting = {name: waiting[name] for name in only}
     needs = {name: set(con.get_table_names(sql)) & set(waiting) - {name} for name, sql in waiting.items()}
+    if only:
+        wanted, found = set(only), set[str]()
+        while wanted:
+            found |= wanted
+            wanted = set().union(*(needs[name] for name in wanted)) - found
+        waiting = {name: sql for name, sql in waiting.items() if name in found}
     while waiting:
         ready = next((name for name in waiting if not needs[name] & set(waiting)), None)
         if ready is None:

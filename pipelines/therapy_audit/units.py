@@ -11,20 +11,6 @@ from therapy_audit.errors import AuditError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_MODELS = (
-    "note_discipline",
-    "modifier_set",
-    "line_discipline",
-    "charted_service",
-    "note_minutes",
-    "note_day",
-    "note_day_code",
-    "therapy_line",
-    "visit_code",
-    "visit",
-)
-
-
 def allocate(minutes: Mapping[str, int], method: str = "cms") -> dict[str, Any]:
     """Return the units that one visit's minutes by code earn, and every allowed way to bill them.
 
@@ -105,7 +91,7 @@ def _visit_codes(minutes: Mapping[str, int]) -> list[tuple[str, int, int, str, i
             " VALUES ('claim', ?, 'patient', DATE '2026-01-01', ?, [], 0, [], 'PT', '', 1)",
             list(enumerate(minutes, 1)),
         )
-        engine.build_models(con, only=_MODELS)
+        engine.build_models(con, only=["visit"])
         order = {code: number for number, code in enumerate(minutes)}
         found = con.execute(
             "SELECT code.hcpcs_code, code.full_units, code.remainder, code.extra_unit, code.midpoint_units"

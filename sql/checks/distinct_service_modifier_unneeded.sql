@@ -19,4 +19,4 @@ INNER JOIN reference_edition
         AND reference_edition.setting = line.setting
         AND line.service_date >= reference_edition.covers_from
 ANTI JOIN paired USING (claim_id, claim_line_number)
-WHERE line.distinct_service
+WHERE line.distinct_service AND NOT line.evaluation

@@ -9,6 +9,8 @@ SELECT
     ledger.balance_before,
     ledger.allowed_amount,
     ledger.threshold,
-    ledger.opening_balance
+    ledger.opening_balance,
+    ledger.expected_before AS amounts_expected,
+    expected_in_words(ledger.expected_before, ledger.stale_before) AS basis
 FROM ledger_in_scope($rule) AS ledger
 WHERE ledger.balance_before >= ledger.threshold AND NOT ledger.has_kx AND NOT ledger.has_liability_modifier

@@ -9,7 +9,9 @@ SELECT
     ledger.allowed_amount,
     ledger.balance_after,
     ledger.threshold,
-    ledger.opening_balance
+    ledger.opening_balance,
+    ledger.amounts_expected,
+    expected_in_words(ledger.amounts_expected, ledger.amounts_stale) AS basis
 FROM ledger_in_scope($rule) AS ledger
 WHERE
     ledger.balance_before < ledger.threshold

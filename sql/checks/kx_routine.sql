@@ -8,7 +8,9 @@ SELECT
     ledger.balance_after,
     ledger.threshold,
     round(100 * ledger.balance_after / ledger.threshold)::INTEGER AS percent_of_threshold,
-    ledger.opening_balance
+    ledger.opening_balance,
+    ledger.amounts_expected,
+    expected_in_words(ledger.amounts_expected, ledger.amounts_stale) AS basis
 FROM ledger_in_scope($rule) AS ledger
 INNER JOIN parameter
     ON parameter.name = $share AND ledger.service_date BETWEEN parameter.effective_from AND parameter.effective_to

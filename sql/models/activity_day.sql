@@ -11,6 +11,7 @@ WITH service AS (
         coalesce(note_service.assist_level, note_service.cue_level, note_service.difficulty) IS NOT NULL AS has_level,
         hash(note_service.assist_level, note_service.cue_level, note_service.difficulty) AS levels,
         lower(coalesce(note_service.text, visit_note.text)) AS text,
+        note_service.text IS NOT NULL AS has_own_text,
         contains(lower(visit_note.text), 'plateau') AS mentions_plateau
     FROM note_service
     INNER JOIN note_minutes ON note_service.note_id = note_minutes.note_id
@@ -46,6 +47,7 @@ keyed AS (
         bool_or(mentions_plateau) AS mentions_plateau,
         -- hash() of a null is a number, so a missing text must be kept out of it.
         CASE WHEN count(*) FILTER (words <> '') > 0 THEN hash(list_sort(list(hash(words)))) END AS text_key,
+        bool_and(has_own_text) AS has_own_text,
         CASE
             WHEN bool_or(has_level OR len(numbers) > 0) THEN hash(list_sort(list(hash(levels, numbers))))
         END AS measure_key
@@ -137,6 +139,8 @@ SELECT
     claim_line_number,
     assist_level,
     text_key,
+    -- Null where the text is that of the whole note.
+    CASE WHEN has_own_text THEN text_key END AS own_text_key,
     measure_key,
     amount,
     text_since,

@@ -1,8 +1,79 @@
--- One clinician's day, whoever the patients: stub.
+-- One clinician's day, whoever the patients: the timed minutes that the notes give the clinician, the clock that they had
+-- to fit into, and the minutes that lie with two patients at once.
+WITH note AS (
+    SELECT
+        clinician_npi,
+        service_date,
+        patient_id,
+        discipline,
+        -- An assistant's minutes in a therapist's note are not the therapist's.
+        CASE
+            WHEN coalesce(by_assistant, FALSE) THEN timed_minutes ELSE greatest(timed_minutes - assistant_timed_minutes, 0)
+        END AS minutes,
+        timed_services,
+        services_without_times,
+        one_on_one_without_times,
+        first_start_minute,
+        last_stop_minute
+    FROM note_minutes
+    WHERE clinician_npi IS NOT NULL
+),
+
+-- A patient's visit may fall under two plans; the note is one.
+line AS (
+    SELECT
+        patient_id,
+        service_date,
+        discipline,
+        min({'claim_id': claim_id, 'claim_line_number': claim_line_number, 'plan': plan}) AS first_line,
+        sum(timed_amount) AS amount,
+        sum(timed_units_billed) AS units
+    FROM visit
+    GROUP BY patient_id, service_date, discipline
+),
+
+day AS (
+    SELECT
+        note.clinician_npi,
+        note.service_date,
+        min(line.first_line) AS first_line,
+        sum(note.minutes)::INTEGER AS minutes,
+        count(DISTINCT note.patient_id) AS patients,
+        sum(line.amount) / nullif(sum(line.units), 0) AS unit_amount,
+        -- The clock is known where each timed service has its times.
+        CASE
+            WHEN sum(note.services_without_times) = 0 AND count(note.first_start_minute) = count(*)
+                THEN max(note.last_stop_minute) - min(note.first_start_minute)
+        END AS span_minutes,
+        CASE WHEN sum(coalesce(note.one_on_one_without_times, 1)) = 0 THEN TRUE END AS times_known
+    FROM note
+    INNER JOIN line
+        ON
+            note.patient_id = line.patient_id
+            AND note.service_date = line.service_date
+            AND note.discipline = line.discipline
+    GROUP BY note.clinician_npi, note.service_date
+)
+
 SELECT
-    therapy_line.rendering_npi AS clinician_npi,
-    therapy_line.service_date,
-    min(therapy_line.plan) AS plan,
-    min({'claim_id': therapy_line.claim_id, 'claim_line_number': therapy_line.claim_line_number}) AS first_line
-FROM therapy_line
-GROUP BY therapy_line.rendering_npi, therapy_line.service_date
+    day.clinician_npi,
+    day.service_date,
+    day.first_line.plan AS plan,
+    day.first_line.claim_id AS claim_id,
+    day.first_line.claim_line_number AS claim_line_number,
+    day.minutes,
+    day.patients,
+    day.unit_amount,
+    coalesce(day.span_minutes, 1440)::INTEGER AS clock_minutes,
+    CASE WHEN double_booking.double_booked_minutes > 0 THEN TRUE ELSE day.times_known END AS times_known,
+    coalesce(double_booking.double_booked_minutes, 0) AS double_booked_minutes,
+    double_booking.patients AS double_booked_patients,
+    coalesce(later_line.first_line, day.first_line) AS later_line
+FROM day
+LEFT JOIN double_booking
+    ON day.clinician_npi = double_booking.clinician_npi AND day.service_date = double_booking.service_date
+LEFT JOIN line AS later_line
+    ON
+        double_booking.later.patient_id = later_line.patient_id
+        AND double_booking.later.discipline = later_line.discipline
+        AND double_booking.service_date = later_line.service_date

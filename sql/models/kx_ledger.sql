@@ -1,5 +1,6 @@
 -- The running total of allowed charges per patient, year and pool (PT with SLP; OT apart), line by line, against the
--- year's threshold. What other providers billed is known only as far as opening balances were given.
+-- year's threshold. What other providers billed is known only as far as opening balances were given. An amount comes
+-- from the claim line, else from its remittance, else it is what the fee schedule lets expect.
 WITH opening AS (
     SELECT
         patient_id,
@@ -8,6 +9,24 @@ WITH opening AS (
         sum(amount) AS amount
     FROM patient_opening_balance
     GROUP BY patient_id, year, pool
+),
+
+-- Medicare counts claims as it receives them; exports seldom say when, so the service date decides unless set otherwise.
+receipt AS (
+    SELECT coalesce(max(value), 0) <> 0 AS decides
+    FROM parameter
+    WHERE name = 'medicare.kx_accrual_by_receipt'
+),
+
+claimed AS (
+    SELECT
+        claim_line.claim_id,
+        claim_line.claim_line_number,
+        claim_line.allowed_amount IS NULL AS is_open,
+        CASE WHEN receipt.decides THEN claim_line.received_date END AS received_date
+    FROM claim_line
+    CROSS JOIN receipt
+    WHERE claim_line.allowed_amount IS NULL OR (receipt.decides AND claim_line.received_date IS NOT NULL)
 ),
 
 accruing AS (
@@ -20,14 +39,29 @@ accruing AS (
         therapy_line.claim_id,
         therapy_line.claim_line_number,
         therapy_line.service_date,
+        coalesce(claimed.received_date, therapy_line.service_date) AS accrual_date,
         therapy_line.hcpcs_code,
         therapy_line.plan,
-        therapy_line.allowed_amount,
+        coalesce(therapy_line.allowed_amount, expected_allowed.expected_amount) AS allowed_amount,
+        CASE
+            WHEN therapy_line.allowed_amount IS NULL THEN expected_allowed.amount_source
+            WHEN claimed.is_open THEN 'remittance'
+            ELSE 'export'
+        END AS amount_source,
+        (therapy_line.allowed_amount IS NULL AND expected_allowed.expected_amount IS NOT NULL)::INTEGER AS expected,
+        (therapy_line.allowed_amount IS NULL AND expected_allowed.amount_source IS NOT DISTINCT FROM 'fee_schedule_stale')
+            ::INTEGER AS stale,
         therapy_line.line_amount,
         therapy_line.has_kx,
         therapy_line.has_liability_modifier
     FROM therapy_line
     INNER JOIN plan ON therapy_line.plan = plan.plan
+    LEFT JOIN claimed
+        ON therapy_line.claim_id = claimed.claim_id AND therapy_line.claim_line_number = claimed.claim_line_number
+    LEFT JOIN expected_allowed
+        ON
+            therapy_line.claim_id = expected_allowed.claim_id
+            AND therapy_line.claim_line_number = expected_allowed.claim_line_number
     WHERE
         plan.counts_toward_kx_threshold
         AND (therapy_line.always_therapy OR therapy_line.discipline_modifier_count > 0)
@@ -39,7 +73,9 @@ running AS (
         coalesce(opening.amount, 0.00) AS opening_balance,
         coalesce(opening.amount, 0.00) + coalesce(sum(accruing.allowed_amount) OVER before_line, 0.00)
             AS balance_before,
-        count(*) OVER before_line - count(accruing.allowed_amount) OVER before_line AS unknown_before
+        count(*) OVER before_line - count(accruing.allowed_amount) OVER before_line AS unknown_before,
+        coalesce(sum(accruing.expected) OVER before_line, 0)::INTEGER AS expected_before,
+        coalesce(sum(accruing.stale) OVER before_line, 0)::INTEGER AS stale_before
     FROM accruing
     LEFT JOIN opening
         ON
@@ -48,7 +84,7 @@ running AS (
             AND accruing.pool = opening.pool
     WINDOW before_line AS (
         PARTITION BY accruing.patient_id, accruing.year, accruing.pool
-        ORDER BY accruing.service_date, accruing.claim_id, accruing.claim_line_number
+        ORDER BY accruing.accrual_date, accruing.claim_id, accruing.claim_line_number
         ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
     )
 )
@@ -60,9 +96,11 @@ SELECT
     running.claim_id,
     running.claim_line_number,
     running.service_date,
+    running.accrual_date,
     running.hcpcs_code,
     running.plan,
     running.allowed_amount,
+    running.amount_source, -- export, remittance, fee_schedule, fee_schedule_stale; null where no amount is known
     running.line_amount,
     running.opening_balance::DECIMAL(12, 2) AS opening_balance,
     running.balance_before::DECIMAL(18, 2) AS balance_before,
@@ -71,6 +109,11 @@ SELECT
     running.has_kx,
     running.has_liability_modifier,
     running.unknown_before > 0 AS is_lower_bound,
+    -- How many amounts, before the line and with it, are expected ones, and how many of these by another date's edition.
+    running.expected_before,
+    running.stale_before,
+    running.expected_before + running.expected AS amounts_expected,
+    running.stale_before + running.stale AS amounts_stale,
     -- Null where a missing allowed amount leaves the balance open: an amount known to be past the threshold is enough.
     CASE
         WHEN running.unknown_before = 0 OR running.balance_before >= parameter.value OR running.has_kx THEN TRUE

@@ -14,6 +14,21 @@ WITH day AS (
                 THEN sum(timed_minutes)
         END::INTEGER AS timed_minutes,
         bool_or(lacks_minutes) OR NOT bool_or(has_minutes) AS minutes_absent,
+        sum(timed_services)::INTEGER AS timed_services,
+        sum(services_without_times)::INTEGER AS services_without_times,
+        -- Totals of the notes that both state one and itemize; null where there is none.
+        sum(stated_timed_minutes) FILTER (charted_timed_minutes IS NOT NULL)::INTEGER AS stated_timed_minutes,
+        sum(charted_timed_minutes) FILTER (stated_timed_minutes IS NOT NULL)::INTEGER AS charted_timed_minutes,
+        min(
+            CASE
+                WHEN stated_timed_minutes NOT IN (charted_timed_minutes, charted_timed_minutes + charted_otherwise_minutes)
+                    THEN 'its timed services make ' || charted_timed_minutes || ' minutes'
+                WHEN charted_minutes > stated_minutes
+                    THEN 'its services take ' || charted_minutes || ' of ' || stated_minutes || ' minutes in all'
+                WHEN stated_timed_minutes > stated_minutes
+                    THEN 'it has only ' || stated_minutes || ' minutes in all'
+            END
+        ) AS minutes_conflict,
         -- A report by an assistant alone is no progress report.
         bool_or(
             note_type IN ('progress_report', 'reevaluation', 'recertification', 'discharge')

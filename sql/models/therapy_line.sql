@@ -54,10 +54,20 @@ SELECT
     line_discipline.clinician_discipline,
     line_discipline.therapy,
     coalesce(procedure_code.kind = 'timed_15', FALSE) AS timed,
+    coalesce(procedure_code.kind = 'untimed', FALSE) AS untimed,
+    coalesce(procedure_code.evaluation, FALSE) AS evaluation,
+    line_discipline.discipline IN ('PT', 'OT')
+    AND line_discipline.therapy
+    AND NOT coalesce(procedure_code.evaluation, FALSE) AS assistant_may_treat,
     coalesce(procedure_code.always_therapy, FALSE) AS always_therapy,
     coalesce(procedure_code.skilled_activity, FALSE) AS skilled_activity,
     coalesce(place_of_service.setting, 'practitioner') AS setting,
     modifier_set.distinct_service,
+    modifier_set.distinct_service_count,
+    modifier_set.assistant_modifier_count,
+    modifier_set.assistant_modifier_discipline,
+    modifier_set.has_reduced_service,
+    modifier_set.modifiers_sorted,
     modifier_set.ncci_bypass,
     modifier_set.has_kx,
     modifier_set.has_liability_modifier,
@@ -72,6 +82,8 @@ SELECT
             THEN TRUE
     END AS notes_given,
     note_day.note_id,
+    note_day_code.minutes AS documented_minutes,
+    note_day_code.assistant_minutes,
     -- Whether the day's notes chart the code. An evaluation's note is its documentation, whether or not it names the
     -- code; where a service is charted without a code, it may be this one.
     CASE

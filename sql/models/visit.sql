@@ -49,9 +49,16 @@ code AS (
 pooled AS (
     SELECT
         *,
-        CASE WHEN code_minutes < 8 THEN 0 ELSE (code_minutes + 7) // 15 END AS code_units_allowed,
-        CASE WHEN code_minutes < 8 THEN 0 ELSE (code_minutes + 7) // 15 END - full_units AS units_left
+        units_of_minutes(code_minutes) AS code_units_allowed,
+        units_of_minutes(code_minutes) - full_units AS units_left
     FROM code
+),
+
+-- Whether the clinic writes start and stop beside its timed services as a rule.
+practice AS (
+    SELECT
+        (SELECT 1 - sum(services_without_times) / nullif(sum(timed_services), 0) FROM note_day)
+        >= (SELECT max(value) FROM parameter WHERE name = 'clinic.start_stop_share') AS start_stop_practised
 ),
 
 allotted AS (
@@ -87,8 +94,21 @@ SELECT
     note_day.note_id,
     note_day.timed_minutes,
     note_day.minutes_undocumented,
+    CASE WHEN note_day.services_coded THEN TRUE END AS itemized,
+    note_day.stated_timed_minutes,
+    note_day.charted_timed_minutes,
+    note_day.minutes_conflict,
+    note_day.timed_services,
+    note_day.services_without_times,
+    practice.start_stop_practised,
+    coalesce(visit_overlap.overlap_minutes, 0) AS overlap_minutes,
+    CASE
+        WHEN visit_overlap.overlap_minutes > 0 OR (note_day.timed_services > 0 AND note_day.services_without_times = 0)
+            THEN TRUE
+    END AS times_known,
+    unit_cap.value::INTEGER AS daily_timed_unit_cap,
     CASE WHEN line.plans = 1 THEN TRUE END AS sole_plan,
-    CASE WHEN note_day.timed_minutes < 8 THEN 0 ELSE (note_day.timed_minutes + 7) // 15 END AS units_allowed,
+    units_of_minutes(note_day.timed_minutes) AS units_allowed,
     allotted.code_minutes,
     allotted.code_units_allowed,
     allotted.midpoint_units,
@@ -118,6 +138,17 @@ INNER JOIN allotted
         AND line.service_date = allotted.service_date
         AND line.discipline = allotted.discipline
         AND line.plan IS NOT DISTINCT FROM allotted.plan
+CROSS JOIN practice
+LEFT JOIN visit_overlap
+    ON
+        line.patient_id = visit_overlap.patient_id
+        AND line.service_date = visit_overlap.service_date
+        AND line.discipline = visit_overlap.discipline
+LEFT JOIN parameter AS unit_cap
+    ON
+        unit_cap.name = 'payers.daily_timed_unit_cap'
+        AND line.plan = unit_cap.key
+        AND line.service_date BETWEEN unit_cap.effective_from AND unit_cap.effective_to
 LEFT JOIN note_day
     ON
         line.patient_id = note_day.patient_id

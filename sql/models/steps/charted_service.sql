@@ -1,16 +1,39 @@
--- Each service of a note with its minutes: as charted, else between its start and its stop.
+-- Each service of a note with its minutes (as charted, else between its start and its stop), how many of them an assistant
+-- gave, and its place on the clock. What an assistant charts is the assistant's; a therapist who does not mention one
+-- gave the minutes alone.
+WITH clocked AS (
+    SELECT
+        *,
+        CASE WHEN stop_time > start_time THEN date_diff('minute', TIME '00:00', start_time) END AS start_minute,
+        CASE WHEN stop_time > start_time THEN date_diff('minute', TIME '00:00', stop_time) END AS stop_minute
+    FROM note_service
+),
+
+timed AS (
+    SELECT
+        *,
+        coalesce(minutes, stop_minute - start_minute)::INTEGER AS minutes_given
+    FROM clocked
+)
+
 SELECT
-    note_service.note_id,
-    note_service.patient_id,
-    note_service.service_date,
-    note_service.hcpcs_code,
+    timed.note_id,
+    timed.service_number,
+    timed.patient_id,
+    timed.service_date,
+    timed.hcpcs_code,
     procedure_code.kind,
-    coalesce(
-        note_service.minutes,
-        CASE
-            WHEN note_service.stop_time > note_service.start_time
-                THEN date_diff('minute', note_service.start_time, note_service.stop_time)
-        END
-    ) AS minutes
-FROM note_service
-LEFT JOIN procedure_code ON note_service.hcpcs_code = procedure_code.hcpcs_code
+    coalesce(procedure_code.one_on_one, FALSE) AS one_on_one,
+    timed.minutes_given AS minutes,
+    CASE
+        WHEN note_discipline.by_assistant THEN coalesce(nullif(timed.assistant_minutes, 0), timed.minutes_given)
+        WHEN timed.assistant_minutes IS NOT NULL THEN timed.assistant_minutes
+        WHEN note_discipline.by_assistant = FALSE THEN 0
+    END::INTEGER AS assistant_minutes,
+    note_discipline.clinician_npi,
+    note_discipline.by_assistant,
+    timed.start_minute,
+    timed.stop_minute
+FROM timed
+INNER JOIN note_discipline ON timed.note_id = note_discipline.note_id
+LEFT JOIN procedure_code ON timed.hcpcs_code = procedure_code.hcpcs_code

@@ -29,6 +29,13 @@ charted AS (
         count(*) FILTER (kind = 'timed_15' AND minutes IS NULL) AS timed_without_minutes,
         coalesce(sum(minutes) FILTER (kind = 'timed_15'), 0) AS timed_minutes,
         count(*) FILTER (kind = 'timed_other') AS timed_otherwise,
+        CASE WHEN count(*) = count(minutes) THEN sum(minutes) END AS all_minutes,
+        coalesce(sum(assistant_minutes) FILTER (kind = 'timed_15'), 0) AS assistant_timed_minutes,
+        count(*) FILTER (one_on_one AND start_minute IS NULL) AS one_on_one_without_times,
+        min(start_minute) AS first_start_minute,
+        max(stop_minute) AS last_stop_minute,
+        count(*) FILTER (kind = 'timed_15') AS timed_services,
+        count(*) FILTER (kind = 'timed_15' AND start_minute IS NULL) AS services_without_times,
         CASE
             WHEN count(*) FILTER (kind = 'timed_other' AND minutes IS NULL) = 0
                 THEN coalesce(sum(minutes) FILTER (kind = 'timed_other'), 0)
@@ -46,6 +53,12 @@ SELECT
     ) AS discipline,
     visit_note.note_type,
     note_discipline.by_assistant_alone,
+    note_discipline.clinician_npi,
+    note_discipline.by_assistant,
+    coalesce(charted.assistant_timed_minutes, 0)::INTEGER AS assistant_timed_minutes,
+    charted.one_on_one_without_times,
+    charted.first_start_minute,
+    charted.last_stop_minute,
     charted.note_id IS NOT NULL AND charted.uncoded = 0 AS all_services_coded,
     -- A report or discharge summary beside a treatment note need not chart services of its own.
     charted.note_id IS NULL
@@ -54,6 +67,18 @@ SELECT
     visit_note.total_timed_minutes IS NULL AND coalesce(charted.timed_without_minutes, 0) > 0 AS lacks_minutes,
     visit_note.total_timed_minutes IS NOT NULL OR coalesce(charted.has_minutes, FALSE) AS has_minutes,
     visit_note.total_timed_minutes IS NULL AND coalesce(charted.uncoded, 0) > 0 AS is_unclear,
+    coalesce(charted.timed_services, 0) AS timed_services,
+    coalesce(charted.services_without_times, 0) AS services_without_times,
+    visit_note.total_timed_minutes AS stated_timed_minutes,
+    visit_note.total_minutes AS stated_minutes,
+    -- What the services' own minutes make; null where one has none or no code.
+    CASE
+        WHEN charted.timed_without_minutes = 0 AND charted.uncoded = 0 THEN charted.timed_minutes
+    END::INTEGER AS charted_timed_minutes,
+    CASE
+        WHEN charted.timed_without_minutes = 0 AND charted.uncoded = 0 THEN charted.otherwise_minutes
+    END::INTEGER AS charted_otherwise_minutes,
+    charted.all_minutes::INTEGER AS charted_minutes,
     CASE
         WHEN visit_note.total_timed_minutes IS NULL OR charted.timed_otherwise > 0
             THEN

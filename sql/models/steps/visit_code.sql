@@ -50,7 +50,7 @@ SELECT
     documented.minutes // 15 AS full_units,
     documented.minutes % 15 AS remainder,
     -- Each code on its own: a unit is earned when the midpoint of its 15 minutes is passed.
-    CASE WHEN documented.minutes < 8 THEN 0 ELSE (documented.minutes + 7) // 15 END::INTEGER AS midpoint_units
+    units_of_minutes(documented.minutes)::INTEGER AS midpoint_units
 FROM billed
 FULL JOIN documented
     ON

@@ -1,0 +1,25 @@
+-- A clinician's one-on-one timed minutes of a day fit into the clock, and hardly fill more than a working day.
+SELECT
+    day.claim_id,
+    day.claim_line_number,
+    CASE
+        WHEN day.minutes > day.clock_minutes
+            THEN round((day.minutes - day.clock_minutes) / 15.0 * day.unit_amount, 2)
+        ELSE 0.00
+    END AS amount_at_risk,
+    CASE WHEN day.minutes > day.clock_minutes THEN 'error' ELSE 'warning' END AS severity,
+    day.clinician_npi,
+    day.minutes,
+    day.clock_minutes,
+    day.patients,
+    CASE
+        WHEN day.minutes <= day.clock_minutes THEN 'the working day of ' || parameter.value::INTEGER
+        WHEN day.clock_minutes = 1440 THEN 'the 1440 of a day'
+        ELSE 'the ' || day.clock_minutes || ' from the first start to the last stop'
+    END AS limit
+FROM clinician_days_in_scope($rule) AS day
+INNER JOIN parameter
+    ON
+        parameter.name = $working_day
+        AND day.service_date BETWEEN parameter.effective_from AND parameter.effective_to
+WHERE day.minutes > least(day.clock_minutes, parameter.value)

@@ -1,0 +1,10 @@
+-- One-on-one means one patient: a clinician's minutes with one are not billed for another at the same time.
+SELECT
+    later_line.claim_id,
+    later_line.claim_line_number,
+    round(double_booked_minutes / 15.0 * unit_amount, 2) AS amount_at_risk,
+    clinician_npi,
+    double_booked_minutes,
+    double_booked_patients AS patients
+FROM clinician_days_in_scope($rule)
+WHERE double_booked_minutes > 0

@@ -1,0 +1,10 @@
+-- A note's totals and the minutes of its services tell of the same visit, so they add up.
+SELECT
+    claim_id,
+    claim_line_number,
+    0.00 AS amount_at_risk,
+    stated_timed_minutes,
+    charted_timed_minutes,
+    minutes_conflict AS conflict
+FROM visits_in_scope($rule)
+WHERE minutes_conflict IS NOT NULL

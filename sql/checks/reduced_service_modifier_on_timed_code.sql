@@ -1,0 +1,9 @@
+-- 52 does not stand for less time: under 8 minutes are not billed, and more are a unit.
+SELECT
+    claim_id,
+    claim_line_number,
+    0.00 AS amount_at_risk,
+    hcpcs_code,
+    units
+FROM in_scope($rule)
+WHERE timed AND has_reduced_service
