@@ -57,13 +57,13 @@ CREATE OR REPLACE MACRO units_left_to_assistant(therapist, assistant, units_left
     ELSE if(exceeds_tenth, units_left, 0)
 END;
 
--- Of `units` billed of one code, how many an assistant furnished, given the minutes that the therapist and the assistant
--- each gave on their own (42 CFR 410.59 and 410.60 (a)(4)). Full 15s go to the one who gave them. What is left: since
--- 2022 the therapist's 8 minutes make a unit the therapist's and, failing these, the assistant's 8 the assistant's; where
--- each gave 9 to 14 and together 23 to 28, each has one of two units. Else more than 10 % by the assistant makes it the
--- assistant's. CMS published two ways to reckon 10 %: by the rounded percentage (11 and more), and by the rounded tenth of
--- the total plus one. due: units by the percentage; least: by whichever way asks for fewest; most: by either, and where
--- the minutes leave open which units were billed.
+-- Of `units` billed of one code, how many an assistant furnished, given the minutes that the therapist and the
+-- assistant each gave on their own (42 CFR 410.59 and 410.60 (a)(4)). Full 15s go to the one who gave them. What is
+-- left: since 2022 the therapist's 8 minutes make a unit the therapist's and, failing these, the assistant's 8 the
+-- assistant's; where each gave 9 to 14 and together 23 to 28, each has one of two units. Else more than 10 % by the
+-- assistant makes it the assistant's. CMS published two ways to reckon 10 %: by the rounded percentage (11 and more),
+-- and by the rounded tenth of the total plus one. due: units by the percentage; least: by whichever way asks for
+-- fewest; most: by either, and where the minutes leave open which units were billed.
 CREATE OR REPLACE MACRO assistant_units(therapist_minutes, assistant_minutes, units, midpoint_rule) AS (
     list_transform(
         [

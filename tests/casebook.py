@@ -5,7 +5,8 @@ A case gives what was billed and documented and says which findings of its rule 
 (2026-03-02); `payer`, `modifiers`, `allowed`, `discipline`, `note`, `service` and `line` change the defaults;
 `visits:` is a list of such days, each with `repeat`, `every_days`; `tables:` adds rows to any contract table.
 `expect:` lists the findings (claim_line_number, service_date, amount_at_risk, facts ... as far as given); [] is clean.
-`not_evaluable: n` runs the case by itself and looks at the rule's coverage.
+`not_evaluable: n` runs the case by itself and looks at the rule's coverage; so do `parameters:` and `period:` (the
+first and last service date that are audited; left out: all).
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ Coverage = dict[str, dict[str, int]]  # by rule: in_scope, passed, failed, not_e
 FOLDER = Path(__file__).parent / "cases"
 # Published worked examples: minutes by code, and the units and allocations that either method allows.
 UNITS = list(csv.DictReader((FOLDER / "units.csv").read_text(encoding="utf-8").splitlines()))
-_KEYS = {"name", "why", "expect", "not_evaluable", "visits", "tables", "parameters"}
+_KEYS = {"name", "why", "expect", "not_evaluable", "visits", "tables", "parameters", "period"}
 _DAY_KEYS = {
     "billed", "documented", "date", "payer", "modifiers", "allowed", "discipline", "note", "service", "line", "repeat",
     "every_days", "lines",
@@ -46,7 +47,7 @@ class Case:
     @property
     def alone(self) -> bool:
         """Whether the case needs a run of its own."""
-        return "not_evaluable" in self.data or "parameters" in self.data
+        return not {"not_evaluable", "parameters", "period"}.isdisjoint(self.data)
 
 
 def load() -> list[Case]:
@@ -61,7 +62,7 @@ def load() -> list[Case]:
     return found
 
 
-_REFERENCE_TABLES = {"ncci_pair", "mue", "payer_pair", "relative_value", "gpci", "reference_edition"}
+_REFERENCE_TABLES = {"ncci_pair", "mue", "payer_pair", "relative_value", "gpci", "fee_locality", "reference_edition"}
 
 
 def rows(case: Case) -> dict[str, list[dict[str, Any]]]:
@@ -151,7 +152,7 @@ def judge(cases: list[Case]) -> tuple[dict[str, list[dict[str, Any]]], Coverage]
         engine.prepare(con, ruleset)
         insert_rows(con, [rows(case) for case in cases])
         engine.map_payers(con, ruleset.payer_patterns)
-        engine.set_period(con)
+        engine.set_period(con, *cases[0].data.get("period", ()))
         engine.build_models(con)
         errors = engine.run_rules(con, ruleset.rules)
         assert not errors

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from therapy_audit.config import FAIL_ON, INPUTS, QUALITY
 from therapy_audit.errors import AuditError
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -50,6 +53,11 @@ def _input_options(command: Any) -> Any:
 @click.option("--with-text", is_flag=True, default=None, help="Show note text in the report.")
 @click.option("--report-rows", type=click.IntRange(0), help="Most findings shown in report.html [10000].")
 @click.option("--workbook-rows", type=click.IntRange(0, 1_000_000), help="Most findings in findings.xlsx [10000].")
+@click.option(
+    "--reference",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of loaded reference tables [reference, if there is one].",
+)
 @click.option("--threads", type=click.IntRange(1, 256), help="Threads to use [all].")
 @click.option("--memory-limit", help="Memory for DuckDB, such as 2GB; beyond it spills to disk [80 % of the machine].")
 @click.option("--timings", is_flag=True, help="Print the seconds of each stage, model and rule.")
@@ -133,20 +141,43 @@ def _near(path: Path) -> Path:
 @click.option(
     "--method", type=click.Choice(["cms", "midpoint"]), default="cms", show_default=True, help="Counting method."
 )
+@click.option("--assistant", help="The assistant's own minutes, in addition: CODE=MIN[,CODE=MIN].")
+@click.option(
+    "--date", "service_date", type=click.DateTime(["%Y-%m-%d"]), help="Service date, for CQ and CO [latest rules]."
+)
+@click.option("--discipline", type=click.Choice(["PT", "OT", "SLP"]), help="For the modifiers of the lines [PT].")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def units(pairs: tuple[str, ...], method: str, as_json: bool) -> None:  # noqa: FBT001
-    """Say how many units documented minutes earn, as in `units 97110=10 97530=20`; the audit's own SQL."""
+def units(
+    pairs: tuple[str, ...],
+    method: str,
+    assistant: str | None,
+    service_date: datetime | None,
+    discipline: str | None,
+    as_json: bool,  # noqa: FBT001
+) -> None:
+    """Say how many units documented minutes earn, as in `units 97110=10 97530=20`; the audit's own SQL.
+
+    The plain minutes are the therapist's own; with --assistant, --date or --discipline the lines to bill are told too.
+    """
     import json
 
     from therapy_audit import units as counting
 
-    found = counting.allocate(counting.parse(pairs), method)
+    minutes = counting.parse(pairs)
+    if assistant or service_date or discipline:
+        by_assistant = counting.parse(tuple(assistant.split(","))) if assistant else {}
+        day = service_date.date() if service_date else None
+        found = counting.share(minutes, by_assistant, method, day, discipline or "PT")
+    else:
+        found = counting.allocate(minutes, method)
     if as_json:
         click.echo(json.dumps(found))
         return
     ways = [", ".join(f"{code} x{number}" for code, number in way.items()) for way in found["allocations"]]
     click.echo(f"{found['units']} unit{'' if found['units'] == 1 else 's'}: {' or '.join(ways) or 'nothing to bill'}")
     click.echo(found["explanation"])
+    for line in found.get("lines", []):
+        click.echo(f"{line['hcpcs']} x{line['units']} {' '.join(line['modifiers'])}")
 
 
 @cli.command("map")
@@ -215,6 +246,85 @@ def rules_show(name: str) -> None:
     from therapy_audit import docs, rules
 
     click.echo(docs.rule_page(_rule(rules.load(), name), rules.load()))
+
+
+@cli.group("reference")
+def reference_group() -> None:
+    """Load the official tables: NCCI edits, MUE, fee schedule, GPCI."""
+
+
+_reference_folder = click.option(
+    "--folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of loaded tables [as audit.toml here has it, else reference].",
+)
+
+
+@reference_group.command("load")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
+@_reference_folder
+@click.option("--all", "everything", is_flag=True, help="Keep every code, not only those that therapy needs.")
+@click.option(
+    "--setting", type=click.Choice(["practitioner", "hospital"]), help="For edits whose file name does not tell it."
+)
+@click.option(
+    "--effective",
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="First day in force, where the name does not tell the quarter or release, or tells it wrongly.",
+)
+def reference_load(
+    files: tuple[Path, ...],
+    folder: Path | None,
+    everything: bool,  # noqa: FBT001
+    setting: str | None,
+    effective: datetime | None,
+) -> None:
+    """Load FILEs as downloaded from CMS (zip, text, CSV or XLSX), all parts of a table in one call.
+
+    They stand in place of the tables that come with therapy-audit, and of what was loaded before of the same setting,
+    release or year.
+    """
+    from therapy_audit import reference
+
+    day = effective.date() if effective else None
+    for one in reference.load(files, _loaded_into(folder), setting=setting, effective=day, everything=everything):
+        edition, changes = one.edition, one.changes
+        click.echo(f"{edition.name}: {edition.edition}, covers {edition.covers_from} to {edition.covers_to}")
+        click.echo(f"  {one.rows_in:,} rows read, {edition.rows:,} kept in {edition.path}")
+        counts = f"{changes.added:,} added, {changes.ended:,} ended, {changes.changed:,} changed"
+        click.echo(f"  Since {changes.before}: {counts}")
+        for words in changes.examples:
+            click.echo(f"    {words}")
+        for notice in one.notices:
+            click.echo(f"Note: {notice}.", err=True)
+
+
+@reference_group.command("list")
+@_reference_folder
+def reference_list(folder: Path | None) -> None:
+    """List every reference table: edition, dates that it covers, rows, and the official file that renews it."""
+    from therapy_audit import reference
+
+    chosen = _loaded_into(folder)
+    loaded = chosen if folder or chosen.is_dir() else None
+    for one in reference.editions(loaded):
+        dates = f"{one.covers_from} to {one.covers_to}"
+        origin = "loaded" if one.path else "shipped"
+        click.echo(
+            f"{one.table:14}  {one.setting or '':12}  {one.edition:20}  {dates}  {one.rows:9,} rows  {origin}\n"
+            f"{'':14}  to renew: {one.official_file}"
+        )
+    waiting = reference.unread(loaded) if loaded else []
+    if waiting:
+        click.echo(f"Note: not loaded, though in {loaded}: {', '.join(waiting)}.", err=True)
+
+
+def _loaded_into(folder: Path | None) -> Path:
+    """Return the folder of loaded tables: as given, else the one that a run here would read."""
+    from therapy_audit import config as settings
+
+    toml = Path("audit.toml")
+    return folder or (settings.read(toml).reference if toml.exists() else None) or Path("reference")
 
 
 @cli.command()

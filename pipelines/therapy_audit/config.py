@@ -22,7 +22,7 @@ QUALITY = ("stop", "warn")
 _KEYS = {
     "period": str, "output": str, "fail_on": str, "quality": str, "report_rows": int, "workbook_rows": int,
     "with_text": bool, "inputs": dict, "payers": dict, "unit_method": dict, "parameters": dict, "mappings": list,
-    "required_modifiers": dict, "pairs": list, "reference": str,
+    "required_modifiers": dict, "pairs": list, "reference": str, "locality": str,
 }  # fmt: skip
 
 TEMPLATE = """\
@@ -46,8 +46,16 @@ TEMPLATE = """\
 # report_rows = 10000
 # workbook_rows = 10000
 
+# Medicare locality by whose indices amounts are expected where the claims have no allowed amount: contractor and
+# locality number. Left out: no adjustment.
+# locality = "10112-00"
+
 # Mapping files for exports whose headers are not recognised; `therapy-audit map FILE` proposes one.
 # mappings = ["mapping.yaml"]
+
+# Folder of the official tables (NCCI edits, MUE, fee schedule, GPCI) that `therapy-audit reference load` put in place
+# of the shipped ones. Left out: the folder reference beside this file, or in the current folder, if there is one.
+# reference = "reference"
 
 [inputs]
 claims = ["claims*.csv"]
@@ -109,6 +117,7 @@ class Config:
     parameters: Mapping[str, float | Mapping[str, float]] = field(default_factory=dict)
     pairs: Sequence[PayerPair] = ()
     reference: Path | None = None
+    locality: str = "national"
     threads: int | None = None
     memory_limit: str | None = None
 
@@ -131,9 +140,14 @@ def read(path: Path) -> Config:
         mappings=tuple(here / item for item in raw.get("mappings", ())),
         output=here / raw["output"] if "output" in raw else None,
         pairs=tuple(_pair(item, path.name) for item in raw.get("pairs", ())),
-        reference=here / raw["reference"] if "reference" in raw else None,
+        reference=here / raw["reference"] if "reference" in raw else reference_beside(here),
         **{key: raw[key] for key in raw if key not in {"inputs", "mappings", "output", "pairs", "reference"}},
     )
+
+
+def reference_beside(folder: Path) -> Path | None:
+    """Return the folder of loaded reference tables where none was named: `reference`, if there is one."""
+    return folder / "reference" if (folder / "reference").is_dir() else None
 
 
 def span(period: str, today: date | None = None) -> tuple[date, date]:

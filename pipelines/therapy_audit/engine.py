@@ -52,10 +52,11 @@ def connect(
         yield con
 
 
-def prepare_codes(con: duckdb.DuckDBPyConnection) -> None:
+def prepare_codes(con: duckdb.DuckDBPyConnection, reference: Path | None = None) -> None:
     """Create the contract tables and fill the code tables of rules/codes/ with their editions.
 
     A file is named for its table, and for the part of it that it holds where there are several: mue.hospital.csv.
+    Tables loaded into the folder `reference` stand in place of those shipped. AuditError: one of them is damaged.
     """
     con.execute(_sql("schema"))
     con.execute(_sql("functions"))
@@ -86,11 +87,18 @@ def prepare_codes(con: duckdb.DuckDBPyConnection) -> None:
                         )
                     ],
                 )
+    if reference is not None:
+        from therapy_audit import reference as loading
+
+        loading.put_in_place(con, loading.loaded_editions(reference))
 
 
-def prepare(con: duckdb.DuckDBPyConnection, ruleset: RuleSet) -> None:
-    """Create the contract tables and fill those that come from rules/: codes, plans, parameters, scopes, rules."""
-    prepare_codes(con)
+def prepare(con: duckdb.DuckDBPyConnection, ruleset: RuleSet, reference: Path | None = None) -> None:
+    """Create the contract tables and fill those that come from rules/: codes, plans, parameters, scopes, rules.
+
+    `reference` is the folder of the reference tables that the user loaded, if any.
+    """
+    prepare_codes(con, reference)
     _insert(
         con,
         "plan",

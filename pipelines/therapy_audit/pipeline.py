@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from therapy_audit import engine, rules
-from therapy_audit.config import Config, span
+from therapy_audit.config import Config, reference_beside, span
 from therapy_audit.errors import AuditError
 
 if TYPE_CHECKING:
@@ -85,7 +85,8 @@ def _audit(
     database = building / "audit.duckdb"
     settings: dict[str, Any] = {"threads": config.threads, "memory_limit": config.memory_limit}
     with engine.connect(database, **settings) as con:
-        engine.prepare(con, ruleset)
+        engine.prepare(con, ruleset, config.reference or reference_beside(Path()))
+        _set_locality(con, config.locality)
         intake.load(con, intake.Inputs(config.inputs, config.mappings))
         engine.map_payers(con, (*config.payers.items(), *ruleset.payer_patterns))
     timed("intake")
@@ -117,6 +118,23 @@ def _audit(
         con.execute("CHECKPOINT")
     timed("report")
     return Result(output, summary, errors, checked, {rule.name: rule.title for rule in ruleset.rules}, notices)
+
+
+def _set_locality(con: Any, locality: str) -> None:
+    """Fill `fee_locality`. AuditError names the localities that look most like the one asked for."""
+    known = con.execute("SELECT count(*) FROM gpci WHERE locality = ?", [locality]).fetchone()[0]
+    if not known and locality != "national":
+        near = con.execute(
+            "SELECT locality || ' (' || any_value(title) || ')' FROM gpci WHERE locality <> 'national' GROUP BY locality"
+            " ORDER BY jaro_winkler_similarity(locality, ?) DESC, locality LIMIT 3",
+            [locality],
+        ).fetchall()
+        raise AuditError(
+            f"audit.toml: locality '{locality}' is none of the table of localities; write contractor and locality "
+            f"number such as {', '.join(name for (name,) in near)}, or national."
+        )
+    con.execute("DELETE FROM fee_locality")
+    con.execute("INSERT INTO fee_locality VALUES (?)", [locality])
 
 
 def _left_out(con: Any) -> list[str]:

@@ -6,18 +6,19 @@ as rules/codes/ has them. Part is the setting (ncci_pair, mue), the release (rel
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import glob
 import hashlib
 import io
-import os
+import itertools
 import re
 import shutil
 import zipfile
 import zlib
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, cast
 
@@ -64,24 +65,28 @@ _HEAD = 1 << 16  # bytes and
 _HEAD_ROWS = 60  # rows that hold the header, whatever stands above it
 _LARGEST = 4 << 30  # bytes; the largest official file has a tenth of a gigabyte
 _CODE = re.compile(r"[0-9A-Z]{5}")
-_NUMBER = re.compile(r"\d{1,5}(\.\d{1,6})?")
+_NUMBER = re.compile(r"\d{0,3}(\.\d{1,9})|\d{1,3}")
 _DAY = r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])"
 # Two codes, a mark for edits older than 1996, first and last day, indicator, and a rationale that is never read.
 _EDIT = rf"^[0-9A-Z]{{5}}\t[0-9A-Z]{{5}}\t[* ]*\t{_DAY}\t(\*|{_DAY})\t[019](\t|$)"
-_RELATIVE_VALUE = {
-    "work": r"\bWORK RVU$",
-    "practice_expense": r"\bNON-?FAC(ILITY)? PE RVU$",
-    "malpractice": r"\bMP RVU$",
-    "multiple_procedure": r"\bMULT PROC$",
-    "conversion_factor": r"\bCONV FACTOR$",
-}
-_GPCI = {
-    "contractor": r"CONTRACTOR",
-    "number": r"LOCALITY NUMBER",
-    "name": r"LOCALITY NAME",
-    "work": r"\bPW GPCI \(WITH 1\.0|\bPW GPCI(?!.*WITHOUT)",
-    "practice_expense": r"\bPE GPCI",
-    "malpractice": r"\bMP GPCI",
+_COLUMNS = {
+    "mue": {"code": r"^HCPCS", "units": r"\bMUE VALUE", "indicator": r"\bADJUDICATION INDICATOR"},
+    "relative_value": {
+        "work": r"\bWORK RVU$",
+        "practice_expense": r"\bNON-?FAC(ILITY)? PE RVU$",
+        "malpractice": r"\bMP RVU$",
+        "multiple_procedure": r"\bMULT PROC$",
+        "conversion_factor": r"\bCONV FACTOR$",
+    },
+    "gpci": {
+        "contractor": r"\bCONTRACTOR\b",
+        "number": r"^LOCALITY NUMBER",
+        "name": r"^LOCALITY NAME",
+        # Some years have the work index without its floor as well.
+        "work": r"\bPW GPCI(?! \(WITHOUT)",
+        "practice_expense": r"\bPE GPCI",
+        "malpractice": r"\bMP GPCI",
+    },
 }
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
@@ -110,6 +115,7 @@ class Changes:
     """How many therapy codes, pairs or localities differ from the edition before, and a few of them in words."""
 
     before: str  # that edition, and whether it was shipped or loaded
+    before_covers_to: date
     added: int
     ended: int
     changed: int
@@ -151,7 +157,8 @@ def load(
         for one in loaded:
             for suffix in (".parquet", ".yaml"):
                 (work / (one.edition.name + suffix)).replace(folder / (one.edition.name + suffix))
-    return loaded
+        standing = {one.name: one for one in _intact(folder, [])}
+    return [replace(one, edition=standing[one.edition.name]) for one in loaded]
 
 
 def loaded_editions(folder: Path) -> list[Edition]:
@@ -159,23 +166,24 @@ def loaded_editions(folder: Path) -> list[Edition]:
     if not folder.is_dir():
         raise AuditError(f"{folder}: there is no such folder; `therapy-audit reference load --folder` makes it.")
     stems = {path.stem for path in folder.iterdir() if _is_table_file(path)}
-    return [_edition(folder / f"{stem}.parquet") for stem in sorted(stems)]
+    return _reaching_back([_edition(folder / f"{stem}.parquet") for stem in sorted(stems)])
 
 
 def editions(folder: Path | None) -> list[Edition]:
     """Return every reference table as it stands, shipped or loaded, in the order of tables and settings."""
     loaded = loaded_editions(folder) if folder else []
-    replaced = {(one.table, one.setting) for one in loaded if one.setting}
+    rows = []
     with engine.connect() as con:
         engine.prepare_codes(con)
-        shipped = [
-            Edition(*row, _one(con, f"SELECT count(*) FROM {row[0]} WHERE ? IN (setting)", [row[1]]))
-            if row[1]
-            else Edition(*row, _one(con, f"SELECT count(*) FROM {row[0]}"))
-            for row in con.execute("FROM reference_edition ORDER BY ALL").fetchall()
-        ]
-    kept = [one for one in shipped if (one.table, one.setting) not in replaced]
-    return sorted([*kept, *loaded], key=lambda one: (one.table, one.setting or "", one.covers_from, one.name))
+        shipped = con.execute("FROM reference_edition ORDER BY ALL").fetchall()
+        put_in_place(con, loaded)
+        for table, setting, edition, first, last, official_file in shipped:
+            mine = [one for one in loaded if (one.table, one.setting) == (table, setting)]
+            if not mine or _left(setting, first, last, mine):
+                where, values = ("WHERE setting = ?", [setting]) if setting else ("", [])
+                count = _one(con, f"SELECT count(*) FROM {table} {where}", values) - sum(one.rows for one in mine)
+                rows.append(Edition(table, setting, edition, first, last, official_file, count))
+    return sorted([*rows, *loaded], key=lambda one: (one.table, one.setting or "", one.covers_from, one.name))
 
 
 def unread(folder: Path) -> list[str]:
@@ -185,20 +193,17 @@ def unread(folder: Path) -> list[str]:
 
 def put_in_place(con: duckdb.DuckDBPyConnection, loaded: Sequence[Edition]) -> None:
     """Put loaded tables over the shipped rows of their setting or year, and into reference_edition."""
-    years = {(one.table, one.covers_from.year) for one in loaded if not one.setting}
-    for table, year in sorted(years):
+    for table, year in sorted({(one.table, one.covers_from.year) for one in loaded if not one.setting}):
         con.execute(f"DELETE FROM {table} WHERE year(effective_from) = $1 AND year(effective_to) = $1", [year])
-    seen: set[tuple[str, int]] = set()
-    for one in sorted(loaded, key=lambda item: item.name):
+    for one in loaded:
         if one.setting:
             con.execute(f"DELETE FROM {one.table} WHERE setting = ?", [one.setting])
-        # Nothing older of the year is at hand, so its first release stands for the months before it as well.
-        first = one.table == "relative_value" and (one.table, one.covers_from.year) not in seen
-        seen.add((one.table, one.covers_from.year))
-        columns = "* REPLACE (date_trunc('year', effective_from)::DATE AS effective_from)" if first else "*"
+        columns = "* REPLACE ($start AS effective_from)" if one.table == "relative_value" else "*"
+        start = {"start": one.covers_from} if one.table == "relative_value" else {}
         try:
             con.execute(
-                f"INSERT INTO {one.table} BY NAME SELECT {columns} FROM read_parquet(?)", [glob.escape(str(one.path))]
+                f"INSERT INTO {one.table} BY NAME SELECT {columns} FROM read_parquet($path)",
+                {"path": glob.escape(str(one.path)), **start},
             )
         except duckdb.Error:
             raise _damaged(cast("Path", one.path)) from None
@@ -207,16 +212,13 @@ def put_in_place(con: duckdb.DuckDBPyConnection, loaded: Sequence[Edition]) -> N
         _put_edition(con, table, setting or None, mine)
 
 
-def _put_edition(
-    con: duckdb.DuckDBPyConnection, table: str, setting: str | None, loaded: Sequence[Edition]
-) -> None:
+def _put_edition(con: duckdb.DuckDBPyConnection, table: str, setting: str | None, loaded: Sequence[Edition]) -> None:
     """Replace the one row of reference_edition; what is left of the shipped years is still told in it."""
     where = "reference = ? AND setting IS NOT DISTINCT FROM ?"
     shipped = con.execute(
         f"SELECT edition, covers_from, covers_to FROM reference_edition WHERE {where}", [table, setting]
     ).fetchall()
-    years = {one.covers_from.year for one in loaded}
-    kept = [row for row in shipped if not setting and not set(range(row[1].year, row[2].year + 1)) <= years]
+    kept = [row for row in shipped if _left(setting, row[1], row[2], loaded)]
     con.execute(f"DELETE FROM reference_edition WHERE {where}", [table, setting])
     con.execute(
         "INSERT INTO reference_edition VALUES (?, ?, ?, ?, ?, ?)",
@@ -224,15 +226,25 @@ def _put_edition(
             table,
             setting,
             "; ".join([*(row[0] for row in kept), *(one.edition for one in loaded)]),
-            min([*(row[1] for row in kept), *(_start(one) for one in loaded)]),
+            min([*(row[1] for row in kept), *(one.covers_from for one in loaded)]),
             max([*(row[2] for row in kept), *(one.covers_to for one in loaded)]),
             loaded[-1].official_file,
         ],
     )
 
 
-def _start(one: Edition) -> date:
-    return one.covers_from if one.setting else date(one.covers_from.year, 1, 1)
+def _left(setting: str | None, first: date, last: date, loaded: Sequence[Edition]) -> bool:
+    """Say whether anything is left of a shipped edition: loaded years replace those years only."""
+    return not setting and not set(range(first.year, last.year + 1)) <= {one.covers_from.year for one in loaded}
+
+
+def _reaching_back(loaded: Sequence[Edition]) -> list[Edition]:
+    """Let the first fee schedule of each year stand for the months before its release: nothing older is at hand."""
+    first = {one.covers_from.year: one.name for one in reversed(loaded) if one.table == "relative_value"}
+    return [
+        replace(one, covers_from=date(one.covers_from.year, 1, 1)) if one.name in first.values() else one
+        for one in loaded
+    ]
 
 
 # The folder ------------------------------------------------------------------------------------------------------
@@ -281,7 +293,7 @@ def _damaged(path: Path) -> AuditError:
     )
 
 
-@contextmanager
+@contextlib.contextmanager
 def _aside(folder: Path) -> Iterator[Path]:
     """Give a place within the folder to build in; one load at a time has it, others wait."""
     work = folder / ".loading"
@@ -319,7 +331,7 @@ class _Source:
         """What its name may tell, the nearest first."""
         return tuple(name.lower() for name in (PurePosixPath(self.member).name, self.path.name) if name)
 
-    @contextmanager
+    @contextlib.contextmanager
     def open(self) -> Iterator[IO[bytes]]:
         """Open the bytes. AuditError: the file, or the zip around it, cannot be read."""
         try:
@@ -364,10 +376,7 @@ def _found(path: Path, setting: str | None, effective: date | None) -> list[_Fou
     if path.is_dir():
         raise AuditError(f"{path}: this is a folder; name the files in it.")
     source = _Source(path)
-    try:
-        head = _head(source)
-    except FileNotFoundError:
-        raise AuditError(f"{path}: there is no such file.") from None
+    head = _head(source)
     if not head.strip():
         raise AuditError(f"{path}: the file is empty; download it again.")
     if head.startswith(b"PK"):
@@ -379,7 +388,7 @@ def _found(path: Path, setting: str | None, effective: date | None) -> list[_Fou
             f"{path}: this is a web page, such as the licence page that stands before the download; "
             "accept the licence in a browser and give the file that it then saves."
         )
-    elif b"\0" in head or sum(byte < 9 for byte in head):
+    elif _is_binary(head):
         raise AuditError(f"{path}: this is neither text, XLSX nor ZIP; give {_KNOWN} as downloaded from CMS.")
     one = _identified(source, setting, effective)
     if one is None:
@@ -390,6 +399,10 @@ def _found(path: Path, setting: str | None, effective: date | None) -> list[_Fou
 def _head(source: _Source) -> bytes:
     with source.open() as stream:
         return stream.read(_HEAD)
+
+
+def _is_binary(head: bytes) -> bool:
+    return any(byte < 9 for byte in head)
 
 
 def _cut_short(path: Path) -> AuditError:
@@ -437,10 +450,10 @@ def _identified(source: _Source, setting: str | None, effective: date | None) ->
     head = _head(source)
     if head.startswith(b"PK"):
         tables = {name: [*rows] for name, rows in _sheets(source, _HEAD_ROWS)}
-    elif b"\0" in head:
+    elif _is_binary(head):
         return None
     else:
-        tables = {"": [*_text_records(io.StringIO(head.decode("latin-1"), newline=""), head)]}
+        tables = {"": _text_records(head)}
     for sheet, records in tables.items():
         told = _header(records)
         if told is None:
@@ -477,7 +490,8 @@ def _stacked(records: Sequence[Sequence[str]], at: int) -> list[str]:
     """Return the names of columns whose words stand in several records, one above the other."""
     above = [[_plain(cell) for cell in record] for record in records[: at + 1]]
     return [
-        " ".join(filter(None, (record[n] if n < len(record) else "" for record in above))) for n in range(len(above[-1]))
+        " ".join(filter(None, (record[n] if n < len(record) else "" for record in above)))
+        for n in range(len(above[-1]))
     ]
 
 
@@ -585,9 +599,7 @@ def _known_fees(told: _Told) -> _Found:
         day,
         date(day.year, 12, 31),
         rank=int(qualifying),
-        notices=(
-            "this is the fee schedule of qualifying APM participants (QPP); most practices are paid by nonQPP",
-        )
+        notices=("this is the fee schedule of qualifying APM participants (QPP); most practices are paid by nonQPP",)
         if qualifying
         else (),
     )
@@ -622,20 +634,20 @@ def _chosen(group: Sequence[_Found]) -> tuple[list[_Found], list[str]]:
     for one in sorted(group, key=lambda item: item.rank):
         twin = chosen.setdefault(one.piece, one)
         if twin.source.path != one.source.path:
-            notices.append(f"{one.source.told} holds the same as {twin.source.told}, which was read")
+            notices.append(f"{one.source.told} was left out: {twin.source.told} holds the same part")
     parts = sorted(chosen.values(), key=lambda item: item.piece)
     numbers = {int(one.piece) for one in parts if one.piece.isdigit()}
     missing = sorted(set(range(1, max([_PTP_PARTS, *numbers]) + 1)) - numbers)
     if numbers and missing:
         notices.append(
-            f"of {parts[0].name} only part {_listed(numbers)} was given; part {_listed(missing)} is missing: "
+            f"of {parts[0].name} there is {_listed(numbers)}, not {_listed(missing)}; "
             "give all in one call, for they replace the table together"
         )
     return parts, [*notices, *(notice for one in parts for notice in one.notices)]
 
 
 def _listed(numbers: Iterable[int]) -> str:
-    return ", ".join(map(str, sorted(numbers)))
+    return ", ".join(f"f{number}" for number in sorted(numbers))
 
 
 # Reading ---------------------------------------------------------------------------------------------------------
@@ -670,7 +682,8 @@ def _load(
         """
     )
     con.execute(f"CREATE TABLE fresh AS FROM {one.table} LIMIT 0")
-    files, first = [], one.effective
+    files: list[dict[str, Any]] = []
+    first = one.effective
     for part in parts:
         kept_before = _one(con, "SELECT count(*) FROM fresh")
         if part.table == "ncci_pair":
@@ -679,7 +692,9 @@ def _load(
         else:
             count = _read_records(con, part)
             if not everything and part.table != "gpci":
-                con.execute("DELETE FROM fresh WHERE hcpcs_code NOT IN (FROM therapy)")
+                con.execute(
+                    f"DELETE FROM fresh WHERE hcpcs_code NOT IN (FROM therapy UNION SELECT hcpcs_code FROM {one.table})"
+                )
         if count.unreadable == count.rows_in:
             raise AuditError(f"{part.source.told}: no row in it can be read as one of {one.table}; download it again.")
         if count.unreadable:
@@ -708,8 +723,337 @@ def _load(
     )
     _write(con, edition, files, shipped, work, everything=everything)
     changes = _changes(con, edition, one.effective, _intact(folder, told))
-    older = _one(con, "SELECT max(covers_to) FROM reference_edition WHERE reference = ?1 AND setting = ?2".replace(
-        "?1", "$1").replace("?2", "$2"), [one.table, one.setting])
-    if older and older > edition.covers_to:
-        told.append(f"{edition.name}: the edition before it, {changes.before}, is the newer one and was replaced")
-    return Loaded(edition, sum(cast("int", file["rows_in"]) for file in files), changes, tuple(told))
+    if changes.before_covers_to > edition.covers_to and edition.setting:
+        told.append(f"{edition.name}: the edition before, {changes.before}, is newer than the one loaded now")
+    return Loaded(edition, sum(item["rows_in"] for item in files), changes, tuple(told))
+
+
+def _shipped_twin(one: _Found) -> dict[str, Any]:
+    name = ".".join(filter(None, (one.table, one.setting)))
+    twin = yaml.safe_load((resources.folder("rules") / "codes" / f"{name}.yaml").read_text(encoding="utf-8"))
+    return cast("dict[str, Any]", twin)
+
+
+def _read_edits(con: duckdb.DuckDBPyConnection, part: _Found, work: Path, *, everything: bool) -> _Count:
+    """Add the edits of one text to `fresh`; millions of lines are read in one pass and never by Python."""
+    text = work / "edits.txt"
+    if part.sheet:
+        with text.open("w", encoding="ascii", errors="replace") as lines:
+            rows = next(rows for name, rows in _sheets(part.source) if name == part.sheet)
+            lines.writelines("\t".join((*_padded_codes(row), "")) + "\n" for row in rows)
+    else:
+        # Rationales may hold Windows-1252, which DuckDB's latin-1 refuses. What is read here is ASCII.
+        ascii_only = bytes(byte if byte < 128 else ord("?") for byte in range(256))
+        with part.source.open() as stream, text.open("wb") as copy:
+            while chunk := stream.read(1 << 20):
+                copy.write(chunk.translate(ascii_only))
+    with text.open(encoding="ascii") as lines:
+        head = lines.read(_HEAD).splitlines()
+    start = next((n for n, line in enumerate(head) if re.match(_EDIT, line)), 0)
+    try:
+        con.execute(
+            """
+            CREATE OR REPLACE TEMP TABLE counted AS
+            WITH line AS (
+                SELECT regexp_matches(line, $edit) AS is_edit, string_split(line, chr(9)) AS cells
+                FROM read_csv(
+                    $path, auto_detect = false, header = false, columns = {'line': 'VARCHAR'}, delim = '\x01',
+                    quote = '', escape = '', strict_mode = false
+                )
+                WHERE trim(line) <> ''
+            ),
+            edit AS (
+                SELECT
+                    cells[1] AS column_one,
+                    cells[2] AS column_two,
+                    CASE WHEN is_edit THEN try_strptime(cells[4], '%Y%m%d')::DATE END AS effective_from,
+                    CASE
+                        WHEN is_edit AND cells[5] = '*' THEN $far_future
+                        WHEN is_edit THEN try_strptime(cells[5], '%Y%m%d')::DATE
+                    END AS effective_to,
+                    CASE WHEN is_edit THEN cells[6]::INTEGER END AS modifier_indicator
+                FROM line
+            ),
+            judged AS (
+                SELECT
+                    *,
+                    effective_from IS NOT NULL AND effective_to IS NOT NULL AS readable,
+                    coalesce(modifier_indicator <> 9 AND effective_from < effective_to, false)
+                    AND ($everything OR (column_one IN (FROM therapy) AND column_two IN (FROM therapy))) AS wanted
+                FROM edit
+            )
+            SELECT
+                    readable,
+                CASE WHEN wanted THEN column_one END AS column_one,
+                CASE WHEN wanted THEN column_two END AS column_two,
+                CASE WHEN wanted THEN modifier_indicator END AS modifier_indicator,
+                CASE WHEN wanted THEN effective_from END AS effective_from,
+                CASE WHEN wanted THEN effective_to END AS effective_to,
+                count(*) AS lines,
+                min(judged.effective_from) AS first
+            FROM judged
+            GROUP BY ALL
+            """,
+            {"edit": _EDIT, "path": glob.escape(str(text)), "far_future": FAR_FUTURE, "everything": everything},
+        )
+    except duckdb.Error:
+        raise AuditError(f"{part.source.told}: the text breaks off into something else; download it again.") from None
+    con.execute(
+        "INSERT INTO fresh SELECT $1, * EXCLUDE (readable, lines, first) FROM counted WHERE column_one IS NOT NULL",
+        [part.part],
+    )
+    readable, unreadable, first = con.execute(
+        "SELECT coalesce(sum(lines) FILTER (readable), 0)::BIGINT,"
+        " coalesce(sum(lines) FILTER (NOT readable), 0)::BIGINT, min(first) FROM counted"
+    ).fetchall()[0]
+    unreadable -= sum(bool(line.strip()) for line in head[:start])
+    return _Count(readable + unreadable, unreadable, first or FAR_FUTURE)
+
+
+def _padded_codes(row: Sequence[str]) -> list[str]:
+    """Return an edit's cells, codes with the noughts that a workbook drops where it takes them for numbers."""
+    return [cell.zfill(5) if n < 2 and cell.isdigit() else cell for n, cell in enumerate(row[:6])]
+
+
+def _read_records(con: duckdb.DuckDBPyConnection, part: _Found) -> _Count:
+    """Add the rows of a small table to `fresh`."""
+    import pyarrow as pa
+
+    if part.sheet:
+        records = next([*rows] for name, rows in _sheets(part.source) if name == part.sheet)
+    else:
+        with part.source.open() as stream:
+            records = _text_records(stream.read())
+    at = cast("tuple[str, int]", _header(records))[1]
+    columns = _columns(part, records, at)
+    reader = {"mue": _mue_row, "relative_value": _fee_row, "gpci": _gpci_row}[part.table]
+    rows, count = [], _Count()
+    for record in records[at + 1 :]:
+        cells = [cell.strip() for cell in record]
+        # Below the localities there are footnotes.
+        if not any(cells) or (part.table == "gpci" and not cells[0].isdigit()):
+            continue
+        row = reader(part, {name: cells[n] if n < len(cells) else "" for name, n in columns.items()})
+        count.rows_in += 1
+        count.unreadable += row is None
+        if row:
+            rows.append(row)
+    if rows:
+        # As text, which the types of `fresh` read: each cell was looked at above.
+        arrays = [pa.array(column, pa.string()) for column in zip(*rows, strict=True)]
+        con.register("batch", pa.table(arrays, names=[f"c{n}" for n in range(len(arrays))]))
+        con.execute("INSERT INTO fresh FROM batch")
+        con.unregister("batch")
+    return count
+
+
+def _columns(part: _Found, records: Sequence[Sequence[str]], at: int) -> dict[str, int]:
+    """Return where the columns that are read stand; AuditError names one that is not there."""
+    headers = _stacked(records, at) if part.table == "relative_value" else [_plain(cell) for cell in records[at]]
+    # Above the first two columns of the fee schedule there may be titles.
+    columns = {"code": 0, "mod": 1} if part.table == "relative_value" else {}
+    for name, pattern in _COLUMNS[part.table].items():
+        places = [n for n, header in enumerate(headers) if re.search(pattern, header)]
+        if not places:
+            raise AuditError(
+                f"{part.source.told}: the header has no column for {name.replace('_', ' ')}; "
+                "give the file as downloaded from CMS."
+            )
+        columns[name] = places[0]
+    return columns
+
+
+# Each returns a row of the contract table as text, nothing for a row that is left out, None for one not readable.
+_Row = tuple[str, ...] | None
+
+
+def _mue_row(part: _Found, cell: Mapping[str, str]) -> _Row:
+    code, indicator = cell["code"].zfill(5), cell["indicator"][:1]
+    if not _CODE.fullmatch(code) or not re.fullmatch(r"\d{1,6}", cell["units"]) or indicator not in {"1", "2", "3"}:
+        return None
+    return part.part, code, cell["units"], indicator, str(part.effective), str(FAR_FUTURE)
+
+
+def _fee_row(part: _Found, cell: Mapping[str, str]) -> _Row:
+    code, values = cell["code"].zfill(5), [cell[name] for name in ("work", "practice_expense", "malpractice")]
+    if not _CODE.fullmatch(code) or not all(map(_NUMBER.fullmatch, [*values, cell["conversion_factor"]])):
+        return None
+    if cell["mod"]:
+        return ()
+    reduced = str(cell["multiple_procedure"] == "5")
+    return code, str(part.effective), str(part.covers_to), *values, reduced, cell["conversion_factor"]
+
+
+def _gpci_row(part: _Found, cell: Mapping[str, str]) -> _Row:
+    values = [cell[name] for name in ("work", "practice_expense", "malpractice")]
+    if not cell["number"].isdigit() or not all(map(_NUMBER.fullmatch, values)):
+        return None
+    locality = f"{cell['contractor'].zfill(5)}-{cell['number'].zfill(2)}"
+    return (
+        locality,
+        " ".join(cell["name"].rstrip("* ").title().split()),
+        str(part.effective),
+        str(part.covers_to),
+        *values,
+    )
+
+
+def _text_records(raw: bytes) -> list[list[str]]:
+    """Split a text into records at commas, or at tabs where it has more of them."""
+    text = raw.decode("latin-1").removeprefix("\xef\xbb\xbf")
+    if text.count("\t") > text.count(","):
+        return [line.split("\t") for line in text.splitlines()]
+    csv.field_size_limit(_HEAD * 4)
+    records: list[list[str]] = []
+    # A quotation mark that is never closed ends the table: what was read above it stays.
+    with contextlib.suppress(csv.Error):
+        records.extend(record or [""] for record in csv.reader(io.StringIO(text, newline="")))
+    return records
+
+
+def _sheets(source: _Source, rows: int | None = None) -> Iterator[tuple[str, Iterator[list[str]]]]:
+    """Yield each sheet of a workbook with its rows (or the first of them) as text."""
+    import python_calamine
+
+    try:
+        if source.member:
+            with source.open() as stream:
+                workbook = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(stream.read()))
+        else:
+            workbook = python_calamine.CalamineWorkbook.from_path(str(source.path))
+        for name in workbook.sheet_names:
+            sheet = itertools.islice(workbook.get_sheet_by_name(name).iter_rows(), rows)
+            yield name, ([_cell_text(value) for value in row] or [""] for row in sheet)
+    except (python_calamine.CalamineError, python_calamine.PasswordError, ValueError):
+        raise AuditError(
+            f"{source.told}: the workbook cannot be opened; download it again, or give the text version."
+        ) from None
+
+
+def _cell_text(value: object) -> str:
+    """Return a cell as its sheet shows it: 97110 and 20260101, not 97110.0 and a date."""
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() else format(value, ".10g")
+    return value.strftime("%Y%m%d") if isinstance(value, date) else str(value)
+
+
+# What is written and told ----------------------------------------------------------------------------------------
+
+
+def _write(
+    con: duckdb.DuckDBPyConnection,
+    edition: Edition,
+    files: Sequence[Mapping[str, Any]],
+    shipped: Mapping[str, Any],
+    work: Path,
+    *,
+    everything: bool,
+) -> None:
+    """Write `fresh` and its twin; sorted, so that the same files give the same bytes."""
+    path = work / f"{edition.name}.parquet"
+    con.execute("COPY (FROM fresh ORDER BY ALL) TO ? (FORMAT parquet, COMPRESSION zstd)", [str(path)])
+    scope = "" if edition.table == "gpci" else ", all codes" if everything else ", therapy codes and their neighbours"
+    services = {"practitioner": ", practitioner services", "hospital": ", outpatient hospital services"}
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    twin = {
+        **({"setting": edition.setting} if edition.setting else {}),
+        "title": _TITLES[edition.table] + services.get(edition.setting or "", "") + scope,
+        "source": "Official files of CMS as downloaded, read by `therapy-audit reference load`",
+        "edition": edition.edition,
+        "covers": {"from": edition.covers_from, "to": edition.covers_to},
+        "official_file": edition.official_file,
+        "licence": shipped["licence"],
+        "files": [dict(file) for file in files],
+        "rows": edition.rows,
+        "sha256": sha256,
+    }
+    text = yaml.safe_dump(twin, sort_keys=False, allow_unicode=True, width=118)
+    path.with_suffix(".yaml").write_text(text, encoding="utf-8")
+
+
+def _intact(folder: Path, notices: list[str]) -> list[Edition]:
+    """Return what is loaded and can be read: a damaged table does not keep its successor out."""
+    found = []
+    for stem in sorted({path.stem for path in folder.iterdir() if _is_table_file(path)}):
+        try:
+            found.append(_edition(folder / f"{stem}.parquet"))
+        except AuditError as fault:
+            notices.append(str(fault).rstrip("."))
+    return _reaching_back(found)
+
+
+def _changes(con: duckdb.DuckDBPyConnection, edition: Edition, first: date, loaded: Sequence[Edition]) -> Changes:
+    """Compare `fresh` with what stood before, by the last row of each code, pair or locality, therapy codes only.
+
+    The shipped NCCI tables know when an edit ended, and not when it began: their rows cannot be compared one by one.
+    """
+    put_in_place(con, loaded)
+    before, covers_to = con.execute(
+        "SELECT edition, covers_to FROM reference_edition WHERE reference = ? AND setting IS NOT DISTINCT FROM ?",
+        [edition.table, edition.setting],
+    ).fetchall()[0]
+    mine = any((one.table, one.setting) == (edition.table, edition.setting) for one in loaded)
+    keys, values = _COMPARED[edition.table]
+    of_setting = (
+        "AND setting = $setting" if edition.setting else "AND effective_from <= $first AND effective_to >= $last"
+    )
+    bound = {"setting": edition.setting} if edition.setting else {"first": first, "last": first - timedelta(days=1)}
+    codes = [key for key in keys if key != "locality"]
+    therapy = "".join(f" AND {key} IN (FROM therapy)" for key in codes) or " AND locality <> 'national'"
+    state = ", ".join(f"{value} := {value}" for value in values)
+    known = " AND ".join(f"{key} IN (SELECT hcpcs_code FROM procedure_code)" for key in codes) or "true"
+    rows = con.execute(
+        f"""
+        WITH old AS (
+            SELECT {", ".join(keys)}, arg_max(struct_pack({state}), effective_from) AS was
+            FROM {edition.table} WHERE true {of_setting}{therapy} GROUP BY ALL
+        ),
+        new AS (
+            SELECT {", ".join(keys)}, arg_max(struct_pack({state}), effective_from) AS becomes
+            FROM fresh WHERE true{therapy} GROUP BY ALL
+        )
+        SELECT [{", ".join(keys)}], was, becomes
+        FROM old FULL JOIN new USING ({", ".join(keys)})
+        WHERE was IS DISTINCT FROM becomes
+        ORDER BY NOT ({known}), 1
+        """,
+        bound,
+    ).fetchall()
+    told: dict[str, list[str]] = {"ended": [], "changed": [], "added": []}
+    for codes_of_row, was, becomes in rows:
+        kind, words = _change(was, becomes)
+        told[kind].append(f"{' with '.join(codes_of_row)}: {words}")
+    return Changes(
+        f"{before}, {'loaded' if mine else 'shipped'}",
+        covers_to,
+        added=len(told["added"]),
+        ended=len(told["ended"]),
+        changed=len(told["changed"]),
+        examples=tuple(words for kind in told.values() for words in kind[:_EXAMPLES]),
+    )
+
+
+def _change(was: Mapping[str, Any] | None, becomes: Mapping[str, Any] | None) -> tuple[str, str]:
+    if becomes is None:
+        return "ended", "no longer listed"
+    last = becomes.get("effective_to", FAR_FUTURE)
+    if was is None:
+        return "added", "added" if last == FAR_FUTURE else f"added, in force until {last}"
+    if last != FAR_FUTURE == was["effective_to"]:
+        return "ended", f"ended {last}"
+    differ = [name for name in was if was[name] != becomes[name] and name != "effective_to"]
+    words = [f"{name.replace('_', ' ')} {_shown(was[name])} to {_shown(becomes[name])}" for name in differ]
+    if was.get("effective_to") != becomes.get("effective_to"):
+        words.append("in force again" if last == FAR_FUTURE else f"ended {last}, not {was['effective_to']}")
+    return "changed", ", ".join(words)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:f}".rstrip("0").rstrip(".") if isinstance(value, Decimal) else str(value)
+
+
+def _one(con: duckdb.DuckDBPyConnection, query: str, parameters: Sequence[object] = ()) -> int:
+    return cast("int", con.execute(query, parameters).fetchall()[0][0])

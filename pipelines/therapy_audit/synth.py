@@ -66,9 +66,11 @@ def write(
             "threads": threads or os.cpu_count() or 1,
         }
         with duckdb.connect(config=config) as con:
+            parts = -(-patients // _PATIENTS_AT_ONCE)
             settings = {
                 "seed": seed,
                 "patients": patients,
+                "parts": parts,
                 "start_date": start,
                 "end_date": end,
                 "dirt": dirt,
@@ -76,9 +78,9 @@ def write(
             for variable, value in settings.items():
                 con.execute(f"SET VARIABLE {variable} = ?", [value])
             con.execute(_sql("clinic"))
-            steps = [_sql(step) for step in ("visits", "lines", "notes")]
-            parts = -(-patients // _PATIENTS_AT_ONCE)
+            steps = [_sql(step) for step in ("visits", "lines", "schedule", "notes", "truth")]
             for part in range(parts):
+                con.execute("SET VARIABLE part = ?", [part])
                 con.execute("SET VARIABLE first_patient = ?", [patients * part // parts + 1])
                 con.execute("SET VARIABLE last_patient = ?", [patients * (part + 1) // parts])
                 for step in steps:
@@ -86,8 +88,7 @@ def write(
                 if part == 0:
                     con.execute(_sql("files"))
                 for file, view in _FILES.items():
-                    if file != "providers" or part == 0:
-                        rows[file] += _append(con, view, aside / f"{file}.{form}", part)
+                    rows[file] += _append(con, view, aside / f"{file}.{form}", part)
             if form == "parquet":
                 for file in _FILES:
                     pieces = sorted(map(str, aside.glob(f"{file}.parquet-*")))

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-from therapy_audit import engine
+from therapy_audit import engine, rules
 from therapy_audit.errors import AuditError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+    from datetime import date
+
+    import duckdb
+
+_MODIFIERS = {"PT": ("GP", "CQ"), "OT": ("GO", "CO"), "SLP": ("GN", "")}
+_MIDPOINT = "medicare.assistant_midpoint_rule"
+
 
 def allocate(minutes: Mapping[str, int], method: str = "cms") -> dict[str, Any]:
     """Return the units that one visit's minutes by code earn, and every allowed way to bill them.
@@ -25,7 +33,8 @@ def allocate(minutes: Mapping[str, int], method: str = "cms") -> dict[str, Any]:
     for code, value in minutes.items():
         if not 0 <= value <= 1440:
             raise AuditError(f"{code}={value}: the minutes of a day are a whole number from 0 to 1440.")
-    rows = _visit_codes(minutes)
+    with _visit(minutes) as con:
+        rows = _visit_codes(con, minutes)
     total = sum(minutes.values())
     if method == "midpoint":
         earned = {code: midpoint for code, _, _, _, midpoint in rows}
@@ -50,6 +59,64 @@ def allocate(minutes: Mapping[str, int], method: str = "cms") -> dict[str, Any]:
     return _result(minutes, total, method, units, [item for item in allocations if item], explanation)
 
 
+def share(
+    therapist: Mapping[str, int],
+    assistant: Mapping[str, int],
+    method: str = "cms",
+    service_date: date | None = None,
+    discipline: str = "PT",
+) -> dict[str, Any]:
+    """Return what `allocate` does for the minutes of both, and the claim lines of its first allocation.
+
+    Takes the minutes by code that the therapist gave alone (or together with the assistant) and those that the
+    assistant gave alone. Adds {assistant_minutes, lines: [{hcpcs, units, modifiers}]}: units that are the
+    assistant's by the rules of the service date (the latest known where there is none) carry CQ or CO beside GP or GO
+    (42 CFR 410.59 and 410.60 (a)(4)). Raises AuditError for an assistant in speech therapy, and for a date past what is
+    known.
+    """
+    if discipline not in _MODIFIERS:
+        raise AuditError(f"Discipline '{discipline}' is not known; there are {', '.join(_MODIFIERS)}.")
+    of_therapist, of_assistant = _MODIFIERS[discipline]
+    if assistant and not of_assistant:
+        raise AuditError("There is no assistant modifier in speech-language pathology; leave --assistant out.")
+    minutes = {code: therapist.get(code, 0) + assistant.get(code, 0) for code in [*therapist, *assistant]}
+    found = allocate(minutes, method)
+    chosen = found["allocations"][0] if found["allocations"] else {}
+    with engine.connect() as con:
+        engine.prepare(con, rules.load())
+        midpoint_rule = _midpoint_rule(con, service_date)
+        lines = []
+        for code, number in chosen.items():
+            marked = 0
+            if midpoint_rule is not None:
+                ((marked,),) = con.execute(
+                    "SELECT assistant_units(?::INTEGER, ?::INTEGER, ?::INTEGER, ?).due",
+                    [therapist.get(code, 0), assistant.get(code, 0), number, midpoint_rule],
+                ).fetchall()
+            lines += [
+                {"hcpcs": code, "units": units, "modifiers": modifiers}
+                for units, modifiers in ((marked, [of_therapist, of_assistant]), (number - marked, [of_therapist]))
+                if units
+            ]
+    return {
+        **found,
+        "assistant_minutes": dict(assistant),
+        "lines": sorted(lines, key=lambda line: -line["units"]),
+    }
+
+
+def _midpoint_rule(con: duckdb.DuckDBPyConnection, service_date: date | None) -> bool | None:
+    """Return whether the midpoint rule holds on the date; None where CQ and CO were not asked for yet."""
+    spans = con.execute(
+        "SELECT effective_from, effective_to, value FROM parameter WHERE name = ? ORDER BY effective_from", [_MIDPOINT]
+    ).fetchall()
+    if service_date is None:
+        return bool(spans[-1][2])
+    if service_date > spans[-1][1]:
+        raise AuditError(f"The assistant rules are known to {spans[-1][1]}; {service_date} lies after that.")
+    return next((bool(value) for first, last, value in spans if first <= service_date <= last), None)
+
+
 def parse(pairs: tuple[str, ...]) -> dict[str, int]:
     """Turn `97110=10` words into {code: minutes}; AuditError says what would be right."""
     minutes: dict[str, int] = {}
@@ -64,8 +131,9 @@ def parse(pairs: tuple[str, ...]) -> dict[str, int]:
     return minutes
 
 
-def _visit_codes(minutes: Mapping[str, int]) -> list[tuple[str, int, int, str, int]]:
-    """Run the audit's models on one documented visit: code, full units, remainder, extra unit, midpoint units."""
+@contextmanager
+def _visit(minutes: Mapping[str, int]) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a database that holds one documented visit and the audit's models of it."""
     with engine.connect() as con:
         engine.prepare_codes(con)
         timed = {
@@ -92,12 +160,17 @@ def _visit_codes(minutes: Mapping[str, int]) -> list[tuple[str, int, int, str, i
             list(enumerate(minutes, 1)),
         )
         engine.build_models(con, only=["visit"])
-        order = {code: number for number, code in enumerate(minutes)}
-        found = con.execute(
-            "SELECT code.hcpcs_code, code.full_units, code.remainder, code.extra_unit, code.midpoint_units"
-            " FROM (SELECT unnest(codes) AS code FROM visit)"
-        ).fetchall()
-        return sorted(found, key=lambda row: order[row[0]])
+        yield con
+
+
+def _visit_codes(con: duckdb.DuckDBPyConnection, minutes: Mapping[str, int]) -> list[tuple[str, int, int, str, int]]:
+    """Return the visit's codes in the order given: code, full units, remainder, extra unit, midpoint units."""
+    order = {code: number for number, code in enumerate(minutes)}
+    found = con.execute(
+        "SELECT code.hcpcs_code, code.full_units, code.remainder, code.extra_unit, code.midpoint_units"
+        " FROM (SELECT unnest(codes) AS code FROM visit)"
+    ).fetchall()
+    return sorted(found, key=lambda row: order[row[0]])
 
 
 def _cms_words(

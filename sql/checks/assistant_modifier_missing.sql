@@ -8,8 +8,9 @@ WITH code AS (
         plan,
         hcpcs_code,
         any_value(timed) AS timed,
+        any_value(sole_giver) AS sole_giver,
         any_value(assistant_minutes) AS assistant_minutes,
-        any_value(documented_minutes) - any_value(assistant_minutes) AS therapist_minutes,
+        any_value(documented_minutes - assistant_minutes) AS therapist_minutes,
         sum(units)::INTEGER AS units,
         coalesce(sum(units) FILTER (assistant_modifier_count > 0), 0)::INTEGER AS units_marked
     FROM in_scope($rule)
@@ -17,8 +18,9 @@ WITH code AS (
         discipline IN ('PT', 'OT')
         AND NOT evaluation
         AND units > 0
-        AND assistant_minutes <= documented_minutes
-        AND assistant_minutes > 0
+        AND giver_known
+        AND coalesce(assistant_minutes <= documented_minutes, TRUE)
+        AND (assistant_minutes > 0 OR sole_giver = 'assistant')
     GROUP BY patient_id, service_date, discipline, plan, hcpcs_code
 ),
 
@@ -27,6 +29,8 @@ shared AS (
         code.*,
         CASE
             WHEN timed THEN assistant_units(therapist_minutes, assistant_minutes, units, parameter.value = 1)
+            WHEN sole_giver = 'assistant' THEN {'due': units, 'least': units, 'most': units}
+            WHEN sole_giver = 'therapist' THEN {'due': 0, 'least': 0, 'most': 0}
             ELSE assistant_units_untimed(therapist_minutes, assistant_minutes, units)
         END AS share
     FROM code
@@ -44,6 +48,7 @@ line AS (
         line.line_amount,
         line.units,
         shared.* EXCLUDE (units),
+        shared.units AS code_units,
         shared.share.due - shared.units_marked AS units_missing,
         -- Only as many lines as it takes.
         coalesce(sum(line.units) OVER (
@@ -70,6 +75,11 @@ SELECT
     ) AS amount_at_risk,
     CASE WHEN line.units_marked < line.share.least THEN 'error' ELSE 'warning' END AS severity,
     line.hcpcs_code,
+    CASE
+        WHEN line.assistant_minutes IS NULL THEN 'the ' || line.sole_giver || ' gave it'
+        ELSE 'the therapist gave ' || line.therapist_minutes || ' minutes and an assistant ' || line.assistant_minutes
+    END AS who,
+    line.code_units,
     line.therapist_minutes,
     line.assistant_minutes,
     line.share.due AS units_due,

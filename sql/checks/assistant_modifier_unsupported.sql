@@ -8,8 +8,9 @@ WITH code AS (
         plan,
         hcpcs_code,
         any_value(timed) AS timed,
+        any_value(sole_giver) AS sole_giver,
         any_value(assistant_minutes) AS assistant_minutes,
-        any_value(documented_minutes) - any_value(assistant_minutes) AS therapist_minutes,
+        any_value(documented_minutes - assistant_minutes) AS therapist_minutes,
         sum(units)::INTEGER AS units,
         coalesce(sum(units) FILTER (assistant_modifier_count > 0), 0)::INTEGER AS units_marked
     FROM in_scope($rule)
@@ -17,8 +18,8 @@ WITH code AS (
         discipline IN ('PT', 'OT')
         AND NOT evaluation
         AND units > 0
-        AND assistant_minutes <= documented_minutes
-        AND assistant_minutes IS NOT NULL
+        AND giver_known
+        AND coalesce(assistant_minutes <= documented_minutes, TRUE)
     GROUP BY patient_id, service_date, discipline, plan, hcpcs_code
     HAVING count(*) FILTER (assistant_modifier_count > 0) > 0
 ),
@@ -28,6 +29,8 @@ shared AS (
         code.*,
         CASE
             WHEN timed THEN assistant_units(therapist_minutes, assistant_minutes, units, parameter.value = 1)
+            WHEN sole_giver = 'assistant' THEN {'due': units, 'least': units, 'most': units}
+            WHEN sole_giver = 'therapist' THEN {'due': 0, 'least': 0, 'most': 0}
             ELSE assistant_units_untimed(therapist_minutes, assistant_minutes, units)
         END AS share
     FROM code
@@ -45,6 +48,7 @@ line AS (
         line.line_amount,
         line.units,
         shared.* EXCLUDE (units),
+        shared.units AS code_units,
         shared.units_marked - shared.share.most AS units_unsupported,
         coalesce(sum(line.units) OVER (
             PARTITION BY line.patient_id, line.service_date, line.discipline, line.plan, line.hcpcs_code
@@ -66,13 +70,20 @@ SELECT
     line.claim_id,
     line.claim_line_number,
     round(
-        line.line_amount * least(line.units_unsupported - line.units_before, line.units) / line.units * reduction.value, 2
+        line.line_amount * least(line.units_unsupported - line.units_before, line.units) / line.units
+        * reduction.value, 2
     ) AS amount_at_risk,
     line.hcpcs_code,
+    CASE
+        WHEN line.assistant_minutes IS NULL THEN 'the ' || line.sole_giver || ' gave it'
+        ELSE 'the therapist gave ' || line.therapist_minutes || ' minutes and an assistant ' || line.assistant_minutes
+    END AS who,
+    line.code_units,
     line.therapist_minutes,
     line.assistant_minutes,
     line.share.most AS units_supported,
-    line.units_marked
+    line.units_marked,
+    CASE line.discipline WHEN 'PT' THEN 'CQ' ELSE 'CO' END AS modifier
 FROM line
 INNER JOIN parameter AS reduction
     ON reduction.name = $reduction AND line.service_date BETWEEN reduction.effective_from AND reduction.effective_to

@@ -12,11 +12,12 @@ SELECT
     day.minutes,
     day.clock_minutes,
     day.patients,
+    CASE WHEN day.minutes > day.clock_minutes THEN day.clock_minutes ELSE parameter.value::INTEGER END AS limit,
     CASE
-        WHEN day.minutes <= day.clock_minutes THEN 'the working day of ' || parameter.value::INTEGER
-        WHEN day.clock_minutes = 1440 THEN 'the 1440 of a day'
-        ELSE 'the ' || day.clock_minutes || ' from the first start to the last stop'
-    END AS limit
+        WHEN day.minutes <= day.clock_minutes THEN 'of a working day'
+        WHEN day.clock_minutes = 1440 THEN 'of the clock'
+        ELSE 'from the first start to the last stop'
+    END AS limit_of
 FROM clinician_days_in_scope($rule) AS day
 INNER JOIN parameter
     ON

@@ -16,7 +16,8 @@ WITH day AS (
     INNER JOIN cotreatment
         ON visit.patient_id = cotreatment.patient_id AND visit.service_date = cotreatment.service_date
     GROUP BY visit.patient_id, visit.service_date, cotreatment.joint_minutes, cotreatment.later_discipline
-    HAVING count(visit.timed_minutes) = count(*)
+    -- Where only one of two disciplines bills, the joint minutes may all be that one's.
+    HAVING count(visit.timed_minutes) = count(*) AND (count(*) > 1 OR max(cotreatment.disciplines) = 1)
 ),
 
 -- The most that any split of the joint minutes between two disciplines earns; within one, minutes are pooled.

@@ -1,4 +1,5 @@
--- 59 and its subsets exclude each other; an evaluation takes none, unless an NCCI edit that a modifier opens concerns it.
+-- 59 and its subsets exclude each other; an evaluation takes none, unless an NCCI edit that a modifier opens concerns
+-- it.
 WITH paired AS (
     SELECT claim_id, claim_line_number FROM ncci_hit
     WHERE modifier_indicator = 1

@@ -1,12 +1,35 @@
 -- A modifier that sets two services apart rests on a note that does: by times that do not overlap, or by other regions.
+WITH unsupported AS (
+    SELECT
+        line.claim_id,
+        line.claim_line_number,
+        line.patient_id,
+        line.service_date,
+        line.discipline,
+        line.plan,
+        line.line_amount,
+        min({'column_one': evidence.column_one, 'column_two': evidence.column_two, 'reason': evidence.reason}) AS pair
+    FROM visit_lines_in_scope($rule) AS line
+    INNER JOIN pair_evidence AS evidence
+        ON line.claim_id = evidence.claim_id AND line.claim_line_number = evidence.claim_line_number
+    WHERE evidence.reason IS NOT NULL AND line.documented IS NOT NULL
+    GROUP BY ALL
+),
+
+-- A visit is one finding, worth all of its column two lines.
+visit AS (
+    SELECT
+        min({'claim_id': claim_id, 'claim_line_number': claim_line_number, 'pair': pair}) AS first_line,
+        sum(line_amount) AS amount_at_risk
+    FROM unsupported
+    GROUP BY patient_id, service_date, discipline, plan
+)
+
 SELECT
-    min({'claim_id': line.claim_id, 'claim_line_number': line.claim_line_number}).claim_id AS claim_id,
-    min({'claim_id': line.claim_id, 'claim_line_number': line.claim_line_number}).claim_line_number AS claim_line_number,
-    max(line.line_amount) AS amount_at_risk,
-    arg_min(evidence.column_one, (line.claim_id, line.claim_line_number, evidence.column_one)) AS column_one,
-    arg_min(evidence.column_two, (line.claim_id, line.claim_line_number, evidence.column_one)) AS column_two,
-    arg_min(evidence.reason, (line.claim_id, line.claim_line_number, evidence.column_one)) AS reason
-FROM visit_lines_in_scope($rule) AS line
-INNER JOIN pair_evidence AS evidence USING (claim_id, claim_line_number)
-WHERE evidence.reason IS NOT NULL AND line.documented IS NOT NULL
-GROUP BY line.patient_id, line.service_date, line.discipline, line.plan
+    first_line.claim_id,
+    first_line.claim_line_number,
+    amount_at_risk,
+    first_line.pair.column_one,
+    first_line.pair.column_two,
+    first_line.pair.reason
+FROM visit

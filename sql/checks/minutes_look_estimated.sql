@@ -1,5 +1,5 @@
--- Minutes that were watched differ from visit to visit; a clinician whose minutes are all alike, or all multiples of 15, may
--- have written what was billed.
+-- Minutes that were watched differ from visit to visit; a clinician whose minutes are all alike, or all multiples of
+-- 15, may have written what was billed.
 WITH clinician AS (
     SELECT
         clinician_npi,

@@ -1,4 +1,5 @@
--- Fifteen minutes a unit is what Medicare expects on the average; a clinician who stays far below it should be looked at.
+-- Fifteen minutes a unit is what Medicare expects on the average; a clinician who stays far below it should be looked
+-- at.
 WITH clinician AS (
     SELECT
         clinician_npi,

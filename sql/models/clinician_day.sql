@@ -1,5 +1,5 @@
--- One clinician's day, whoever the patients: the timed minutes that the notes give the clinician, the clock that they had
--- to fit into, and the minutes that lie with two patients at once.
+-- One clinician's day, whoever the patients: the timed minutes that the notes give the clinician, the clock that they
+-- had to fit into, and the minutes that lie with two patients at once.
 WITH note AS (
     SELECT
         clinician_npi,
@@ -8,7 +8,8 @@ WITH note AS (
         discipline,
         -- An assistant's minutes in a therapist's note are not the therapist's.
         CASE
-            WHEN coalesce(by_assistant, FALSE) THEN timed_minutes ELSE greatest(timed_minutes - assistant_timed_minutes, 0)
+            WHEN coalesce(by_assistant, FALSE) THEN timed_minutes
+            ELSE greatest(timed_minutes - assistant_timed_minutes, 0)
         END AS minutes,
         timed_services,
         services_without_times,
@@ -58,9 +59,9 @@ day AS (
 SELECT
     day.clinician_npi,
     day.service_date,
-    day.first_line.plan AS plan,
-    day.first_line.claim_id AS claim_id,
-    day.first_line.claim_line_number AS claim_line_number,
+    day.first_line.plan,
+    day.first_line.claim_id,
+    day.first_line.claim_line_number,
     day.minutes,
     day.patients,
     day.unit_amount,

@@ -46,7 +46,7 @@ stretched AS (
             sum(
                 CASE
                     WHEN solid
-                        THEN greatest(least(stop_minute, solid_to) - start_minute, 0)
+                        THEN greatest(least(stop_minute, coalesce(solid_to, 0)) - start_minute, 0)
                             - greatest(least(stop_minute, coalesce(own_solid_to, 0)) - start_minute, 0)
                     ELSE 0
                 END
@@ -85,6 +85,7 @@ SELECT
     day.patient_id,
     day.service_date,
     day.joint_minutes,
+    count(DISTINCT clinician_start.discipline) AS disciplines,
     arg_max(clinician_start.discipline, (clinician_start.start_minute, clinician_start.discipline)) AS later_discipline
 FROM day
 INNER JOIN clinician_start

@@ -1,6 +1,6 @@
--- What the Medicare fee schedule gives each claim line whose allowed amount is not known: unit by unit, rounded to cents.
--- Of a patient's day with one biller the unit with the highest practice expense is paid whole, each other one with half
--- of it (Medicare Claims Processing Manual ch. 5 §10.7).
+-- What the Medicare fee schedule gives each claim line whose allowed amount is not known: unit by unit, rounded to
+-- cents. Of a patient's day with one biller the unit with the highest practice expense is paid whole, each other one
+-- with half of it (Medicare Claims Processing Manual ch. 5 §10.7).
 WITH locality AS (
     SELECT coalesce(max(locality), 'national') AS locality
     FROM fee_locality
@@ -41,6 +41,7 @@ line AS (
 unpaid_code AS (
     SELECT hcpcs_code
     FROM mue
+    WHERE setting = 'practitioner'
     GROUP BY hcpcs_code
     HAVING max(units) = 0
 ),

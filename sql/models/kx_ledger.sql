@@ -11,7 +11,8 @@ WITH opening AS (
     GROUP BY patient_id, year, pool
 ),
 
--- Medicare counts claims as it receives them; exports seldom say when, so the service date decides unless set otherwise.
+-- Medicare counts claims as it receives them; exports seldom say when, so the service date decides unless set
+-- otherwise.
 receipt AS (
     SELECT coalesce(max(value), 0) <> 0 AS decides
     FROM parameter
@@ -109,7 +110,8 @@ SELECT
     running.has_kx,
     running.has_liability_modifier,
     running.unknown_before > 0 AS is_lower_bound,
-    -- How many amounts, before the line and with it, are expected ones, and how many of these by another date's edition.
+    -- How many amounts, before the line and with it, are expected ones, and how many of these by another date's
+    -- edition.
     running.expected_before,
     running.stale_before,
     running.expected_before + running.expected AS amounts_expected,

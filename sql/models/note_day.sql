@@ -16,17 +16,29 @@ WITH day AS (
         bool_or(lacks_minutes) OR NOT bool_or(has_minutes) AS minutes_absent,
         sum(timed_services)::INTEGER AS timed_services,
         sum(services_without_times)::INTEGER AS services_without_times,
-        -- Totals of the notes that both state one and itemize; null where there is none.
-        sum(stated_timed_minutes) FILTER (charted_timed_minutes IS NOT NULL)::INTEGER AS stated_timed_minutes,
-        sum(charted_timed_minutes) FILTER (stated_timed_minutes IS NOT NULL)::INTEGER AS charted_timed_minutes,
+        sum(stated_timed_minutes)::INTEGER AS stated_timed_minutes,
+        sum(charted_timed_minutes)::INTEGER AS charted_timed_minutes,
+        CASE
+            WHEN bool_or(
+                stated_timed_minutes + charted_timed_minutes IS NOT NULL
+                OR stated_minutes + charted_minutes IS NOT NULL
+                OR stated_minutes < stated_timed_minutes
+            )
+                THEN TRUE
+        END AS minutes_comparable,
         min(
             CASE
-                WHEN stated_timed_minutes NOT IN (charted_timed_minutes, charted_timed_minutes + charted_otherwise_minutes)
-                    THEN 'its timed services make ' || charted_timed_minutes || ' minutes'
+                WHEN
+                    stated_timed_minutes NOT IN (
+                        charted_timed_minutes, charted_timed_minutes + charted_otherwise_minutes
+                    )
+                    THEN 'it states ' || stated_timed_minutes || ' timed minutes, but its timed services make '
+                        || charted_timed_minutes
                 WHEN charted_minutes > stated_minutes
-                    THEN 'its services take ' || charted_minutes || ' of ' || stated_minutes || ' minutes in all'
+                    THEN 'it states ' || stated_minutes || ' minutes in all, but its services take ' || charted_minutes
                 WHEN stated_timed_minutes > stated_minutes
-                    THEN 'it has only ' || stated_minutes || ' minutes in all'
+                    THEN 'it states ' || stated_timed_minutes || ' timed minutes, but only ' || stated_minutes
+                        || ' in all'
             END
         ) AS minutes_conflict,
         -- A report by an assistant alone is no progress report.

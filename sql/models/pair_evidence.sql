@@ -1,5 +1,5 @@
--- NCCI pairs that a modifier lets through, and what the day's note shows to set the two services apart: times that do not
--- overlap (minutes of their own, where no times are charted), or body regions that they do not share.
+-- NCCI pairs that a modifier lets through, and what the day's note shows to set the two services apart: times that do
+-- not overlap (minutes of their own, where no times are charted), or body regions that they do not share.
 WITH pair AS (
     SELECT DISTINCT
         line.claim_id,

@@ -84,6 +84,14 @@ SELECT
     note_day.note_id,
     note_day_code.minutes AS documented_minutes,
     note_day_code.assistant_minutes,
+    note_day_code.sole_giver,
+    -- A service that is not counted in minutes need not have any.
+    CASE
+        WHEN
+            note_day_code.minutes + note_day_code.assistant_minutes IS NOT NULL
+            OR (note_day_code.sole_giver IS NOT NULL AND procedure_code.kind <> 'timed_15')
+            THEN TRUE
+    END AS giver_known,
     -- Whether the day's notes chart the code. An evaluation's note is its documentation, whether or not it names the
     -- code; where a service is charted without a code, it may be this one.
     CASE

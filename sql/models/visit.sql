@@ -57,7 +57,7 @@ pooled AS (
 -- Whether the clinic writes start and stop beside its timed services as a rule.
 practice AS (
     SELECT
-        (SELECT 1 - sum(services_without_times) / nullif(sum(timed_services), 0) FROM note_day)
+        (SELECT coalesce(1 - sum(services_without_times) / nullif(sum(timed_services), 0), 0) FROM note_day)
         >= (SELECT max(value) FROM parameter WHERE name = 'clinic.start_stop_share') AS start_stop_practised
 ),
 
@@ -97,6 +97,7 @@ SELECT
     CASE WHEN note_day.services_coded THEN TRUE END AS itemized,
     note_day.stated_timed_minutes,
     note_day.charted_timed_minutes,
+    note_day.minutes_comparable,
     note_day.minutes_conflict,
     note_day.timed_services,
     note_day.services_without_times,

@@ -16,6 +16,11 @@ CREATE MACRO npi(nine) AS nine::VARCHAR || (
 
 CREATE MACRO us_date(day) AS strftime(day, '%-m/%-d/%Y');
 
+-- A time of day from minutes after midnight: 9:05 AM.
+CREATE MACRO clock_time(minute) AS format(
+    '{}:{:02d} {}', (minute // 60 + 11) % 12 + 1, minute % 60, if(minute < 720, 'AM', 'PM')
+);
+
 -- Patients of fifty: how many each payer covers. Factor: allowed amount against Medicare's.
 CREATE TABLE payer AS
 WITH share (payer, plan, unit_method, factor, patients) AS (
@@ -87,8 +92,13 @@ SELECT
     )::DECIMAL(12, 2) AS charge_amount
 FROM rvu;
 
--- What one visit holds: services as code[/59]:least-most minutes. `used` is plain (any day), normal (any day without
--- another discipline's visit), a kind of visit, or the planted case that needs just these services.
+-- What one visit holds: services as code[/modifier+modifier]:least-most minutes, and what is special about one: units=
+-- (billed, whatever the minutes earn), lines=2 (the units on two lines), assistant= (minutes of them by an assistant),
+-- marked= (units billed as an assistant's), from= (minute of the visit at which its block starts; else when the service
+-- before it stops), block= (how long from start to stop; else as long as its minutes), clock=none or start (what is
+-- left out of its times: both, or the stop), silent=1 (no minutes charted). `used` is plain (any day), normal (any day
+-- without another discipline's visit), long (as plain, where no plan caps the units of a day), a kind of visit, a
+-- clinician's habit, or the planted case that needs just these services.
 CREATE TABLE recipe AS
 SELECT
     row_number() OVER (ORDER BY used, discipline, services) AS recipe_id,
@@ -102,7 +112,7 @@ FROM (
     ('plain', 'PT', 2, '97110:10-20 97116:10-20 97140:10-16'),
     ('plain', 'PT', 2, '97110:12-18 97112:8-15 97140:8-15 97035:8-10'),
     ('plain', 'PT', 1, '97110:15-25 97140:10-20 G0283:15-15'),
-    ('plain', 'PT', 1, '97530:8-16 97110:8-16 97112:8-14 97116:8-12 97140:8-12'),
+    ('long', 'PT', 1, '97530:8-16 97110:8-16 97112:8-14 97116:8-12 97140:8-12'),
     ('plain', 'PT', 2, '97530:15-30 97140:15-25'),
     ('plain', 'PT', 1, '97032:8-12 97110:12-22 97530:12-20'),
     ('normal', 'PT', 1, '97113:22-38 97116:8-15'),
@@ -193,7 +203,261 @@ FROM (
     ('by_assistant', 'PT', 1, '97110:15-24 97116:15-20'),
     ('by_assistant', 'OT', 1, '97110:15-24 97535:15-20'),
     ('midpoint_boundary', 'PT', 1, '97110:8-8 97530:23-23 97140:7-7'),
-    ('midpoint_boundary', 'OT', 1, '97535:8-8 97530:22-22')
+    ('midpoint_boundary', 'OT', 1, '97535:8-8 97530:22-22'),
+    ('estimated', 'PT', 1, '97530:15-15 97110:30-30'),
+    ('estimated', 'PT', 1, '97110:15-15 97112:15-15'),
+    ('estimated', 'PT', 1, '97530:30-30 97116:15-15'),
+    ('estimated', 'OT', 1, '97530:15-15 97535:30-30'),
+    ('estimated', 'OT', 1, '97535:15-15 97530:15-15'),
+    ('estimated', 'OT', 1, '97530:30-30 97110:15-15'),
+    ('estimated_evaluation', 'PT', 1, '97161:30-30 97110:15-15'),
+    ('estimated_evaluation', 'OT', 1, '97165:30-30 97535:15-15'),
+    ('same_number', 'PT', 1, '97530:20-20 97110:20-20'),
+    ('same_number', 'PT', 1, '97110:20-20 97112:20-20 97140:20-20'),
+    ('same_number', 'OT', 1, '97530:20-20 97535:20-20'),
+    ('same_number', 'OT', 1, '97535:20-20 97110:20-20'),
+    ('same_number_evaluation', 'PT', 1, '97162:30-40 97530:20-20'),
+    ('same_number_evaluation', 'OT', 1, '97166:30-40 97530:20-20'),
+    ('nearly_estimated', 'PT', 1, '97530:15-15 97110:30-30 97112:10-14'),
+    ('nearly_estimated', 'PT', 1, '97530:15-15 97116:15-15 97110:16-19'),
+    ('nearly_estimated', 'OT', 1, '97530:15-15 97535:30-30 97110:10-14'),
+    ('nearly_estimated', 'OT', 1, '97535:15-15 97110:15-15 97530:16-19'),
+    ('nearly_estimated_evaluation', 'PT', 1, '97161:30-30 97110:11-14'),
+    ('nearly_estimated_evaluation', 'OT', 1, '97165:30-30 97535:11-14'),
+    ('short', 'PT', 1, '97110:8-8'),
+    ('short', 'PT', 1, '97530:12-12 97110:11-11'),
+    ('short', 'PT', 1, '97530:14-14 97112:9-9'),
+    ('short', 'PT', 1, '97110:15-15 97116:8-8'),
+    ('short', 'OT', 1, '97535:8-8'),
+    ('short', 'OT', 1, '97530:12-12 97535:11-11'),
+    ('short', 'OT', 1, '97530:14-14 97535:9-9'),
+    ('short', 'OT', 1, '97110:15-15 97535:8-8'),
+    ('short_evaluation', 'PT', 1, '97161:25-35 97110:8-8'),
+    ('short_evaluation', 'OT', 1, '97165:25-35 97535:8-8'),
+    ('nearly_short', 'PT', 1, '97530:12-12 97110:13-13'),
+    ('nearly_short', 'PT', 1, '97110:12-12 97112:14-14'),
+    ('nearly_short', 'PT', 1, '97530:15-15 97116:11-11'),
+    ('nearly_short', 'OT', 1, '97530:12-12 97535:13-13'),
+    ('nearly_short', 'OT', 1, '97535:12-12 97110:14-14'),
+    ('nearly_short', 'OT', 1, '97530:15-15 97535:11-11'),
+    ('nearly_short_evaluation', 'PT', 1, '97161:25-35 97110:13-13'),
+    ('nearly_short_evaluation', 'OT', 1, '97165:25-35 97535:13-13'),
+    ('sole_under_eight', 'PT', 1, '97110:7-7;units=1'),
+    ('sole_under_eight', 'PT', 1, '97530:5-5;units=1'),
+    ('sole_under_eight', 'PT', 1, '97140:7-7;units=1 G0283:15-15'),
+    ('sole_under_eight', 'OT', 1, '97530:7-7;units=1'),
+    ('sole_under_eight', 'OT', 1, '97535:5-5;units=1'),
+    ('eight_or_pooled', 'PT', 1, '97110:8-8'),
+    ('eight_or_pooled', 'PT', 1, '97110:7-7 97140:7-7'),
+    ('eight_or_pooled', 'PT', 1, '97530:8-8 G0283:15-15'),
+    ('eight_or_pooled', 'OT', 1, '97530:8-8'),
+    ('eight_or_pooled', 'OT', 1, '97530:7-7 97535:7-7'),
+    ('timed_total_more', 'PT', 1, '97530:22-24 97110:19-21'),
+    ('timed_total_more', 'OT', 1, '97530:22-24 97535:19-21'),
+    ('timed_total_less', 'PT', 1, '97530:23-25 97110:21-23'),
+    ('timed_total_less', 'OT', 1, '97530:23-25 97535:21-23'),
+    ('treatment_total_short', 'PT', 1, '97110:15-25 97116:10-20 G0283:15-15'),
+    ('treatment_total_short', 'OT', 1, '97530:15-25 97535:15-20 G0283:12-12'),
+    ('timed_over_treatment', 'PT', 1, '97530:15-24 97110:15-20'),
+    ('timed_over_treatment', 'OT', 1, '97530:15-24 97535:15-20'),
+    ('treatment_total_longer', 'PT', 1, '97530:15-24 97110:15-20'),
+    ('treatment_total_longer', 'OT', 1, '97530:15-24 97535:15-20'),
+    ('untimed_twice', 'PT', 1, '97150:30-40;units=2'),
+    ('untimed_twice', 'PT', 1, 'G0283:20-20;units=2 97110:15-22'),
+    ('untimed_twice', 'OT', 1, '97150:30-40;units=2'),
+    ('untimed_twice', 'OT', 1, 'G0283:20-20;units=2 97530:15-22'),
+    ('untimed_twice', 'SLP', 1, '92507:30-45;units=2'),
+    ('evaluation_twice', 'PT', 1, '97161:25-35;units=2 97110:8-15'),
+    ('evaluation_twice', 'OT', 1, '97166:30-40;units=2 97530:8-15'),
+    ('evaluation_twice', 'SLP', 1, '92523:40-40;units=2'),
+    ('group_twice_in_office', 'PT', 1, '97150:30-40;units=2'),
+    ('group_twice_in_office', 'OT', 1, '97150:30-40;units=2'),
+    ('group_twice_in_hospital', 'PT', 1, '97150:30-40;units=2'),
+    ('group_twice_in_hospital', 'OT', 1, '97150:30-40;units=2'),
+    ('over_daily_cap', 'PT', 1, '97530:30-34 97110:30-34 97112:15-20'),
+    ('over_daily_cap', 'PT', 1, '97530:38-44 97110:38-44'),
+    ('over_daily_cap', 'OT', 1, '97535:30-34 97530:38-44'),
+    ('over_daily_cap', 'OT', 1, '97535:30-34 97530:30-34 97110:15-20'),
+    ('at_daily_cap', 'PT', 1, '97110:30-30 97530:30-30'),
+    ('at_daily_cap', 'PT', 1, '97110:16-20 97530:16-20 97112:24-27'),
+    ('at_daily_cap', 'OT', 1, '97535:30-30 97530:30-30'),
+    ('five_units_uncapped', 'PT', 1, '97530:30-34 97110:30-34 97112:15-18'),
+    ('five_units_uncapped', 'OT', 1, '97535:30-34 97530:38-44'),
+    ('over_mue_in_office', 'PT', 1, '97112:68-75'),
+    ('over_mue_in_office', 'PT', 1, '97110:98-104'),
+    ('over_mue_in_office', 'OT', 1, '97530:98-104'),
+    ('over_mue_in_office', 'OT', 1, '97112:68-75'),
+    ('over_mue_in_hospital', 'PT', 1, '97116:68-74'),
+    ('over_mue_in_hospital', 'PT', 1, '97112:98-104'),
+    ('over_mue_in_hospital', 'OT', 1, '97530:98-104'),
+    ('at_mue_in_office', 'PT', 1, '97112:53-60'),
+    ('at_mue_in_office', 'PT', 1, '97110:83-90'),
+    ('at_mue_in_office', 'OT', 1, '97530:83-90'),
+    ('at_mue_in_hospital', 'PT', 1, '97112:83-90'),
+    ('at_mue_in_hospital', 'PT', 1, '97110:113-120'),
+    ('at_mue_in_hospital', 'OT', 1, '97112:83-90'),
+    ('over_mue_on_two_lines', 'PT', 1, '97112:70-70;assistant=30;marked=2'),
+    ('over_mue_on_two_lines', 'OT', 1, '97112:70-70;assistant=30;marked=2'),
+    ('split_on_two_lines', 'PT', 1, '97110:30-36;lines=2'),
+    ('split_on_two_lines', 'PT', 1, '97530:30-36;lines=2 97140:15-15'),
+    ('split_on_two_lines', 'OT', 1, '97530:30-36;lines=2'),
+    ('split_in_other_order', 'PT', 1, '97110:30-36;lines=2'),
+    ('split_in_other_order', 'OT', 1, '97530:30-36;lines=2'),
+    ('split_by_assistant', 'PT', 1, '97110:30-30;assistant=15;marked=1'),
+    ('split_by_assistant', 'OT', 1, '97530:30-30;assistant=15;marked=1'),
+    ('blocks_overlap', 'PT', 1, '97530:24-24 97110:18-18;from=18'),
+    ('blocks_overlap', 'PT', 1, '97530:30-30 97110:15-15;from=8'),
+    ('blocks_overlap', 'PT', 1, '97530:20-20 97112:18-18;from=0'),
+    ('blocks_overlap', 'PT', 1, '97530:20-20;block=30 97110:20-20;from=0;block=30'),
+    ('blocks_overlap', 'OT', 1, '97530:24-24 97535:18-18;from=18'),
+    ('blocks_overlap', 'OT', 1, '97530:30-30 97535:15-15;from=8'),
+    ('blocks_overlap', 'OT', 1, '97530:20-20 97110:18-18;from=0'),
+    ('blocks_overlap', 'OT', 1, '97530:20-20;block=30 97535:20-20;from=0;block=30'),
+    ('blocks_in_turn', 'PT', 1, '97530:15-15;block=35 97110:20-20;from=0;block=35'),
+    ('blocks_in_turn', 'PT', 1, '97110:18-18;block=24 97116:16-16;from=24'),
+    ('blocks_in_turn', 'OT', 1, '97530:15-15;block=35 97535:20-20;from=0;block=35'),
+    ('blocks_in_turn', 'OT', 1, '97535:18-18;block=24 97110:16-16;from=24'),
+    ('times_missing', 'PT', 1, '97530:15-24;clock=none 97110:15-20;clock=none'),
+    ('times_missing', 'PT', 1, '97530:15-24 97110:15-20;clock=none'),
+    ('times_missing', 'PT', 1, '97110:15-24 97116:15-20;clock=start'),
+    ('times_missing', 'OT', 1, '97530:15-24;clock=none 97535:15-20;clock=none'),
+    ('times_missing', 'OT', 1, '97530:15-24 97535:15-20;clock=start'),
+    ('untimed_without_times', 'PT', 1, '97110:15-24 97116:10-14 G0283:15-15;clock=none'),
+    ('untimed_without_times', 'PT', 1, '97150:30-40;clock=none'),
+    ('untimed_without_times', 'OT', 1, '97530:15-24 G0283:15-15;clock=none'),
+    ('pair_same_text', 'PT', 1, '97530:15-24 97110:15-20'),
+    ('pair_same_text', 'PT', 1, '97530:15-24 97112:15-20'),
+    ('pair_same_text', 'OT', 1, '97530:15-24 97535:15-20'),
+    ('pair_text_respelled', 'PT', 1, '97530:15-24 97110:15-20'),
+    ('pair_text_respelled', 'OT', 1, '97530:15-24 97535:15-20'),
+    ('pair_text_respelled', 'OT', 1, '97530:15-24 97110:15-20'),
+    ('pair_without_time', 'PT', 1, '97530:38-38 97110:15-15;clock=none;silent=1'),
+    ('pair_without_time', 'PT', 1, '97530:15-15;clock=none;silent=1 97112:38-38'),
+    ('pair_without_time', 'OT', 1, '97530:38-38 97535:15-15;clock=none;silent=1'),
+    ('pair_without_texts', 'PT', 1, '97530:15-24 97110:15-20'),
+    ('pair_without_texts', 'OT', 1, '97530:15-24 97535:15-20'),
+    ('booked_twice', 'PT', 1, '97530:30-30'),
+    ('booked_twice', 'OT', 1, '97530:30-30'),
+    ('booked_twice_partner', 'PT', 1, '97110:25-25;from=20'),
+    ('booked_twice_partner', 'OT', 1, '97535:25-25;from=20'),
+    ('booked_within', 'PT', 1, '97530:22-22 97110:18-18'),
+    ('booked_within', 'OT', 1, '97530:22-22 97535:18-18'),
+    ('booked_within_partner', 'PT', 1, '97110:20-20;from=10'),
+    ('booked_within_partner', 'OT', 1, '97535:20-20;from=10'),
+    ('turns_too_long', 'PT', 1, '97530:20-20;block=30'),
+    ('turns_too_long', 'OT', 1, '97530:20-20;block=30'),
+    ('turns_too_long_partner', 'PT', 1, '97110:18-18;block=30'),
+    ('turns_too_long_partner', 'OT', 1, '97535:18-18;block=30'),
+    ('in_turns', 'PT', 1, '97530:22-22;block=40'),
+    ('in_turns', 'OT', 1, '97530:22-22;block=40'),
+    ('in_turns_partner', 'PT', 1, '97110:18-18;block=40'),
+    ('in_turns_partner', 'OT', 1, '97535:18-18;block=40'),
+    ('one_after_another', 'PT', 1, '97530:25-25'),
+    ('one_after_another', 'OT', 1, '97530:25-25'),
+    ('one_after_another_partner', 'PT', 1, '97110:20-20;from=25'),
+    ('one_after_another_partner', 'OT', 1, '97535:20-20;from=25'),
+    ('group_of_two', 'PT', 1, '97150:30-30'),
+    ('group_of_two', 'OT', 1, '97150:30-30'),
+    ('group_of_two_partner', 'PT', 1, '97150:30-30'),
+    ('group_of_two_partner', 'OT', 1, '97150:30-30'),
+    ('day_too_long', 'PT', 1, '97530:20-20 97112:15-15 97110:25-25'),
+    ('day_too_long', 'OT', 1, '97530:20-20 97535:15-15 97110:25-25'),
+    ('day_full', 'PT', 1, '97530:20-20 97112:15-15 97110:25-25'),
+    ('day_full', 'OT', 1, '97530:20-20 97535:15-15 97110:25-25'),
+    ('day_in_less_time', 'PT', 1, '97530:20-20;block=15 97110:17-17;block=13'),
+    ('day_in_less_time', 'PT', 1, '97110:24-24;block=19'),
+    ('day_in_less_time', 'OT', 1, '97530:20-20;block=15 97535:17-17;block=13'),
+    ('together_double', 'PT', 1, '97530:30-30'),
+    ('together_double_partner', 'OT', 1, '97530:30-30'),
+    ('together_three', 'PT', 1, '97530:30-30'),
+    ('together_three_partner', 'OT', 1, '97530:22-22'),
+    ('together_partly', 'OT', 1, '97535:30-30;from=15'),
+    ('together_partly_partner', 'PT', 1, '97530:30-30'),
+    ('together_split', 'PT', 1, '97530:15-15;block=30'),
+    ('together_split_partner', 'OT', 1, '97530:15-15;block=30'),
+    ('together_half_billed', 'PT', 1, '97530:30-30;units=1'),
+    ('together_half_billed_partner', 'OT', 1, '97530:30-30;units=1'),
+    ('mue_of_both', 'OT', 1, '97112:25-25;from=45'),
+    ('mue_of_both_partner', 'PT', 1, '97112:40-40'),
+    ('mue_of_both_later', 'PT', 1, '97112:40-40'),
+    ('mue_of_both_later_partner', 'OT', 1, '97112:25-25;from=45'),
+    ('assistant_unmarked', 'PT', 1, '97110:15-22;marked=0 97116:15-20;marked=0'),
+    ('assistant_unmarked', 'PT', 1, '97150:30-40;marked=0'),
+    ('assistant_unmarked', 'OT', 1, '97110:15-22;marked=0 97535:15-20;marked=0'),
+    ('assistant_unmarked', 'OT', 1, '97150:30-40;marked=0'),
+    ('mixed_unmarked', 'PT', 1, '97110:15-15;assistant=10'),
+    ('mixed_unmarked', 'PT', 1, '97110:25-25;assistant=5'),
+    ('mixed_unmarked', 'PT', 1, '97530:26-26;assistant=14'),
+    ('mixed_unmarked', 'PT', 1, '97530:8-8;assistant=1'),
+    ('mixed_unmarked', 'PT', 1, '97150:30-30;assistant=10'),
+    ('mixed_unmarked', 'OT', 1, '97535:15-15;assistant=10'),
+    ('mixed_unmarked', 'OT', 1, '97535:25-25;assistant=5'),
+    ('mixed_unmarked', 'OT', 1, '97530:26-26;assistant=14'),
+    ('mixed_right', 'PT', 1, '97110:20-20;assistant=12'),
+    ('mixed_right', 'PT', 1, '97110:12-12;assistant=1'),
+    ('mixed_right', 'PT', 1, '97530:26-26;assistant=14;marked=1'),
+    ('mixed_right', 'PT', 1, '97530:53-53;assistant=23;marked=2'),
+    ('mixed_right', 'PT', 1, '97150:40-40;assistant=4'),
+    ('mixed_right', 'OT', 1, '97535:20-20;assistant=12'),
+    ('mixed_right', 'OT', 1, '97535:12-12;assistant=1'),
+    ('mixed_right', 'OT', 1, '97530:26-26;assistant=14;marked=1'),
+    ('mark_without_assistant', 'PT', 1, '97110:15-20;marked=1'),
+    ('mark_without_assistant', 'PT', 1, '97110:20-20;assistant=10;marked=1'),
+    ('mark_without_assistant', 'PT', 1, '97530:30-30;assistant=15;marked=2'),
+    ('mark_without_assistant', 'PT', 1, '97110:12-12;assistant=1;marked=1'),
+    ('mark_without_assistant', 'OT', 1, '97535:15-20;marked=1'),
+    ('mark_without_assistant', 'OT', 1, '97535:20-20;assistant=10;marked=1'),
+    ('mark_by_one_test', 'PT', 1, '97110:8-8;assistant=1;marked=1'),
+    ('mark_by_one_test', 'OT', 1, '97535:8-8;assistant=1;marked=1'),
+    ('cosigned', 'PT', 1, '97110:15-24 97116:15-20'),
+    ('cosigned', 'OT', 1, '97110:15-24 97535:15-20'),
+    ('both_assistant_marks', 'PT', 1, '97110:15-22'),
+    ('both_assistant_marks', 'OT', 1, '97535:15-22'),
+    ('mark_of_other_assistant', 'PT', 1, '97110:15-22'),
+    ('mark_of_other_assistant', 'OT', 1, '97535:15-22'),
+    ('mark_with_other_discipline', 'PT', 1, '97530:15-22'),
+    ('mark_with_other_discipline', 'OT', 1, '97530:15-22'),
+    ('mark_on_evaluation', 'PT', 1, '97161:25-35 97110:8-15'),
+    ('mark_on_evaluation', 'OT', 1, '97165:25-35 97530:8-15'),
+    ('mark_on_speech', 'SLP', 1, '92507:30-45'),
+    ('pair_marked_overlapping', 'PT', 1, '97530:25-25 97542/59:15-15;from=12'),
+    ('pair_marked_overlapping', 'PT', 1, '97113:20-20 97110/59:15-15;from=5'),
+    ('pair_marked_overlapping', 'OT', 1, '97530:25-25 97542/59:15-15;from=12'),
+    ('group_marked_overlapping', 'PT', 1, '97150:30-30 97110/59:15-15;from=10'),
+    ('group_marked_overlapping', 'OT', 1, '97150:30-30 97535/XU:15-15;from=10'),
+    ('group_marked_elsewhere', 'PT', 1, '97150:30-30 97110/59:15-15;from=10'),
+    ('group_marked_elsewhere', 'OT', 1, '97150:30-30 97110/59:15-15;from=10'),
+    ('pair_marked_in_turn', 'PT', 1, '97530:15-25 97542/59:15-20'),
+    ('pair_marked_in_turn', 'PT', 1, '97113:20-25 97110/XU:15-20'),
+    ('pair_marked_in_turn', 'OT', 1, '97530:15-25 97542/XS:15-20'),
+    ('two_distinct_marks', 'PT', 1, '97530:15-25 97542/59+XE:15-20'),
+    ('two_distinct_marks', 'PT', 1, '97113:20-25 97110/XU+59:15-20'),
+    ('two_distinct_marks', 'OT', 1, '97530:15-25 97542/59+XS:15-20'),
+    ('evaluation_marked', 'PT', 1, '97161/59:25-35 97110:8-15'),
+    ('evaluation_marked', 'PT', 1, '97162/XE:30-40 97530:8-15'),
+    ('evaluation_marked', 'OT', 1, '97165/59:25-35 97530:8-15'),
+    ('evaluation_marked', 'SLP', 1, '92523/59:40-40'),
+    ('reevaluation_marked', 'PT', 1, '97164/59:20-25 97035:8-10 97110:15-20'),
+    ('reevaluation_marked', 'OT', 1, '97168/59:20-25 97535:15-20'),
+    ('payer_pair_unmarked', 'PT', 1, '97530:15-25 97140:15-20'),
+    ('payer_pair_unmarked', 'PT', 1, '97530:15-25 97140/76:15-20'),
+    ('payer_pair_unmarked', 'OT', 1, '97530:15-25 97140:15-20'),
+    ('payer_pair_marked', 'PT', 1, '97530/59:15-25 97140:15-20'),
+    ('payer_pair_marked', 'PT', 1, '97530:15-25 97140/XE:15-20'),
+    ('payer_pair_marked', 'OT', 1, '97530:15-25 97140/XS:15-20'),
+    ('reduced_timed', 'PT', 1, '97110/52:10-14'),
+    ('reduced_timed', 'PT', 1, '97530/52:15-20 97110:15-20'),
+    ('reduced_timed', 'OT', 1, '97535/52:10-14'),
+    ('reduced_timed', 'OT', 1, '97530/52:15-20 97535:15-20'),
+    ('reduced_untimed', 'PT', 1, '97150/52:20-25'),
+    ('reduced_untimed', 'PT', 1, 'G0283/52:10-10 97110:15-22'),
+    ('reduced_untimed', 'OT', 1, '97150/52:20-25'),
+    ('test_with_evaluation', 'PT', 1, '97161:25-35 97750/59:15-25'),
+    ('test_with_evaluation', 'OT', 1, '97165:25-35 97750/59:15-25'),
+    ('test_in_hospital', 'PT', 1, '97161:25-35 97750/59:15-25'),
+    ('test_in_hospital', 'OT', 1, '97165:25-35 97750/59:15-25'),
+    ('test_in_hospital_unmarked', 'PT', 1, '97161:25-35 97750:15-25'),
+    ('test_in_hospital_unmarked', 'OT', 1, '97165:25-35 97750:15-25')
 ) AS listed (used, discipline, weight, services);
 
 CREATE TABLE recipe_service AS
@@ -209,94 +473,456 @@ SELECT
     recipe_id,
     slot,
     service[:5] AS hcpcs_code,
-    contains(service, '/59') AS distinct_service,
+    list_filter(string_split(regexp_extract(service, '/([^:]+)', 1), '+'), lambda modifier: modifier <> '')
+        AS service_modifiers,
     regexp_extract(service, ':([0-9]+)', 1)::INTEGER AS least_minutes,
-    regexp_extract(service, '-([0-9]+)', 1)::INTEGER AS most_minutes
+    regexp_extract(service, '-([0-9]+)', 1)::INTEGER AS most_minutes,
+    nullif(regexp_extract(service, ';units=([0-9]+)', 1), '')::INTEGER AS units_set,
+    coalesce(nullif(regexp_extract(service, ';lines=([0-9]+)', 1), '')::INTEGER, 1) AS lines,
+    nullif(regexp_extract(service, ';assistant=([0-9]+)', 1), '')::INTEGER AS assistant_set,
+    nullif(regexp_extract(service, ';marked=([0-9]+)', 1), '')::INTEGER AS marked_set,
+    nullif(regexp_extract(service, ';from=([0-9]+)', 1), '')::INTEGER AS block_from_set,
+    nullif(regexp_extract(service, ';block=([0-9]+)', 1), '')::INTEGER AS block_set,
+    coalesce(nullif(regexp_extract(service, ';clock=([a-z]+)', 1), ''), 'both') AS clock,
+    contains(service, ';silent=1') AS silent
 FROM service;
 
--- Normal days may hold plain recipes as well; a recipe is there as often as it weighs.
+-- Normal days may hold plain recipes as well, and both may hold long ones where no plan caps the units of a day; a
+-- recipe is there as often as it weighs.
 CREATE TABLE recipe_pool AS
 WITH offered AS (
     SELECT * FROM recipe
     UNION ALL
+    SELECT * REPLACE ('plain' AS used) FROM recipe
+    WHERE used = 'long'
+    UNION ALL
     SELECT * REPLACE ('normal' AS used) FROM recipe
-    WHERE used = 'plain'
+    WHERE used IN ('plain', 'long')
 )
 
 SELECT
-    used,
-    discipline,
-    list(recipe_id ORDER BY recipe_id, place) AS recipe_ids
-FROM offered, unnest(range(weight)) AS one (place)
-GROUP BY used, discipline;
+    offered.used,
+    offered.discipline,
+    plan_kind.capped,
+    list(offered.recipe_id ORDER BY offered.recipe_id, one.place) AS recipe_ids
+FROM offered
+INNER JOIN recipe USING (recipe_id)
+CROSS JOIN unnest(range(offered.weight)) AS one (place)
+CROSS JOIN (VALUES (FALSE), (TRUE)) AS plan_kind (capped)
+WHERE NOT (plan_kind.capped AND recipe.used = 'long')
+GROUP BY offered.used, offered.discipline, plan_kind.capped;
+
+-- Plans that ask for CQ and CO, that cap the timed units of a day, and that want 97530 and 97140 set apart.
+CREATE TABLE plan_practice AS
+SELECT DISTINCT
+    plan,
+    unit_method,
+    coalesce(plan IN ('medicare_part_b', 'medicare_advantage'), FALSE) AS medicare,
+    coalesce(plan IN ('medicare_part_b', 'medicare_advantage', 'tricare', 'unitedhealthcare'), FALSE)
+        AS asks_for_assistant,
+    coalesce(plan IN ('unitedhealthcare', 'aetna'), FALSE) AS capped,
+    coalesce(plan IN ('aetna', 'blue_cross', 'cigna'), FALSE) AS sets_manual_therapy_apart
+FROM payer;
 
 -- Each planted case that changes one visit: where it may be put, and what an audit must (fault) or must not (near_miss)
--- say of it. Target: the slot that the truth names; null is every line of the visit. Quiet: only patients whose total
--- cannot come near the KX threshold, since a wrong modifier books the amount into another pool.
+-- say of it. Target: the claim line that the truth names; null is every line of the visit. Quiet: only patients whose
+-- total cannot come near the KX threshold, since a wrong modifier books the amount into another pool, and KX on one of
+-- two lines would tell them apart. Note type: null where several visits share the case, which is chosen elsewhere.
 CREATE TABLE plant AS
 SELECT
     *,
-    row_number() OVER (PARTITION BY note_type ORDER BY plant) - 1 AS place,
-    count(*) OVER (PARTITION BY note_type) AS places
+    1 + (draw('plant bid', plant) % 1000002)::BIGINT AS bid
 FROM (
     VALUES
-    ('units_exceed', 'fault', ['medicare.timed_units_exceed_minutes'], 'visit', NULL, 'cms', FALSE, 'daily'),
-    ('units_below', 'fault', ['medicare.timed_units_below_minutes'], 'visit', NULL, 'cms', FALSE, 'daily'),
-    ('unit_on_wrong_code', 'fault', ['medicare.timed_unit_on_wrong_code'], 'visit', NULL, 'cms', FALSE, 'daily'),
-    ('minutes_missing', 'fault', ['medicare.timed_minutes_not_documented'], 'visit', NULL, 'cms', FALSE, 'daily'),
-    ('modifier_missing', 'fault', ['medicare.discipline_modifier_missing'], 'line', 1, 'medicare', TRUE, 'daily'),
-    ('two_modifiers', 'fault', ['medicare.discipline_modifier_conflict'], 'line', 1, 'medicare', TRUE, 'daily'),
-    ('modifier_of_other', 'fault', ['medicare.discipline_modifier_conflict'], 'line', 1, 'medicare', TRUE, 'daily'),
+    (
+        'units_exceed', 'fault', ['medicare.timed_units_exceed_minutes'], 'visit', NULL, 'cms', FALSE, 'daily', NULL,
+        FALSE
+    ),
+    ('units_below', 'fault', ['medicare.timed_units_below_minutes'], 'visit', NULL, 'cms', FALSE, 'daily', NULL, FALSE),
+    (
+        'unit_on_wrong_code', 'fault', ['medicare.timed_unit_on_wrong_code'], 'visit', NULL, 'cms', FALSE, 'daily',
+        NULL, FALSE
+    ),
+    (
+        'minutes_missing', 'fault', ['medicare.timed_minutes_not_documented'], 'visit', NULL, 'cms', FALSE, 'daily',
+        NULL, FALSE
+    ),
+    (
+        'modifier_missing', 'fault', ['medicare.discipline_modifier_missing'], 'line', 1, 'medicare', TRUE, 'daily',
+        NULL, FALSE
+    ),
+    (
+        'two_modifiers', 'fault', ['medicare.discipline_modifier_conflict'], 'line', 1, 'medicare', TRUE, 'daily',
+        NULL, FALSE
+    ),
+    (
+        'modifier_of_other', 'fault', ['medicare.discipline_modifier_conflict'], 'line', 1, 'medicare', TRUE, 'daily',
+        NULL, FALSE
+    ),
     (
         'modifier_of_other_on_evaluation', 'fault', ['medicare.discipline_modifier_conflict'], 'line', 1, 'medicare',
-        TRUE, 'evaluation'
+        TRUE, 'evaluation', NULL, FALSE
     ),
-    ('pair_unmarked', 'fault', ['medicare.ncci_pair_without_modifier'], 'visit', NULL, 'medicare', FALSE, 'daily'),
-    ('pair_not_allowed', 'fault', ['medicare.ncci_pair_not_allowed'], 'visit', NULL, 'medicare', FALSE, 'daily'),
-    ('mark_unneeded', 'fault', ['medicare.distinct_service_modifier_unneeded'], 'line', 2, 'medicare', FALSE, 'daily'),
-    ('note_missing', 'fault', ['clinic.line_without_note'], 'line', NULL, 'any', FALSE, 'daily'),
-    ('service_missing', 'fault', ['clinic.service_not_documented'], 'line', 2, 'any', FALSE, 'daily'),
+    (
+        'pair_unmarked', 'fault', ['medicare.ncci_pair_without_modifier'], 'visit', NULL, 'medicare', FALSE, 'daily',
+        NULL, FALSE
+    ),
+    (
+        'pair_not_allowed', 'fault', ['medicare.ncci_pair_not_allowed'], 'visit', NULL, 'medicare', FALSE, 'daily',
+        NULL, FALSE
+    ),
+    (
+        'mark_unneeded', 'fault', ['medicare.distinct_service_modifier_unneeded'], 'line', 2, 'medicare', FALSE,
+        'daily', NULL, FALSE
+    ),
+    ('note_missing', 'fault', ['clinic.line_without_note'], 'line', NULL, 'any', FALSE, 'daily', NULL, FALSE),
+    ('service_missing', 'fault', ['clinic.service_not_documented'], 'line', 2, 'any', FALSE, 'daily', NULL, FALSE),
     (
         'midpoint_exceeded', 'fault', ['payers.ama_midpoint.units_exceed_midpoint'], 'visit', NULL, 'midpoint', FALSE,
-        'daily'
+        'daily', NULL, FALSE
     ),
     (
         'midpoint_missed', 'fault', ['payers.ama_midpoint.units_below_midpoint'], 'visit', NULL, 'midpoint', FALSE,
-        'daily'
+        'daily', NULL, FALSE
     ),
-    ('boundary', 'near_miss', ['medicare.timed_units_exceed_minutes'], 'visit', NULL, 'cms', FALSE, 'daily'),
-    ('below_boundary', 'near_miss', ['medicare.timed_units_below_minutes'], 'visit', NULL, 'cms', FALSE, 'daily'),
-    ('tie', 'near_miss', ['medicare.timed_unit_on_wrong_code'], 'visit', NULL, 'cms', FALSE, 'daily'),
+    (
+        'boundary', 'near_miss', ['medicare.timed_units_exceed_minutes'], 'visit', NULL, 'cms', FALSE, 'daily', NULL,
+        FALSE
+    ),
+    (
+        'below_boundary', 'near_miss', ['medicare.timed_units_below_minutes'], 'visit', NULL, 'cms', FALSE, 'daily',
+        NULL, FALSE
+    ),
+    ('tie', 'near_miss', ['medicare.timed_unit_on_wrong_code'], 'visit', NULL, 'cms', FALSE, 'daily', NULL, FALSE),
     (
         'seven_minutes', 'near_miss', ['medicare.timed_units_exceed_minutes', 'medicare.timed_unit_on_wrong_code'],
-        'visit', NULL, 'cms', FALSE, 'daily'
+        'visit', NULL, 'cms', FALSE, 'daily', NULL, FALSE
     ),
-    ('pair_withdrawn', 'near_miss', ['medicare.ncci_pair_without_modifier'], 'visit', NULL, 'medicare', FALSE, 'daily'),
+    (
+        'pair_withdrawn', 'near_miss', ['medicare.ncci_pair_without_modifier'], 'visit', NULL, 'medicare', FALSE,
+        'daily', NULL, FALSE
+    ),
     (
         'pair_marked', 'near_miss', ['medicare.distinct_service_modifier_unneeded'], 'line', 2, 'medicare', FALSE,
-        'daily'
+        'daily', NULL, FALSE
     ),
-    ('two_notes', 'near_miss', ['medicare.timed_units_exceed_minutes'], 'visit', NULL, 'cms', FALSE, 'daily'),
-    ('late_note', 'near_miss', ['clinic.line_without_note'], 'line', NULL, 'any', FALSE, 'daily'),
-    ('by_assistant', 'near_miss', ['medicare.discipline_modifier_conflict'], 'line', 1, 'medicare', FALSE, 'daily'),
+    (
+        'two_notes', 'near_miss', ['medicare.timed_units_exceed_minutes'], 'visit', NULL, 'cms', FALSE, 'daily', NULL,
+        FALSE
+    ),
+    ('late_note', 'near_miss', ['clinic.line_without_note'], 'line', NULL, 'any', FALSE, 'daily', NULL, FALSE),
+    (
+        'by_assistant', 'near_miss', ['medicare.discipline_modifier_conflict'], 'line', 1, 'medicare', FALSE, 'daily',
+        NULL, TRUE
+    ),
     (
         'midpoint_boundary', 'near_miss',
-        ['payers.ama_midpoint.units_exceed_midpoint', 'payers.ama_midpoint.units_below_midpoint'],
-        'visit', NULL, 'midpoint', FALSE, 'daily'
+        ['payers.ama_midpoint.units_exceed_midpoint', 'payers.ama_midpoint.units_below_midpoint'], 'visit', NULL,
+        'midpoint', FALSE, 'daily', NULL, FALSE
+    ),
+    (
+        'sole_under_eight', 'fault', ['medicare.timed_code_under_eight_minutes'], 'visit', NULL, 'cms', FALSE, 'daily',
+        NULL, FALSE
+    ),
+    (
+        'eight_or_pooled', 'near_miss', ['medicare.timed_code_under_eight_minutes'], 'visit', NULL, 'cms', FALSE,
+        'daily', NULL, FALSE
+    ),
+    ('timed_total_more', 'fault', ['clinic.minutes_do_not_add_up'], 'visit', NULL, 'any', FALSE, 'daily', NULL, FALSE),
+    ('timed_total_less', 'fault', ['clinic.minutes_do_not_add_up'], 'visit', NULL, 'any', FALSE, 'daily', NULL, FALSE),
+    (
+        'treatment_total_short', 'fault', ['clinic.minutes_do_not_add_up'], 'visit', NULL, 'any', FALSE, 'daily', NULL,
+        FALSE
+    ),
+    (
+        'timed_over_treatment', 'fault', ['clinic.minutes_do_not_add_up'], 'visit', NULL, 'any', FALSE, 'daily', NULL,
+        FALSE
+    ),
+    (
+        'treatment_total_longer', 'near_miss', ['clinic.minutes_do_not_add_up'], 'visit', NULL, 'any', FALSE, 'daily',
+        NULL, FALSE
+    ),
+    ('untimed_twice', 'fault', ['medicare.untimed_code_multiple_units'], 'line', 1, 'cms', FALSE, 'daily', NULL, FALSE),
+    (
+        'evaluation_twice', 'fault', ['medicare.untimed_code_multiple_units'], 'line', 1, 'cms', FALSE, 'evaluation',
+        NULL, FALSE
+    ),
+    (
+        'group_twice_in_office', 'fault', ['medicare.mue_exceeded'], 'line', 1, 'medicare', FALSE, 'daily',
+        'practitioner', FALSE
+    ),
+    (
+        'group_twice_in_hospital', 'near_miss', ['medicare.mue_exceeded'], 'line', 1, 'medicare', FALSE, 'daily',
+        'hospital', FALSE
+    ),
+    (
+        'over_mue_in_office', 'fault', ['medicare.mue_exceeded'], 'line', 1, 'medicare', FALSE, 'daily',
+        'practitioner', FALSE
+    ),
+    (
+        'over_mue_in_hospital', 'fault', ['medicare.mue_exceeded'], 'line', 1, 'medicare', FALSE, 'daily', 'hospital',
+        FALSE
+    ),
+    (
+        'over_mue_on_two_lines', 'fault', ['medicare.mue_exceeded'], 'line', 2, 'medicare', FALSE, 'daily',
+        'practitioner', FALSE
+    ),
+    (
+        'at_mue_in_office', 'near_miss', ['medicare.mue_exceeded'], 'line', NULL, 'medicare', FALSE, 'daily',
+        'practitioner', FALSE
+    ),
+    (
+        'at_mue_in_hospital', 'near_miss', ['medicare.mue_exceeded'], 'line', NULL, 'medicare', FALSE, 'daily',
+        'hospital', FALSE
+    ),
+    (
+        'over_daily_cap', 'fault', ['payers.unit_cap.daily_timed_units_exceeded'], 'visit', NULL, 'capped', FALSE,
+        'daily', NULL, FALSE
+    ),
+    (
+        'at_daily_cap', 'near_miss', ['payers.unit_cap.daily_timed_units_exceeded'], 'visit', NULL, 'capped', FALSE,
+        'daily', NULL, FALSE
+    ),
+    (
+        'five_units_uncapped', 'near_miss', ['payers.unit_cap.daily_timed_units_exceeded'], 'visit', NULL, 'uncapped',
+        FALSE, 'daily', NULL, FALSE
+    ),
+    (
+        'split_on_two_lines', 'fault', ['medicare.timed_code_split_across_lines'], 'visit', NULL, 'medicare', TRUE,
+        'daily', NULL, FALSE
+    ),
+    (
+        'split_in_other_order', 'fault', ['medicare.timed_code_split_across_lines'], 'visit', NULL, 'medicare', TRUE,
+        'daily', NULL, TRUE
+    ),
+    (
+        'split_by_assistant', 'near_miss', ['medicare.timed_code_split_across_lines'], 'visit', NULL, 'medicare',
+        FALSE, 'daily', NULL, FALSE
+    ),
+    ('blocks_overlap', 'fault', ['clinic.time_blocks_overlap'], 'visit', NULL, 'any', FALSE, 'daily', NULL, FALSE),
+    ('blocks_in_turn', 'near_miss', ['clinic.time_blocks_overlap'], 'visit', NULL, 'any', FALSE, 'daily', NULL, FALSE),
+    ('times_missing', 'fault', ['clinic.start_stop_missing'], 'visit', NULL, 'any', FALSE, 'daily', NULL, FALSE),
+    (
+        'untimed_without_times', 'near_miss', ['clinic.start_stop_missing'], 'visit', NULL, 'any', FALSE, 'daily',
+        NULL, FALSE
+    ),
+    (
+        'pair_same_text', 'fault', ['clinic.same_day_pair_not_distinct'], 'visit', NULL, 'any', FALSE, 'daily', NULL,
+        FALSE
+    ),
+    (
+        'pair_text_respelled', 'fault', ['clinic.same_day_pair_not_distinct'], 'visit', NULL, 'any', FALSE, 'daily',
+        NULL, FALSE
+    ),
+    (
+        'pair_without_time', 'fault', ['clinic.same_day_pair_not_distinct'], 'visit', NULL, 'cms', FALSE, 'daily',
+        NULL, FALSE
+    ),
+    (
+        'pair_without_texts', 'near_miss', ['clinic.same_day_pair_not_distinct'], 'visit', NULL, 'any', FALSE, 'daily',
+        NULL, FALSE
+    ),
+    (
+        'booked_twice', 'fault', ['medicare.clinician_double_booked'], 'clinician_day', NULL, 'any', FALSE, NULL, NULL,
+        FALSE
+    ),
+    (
+        'booked_within', 'fault', ['medicare.clinician_double_booked'], 'clinician_day', NULL, 'any', FALSE, NULL,
+        NULL, FALSE
+    ),
+    (
+        'turns_too_long', 'fault', ['medicare.clinician_double_booked'], 'clinician_day', NULL, 'any', FALSE, NULL,
+        NULL, FALSE
+    ),
+    (
+        'in_turns', 'near_miss', ['medicare.clinician_double_booked'], 'clinician_day', NULL, 'any', FALSE, NULL, NULL,
+        FALSE
+    ),
+    (
+        'one_after_another', 'near_miss', ['medicare.clinician_double_booked'], 'clinician_day', NULL, 'any', FALSE,
+        NULL, NULL, FALSE
+    ),
+    (
+        'group_of_two', 'near_miss', ['medicare.clinician_double_booked'], 'clinician_day', NULL, 'any', FALSE, NULL,
+        NULL, FALSE
+    ),
+    (
+        'day_too_long', 'fault', ['medicare.clinician_day_impossible'], 'clinician_day', NULL, 'uncapped', FALSE, NULL,
+        NULL, FALSE
+    ),
+    (
+        'day_in_less_time', 'fault', ['medicare.clinician_day_impossible'], 'clinician_day', NULL, 'any', FALSE, NULL,
+        NULL, FALSE
+    ),
+    (
+        'day_full', 'near_miss', ['medicare.clinician_day_impossible'], 'clinician_day', NULL, 'uncapped', FALSE, NULL,
+        NULL, FALSE
+    ),
+    (
+        'together_double', 'fault', ['medicare.cotreatment_double_billed'], 'visit', NULL, 'medicare', FALSE, NULL,
+        NULL, FALSE
+    ),
+    (
+        'together_three', 'fault', ['medicare.cotreatment_double_billed'], 'visit', NULL, 'medicare', FALSE, NULL,
+        NULL, FALSE
+    ),
+    (
+        'together_partly', 'fault', ['medicare.cotreatment_double_billed'], 'visit', NULL, 'medicare', FALSE, NULL,
+        NULL, FALSE
+    ),
+    (
+        'together_split', 'near_miss', ['medicare.cotreatment_double_billed'], 'visit', NULL, 'medicare', FALSE, NULL,
+        NULL, FALSE
+    ),
+    (
+        'together_half_billed', 'near_miss', ['medicare.cotreatment_double_billed'], 'visit', NULL, 'medicare', FALSE,
+        NULL, NULL, FALSE
+    ),
+    ('mue_of_both', 'fault', ['medicare.mue_exceeded'], 'line', 1, 'medicare', FALSE, NULL, NULL, FALSE),
+    ('mue_of_both_later', 'fault', ['medicare.mue_exceeded'], 'line', 1, 'medicare', FALSE, NULL, NULL, FALSE),
+    (
+        'assistant_unmarked', 'fault', ['medicare.assistant_modifier_missing'], 'line', NULL, 'assistant', FALSE,
+        'daily', NULL, TRUE
+    ),
+    (
+        'mixed_unmarked', 'fault', ['medicare.assistant_modifier_missing'], 'line', 1, 'assistant', FALSE, 'daily',
+        NULL, FALSE
+    ),
+    (
+        'mixed_right', 'near_miss', ['medicare.assistant_modifier_missing', 'medicare.assistant_modifier_unsupported'],
+        'line', NULL, 'assistant', FALSE, 'daily', NULL, FALSE
+    ),
+    (
+        'mark_without_assistant', 'fault', ['medicare.assistant_modifier_unsupported'], 'line', 1, 'assistant', FALSE,
+        'daily', NULL, FALSE
+    ),
+    (
+        'mark_by_one_test', 'near_miss', ['medicare.assistant_modifier_unsupported'], 'line', 1, 'assistant', FALSE,
+        'daily', NULL, FALSE
+    ),
+    (
+        'cosigned', 'near_miss', ['medicare.assistant_modifier_unsupported'], 'line', NULL, 'assistant', FALSE,
+        'daily', NULL, TRUE
+    ),
+    (
+        'both_assistant_marks', 'fault', ['medicare.assistant_modifier_mismatch'], 'line', 1, 'assistant', FALSE,
+        'daily', NULL, TRUE
+    ),
+    (
+        'mark_of_other_assistant', 'fault', ['medicare.assistant_modifier_mismatch'], 'line', 1, 'assistant', FALSE,
+        'daily', NULL, TRUE
+    ),
+    (
+        'mark_with_other_discipline', 'fault', ['medicare.assistant_modifier_mismatch'], 'line', 1, 'assistant', TRUE,
+        'daily', NULL, TRUE
+    ),
+    (
+        'mark_on_evaluation', 'fault', ['medicare.assistant_modifier_mismatch'], 'line', 1, 'assistant', FALSE,
+        'evaluation', NULL, FALSE
+    ),
+    (
+        'mark_on_speech', 'fault', ['medicare.assistant_modifier_mismatch'], 'line', 1, 'assistant', FALSE, 'daily',
+        NULL, FALSE
+    ),
+    (
+        'pair_marked_overlapping', 'fault', ['medicare.distinct_service_unsupported'], 'visit', NULL, 'medicare',
+        FALSE, 'daily', NULL, FALSE
+    ),
+    (
+        'group_marked_overlapping', 'fault', ['medicare.distinct_service_unsupported'], 'visit', NULL, 'medicare',
+        FALSE, 'daily', NULL, FALSE
+    ),
+    (
+        'group_marked_elsewhere', 'near_miss', ['medicare.distinct_service_unsupported'], 'visit', NULL, 'medicare',
+        FALSE, 'daily', NULL, FALSE
+    ),
+    (
+        'pair_marked_in_turn', 'near_miss', ['medicare.distinct_service_unsupported'], 'visit', NULL, 'medicare',
+        FALSE, 'daily', NULL, FALSE
+    ),
+    (
+        'two_distinct_marks', 'fault', ['medicare.distinct_service_modifier_conflict'], 'line', 2, 'medicare', FALSE,
+        'daily', NULL, FALSE
+    ),
+    (
+        'evaluation_marked', 'fault', ['medicare.distinct_service_modifier_conflict'], 'line', 1, 'medicare', FALSE,
+        'evaluation', NULL, FALSE
+    ),
+    (
+        'reevaluation_marked', 'near_miss', ['medicare.distinct_service_modifier_conflict'], 'line', 1, 'medicare',
+        FALSE, 'reevaluation', NULL, FALSE
+    ),
+    (
+        'payer_pair_unmarked', 'fault', ['payers.pair_rules.pair_without_modifier'], 'visit', NULL, 'paired', FALSE,
+        'daily', NULL, FALSE
+    ),
+    (
+        'payer_pair_marked', 'near_miss',
+        ['payers.pair_rules.pair_without_modifier', 'medicare.distinct_service_modifier_unneeded'], 'visit', NULL,
+        'paired', FALSE, 'daily', NULL, FALSE
+    ),
+    (
+        'reduced_timed', 'fault', ['medicare.reduced_service_modifier_on_timed_code'], 'line', 1, 'cms', FALSE,
+        'daily', NULL, FALSE
+    ),
+    (
+        'reduced_untimed', 'near_miss', ['medicare.reduced_service_modifier_on_timed_code'], 'line', 1, 'cms', FALSE,
+        'daily', NULL, FALSE
+    ),
+    (
+        'test_with_evaluation', 'fault', ['medicare.ncci_pair_not_allowed'], 'visit', NULL, 'medicare', FALSE,
+        'evaluation', 'practitioner', FALSE
+    ),
+    (
+        'test_in_hospital', 'near_miss', ['medicare.ncci_pair_not_allowed', 'medicare.ncci_pair_without_modifier'],
+        'visit', NULL, 'medicare', FALSE, 'evaluation', 'hospital', FALSE
+    ),
+    (
+        'test_in_hospital_unmarked', 'fault', ['medicare.ncci_pair_without_modifier'], 'visit', NULL, 'medicare',
+        FALSE, 'evaluation', 'hospital', FALSE
     )
-) AS listed (plant, kind, rules, grain, target_slot, plans, quiet, note_type);
+) AS listed (plant, kind, rules, grain, target_line, plans, quiet, note_type, setting, by_assistant);
 
 -- Which plans a planted case may be put on.
 CREATE TABLE plant_plan AS
-SELECT DISTINCT
+SELECT
     plant.plant,
-    payer.plan
+    practice.plan
 FROM plant
-INNER JOIN payer
+INNER JOIN plan_practice AS practice
     ON
-        plant.plans = 'any'
-        OR payer.plan IS NOT NULL AND plant.plans = payer.unit_method
-        OR plant.plans = 'medicare' AND payer.plan IN ('medicare_part_b', 'medicare_advantage');
+        CASE plant.plans
+            WHEN 'any' THEN TRUE
+            WHEN 'medicare' THEN practice.medicare
+            WHEN 'assistant' THEN practice.asks_for_assistant
+            WHEN 'capped' THEN practice.capped
+            WHEN 'uncapped' THEN NOT practice.capped
+            WHEN 'paired' THEN practice.sets_manual_therapy_apart
+            ELSE practice.plan IS NOT NULL AND plant.plans = practice.unit_method
+        END;
+
+-- Cases that two visits share, in the order in which they are dealt out: two patients of one clinician, or one patient
+-- with two clinicians (the first is then the physical therapist's). The other visit carries no truth of its own.
+CREATE TABLE pair_plant AS
+SELECT
+    *,
+    row_number() OVER (PARTITION BY shared_by ORDER BY place) - 1 AS turn,
+    count(*) OVER (PARTITION BY shared_by) AS turns
+FROM (
+    VALUES
+    (1, 'clinician', 'booked_twice', 'booked_twice_partner'),
+    (2, 'clinician', 'in_turns', 'in_turns_partner'),
+    (3, 'clinician', 'booked_within', 'booked_within_partner'),
+    (4, 'clinician', 'one_after_another', 'one_after_another_partner'),
+    (5, 'clinician', 'turns_too_long', 'turns_too_long_partner'),
+    (6, 'clinician', 'group_of_two', 'group_of_two_partner'),
+    (1, 'patient', 'together_double', 'together_double_partner'),
+    (2, 'patient', 'together_split', 'together_split_partner'),
+    (3, 'patient', 'together_partly_partner', 'together_partly'),
+    (4, 'patient', 'together_half_billed', 'together_half_billed_partner'),
+    (5, 'patient', 'together_three', 'together_three_partner'),
+    (6, 'patient', 'mue_of_both_partner', 'mue_of_both')
+) AS listed (place, shared_by, first_plant, second_plant);
 
 -- By how many units a planted case changes what is billed.
 CREATE TABLE unit_change (plant VARCHAR, slot INTEGER, units INTEGER);
@@ -308,52 +934,116 @@ INSERT INTO unit_change VALUES
 ('midpoint_exceeded', 1, 1),
 ('midpoint_missed', 1, -1);
 
+-- By how many minutes a planted case changes the totals that the note states.
+CREATE TABLE total_change (plant VARCHAR, timed_minutes INTEGER, total_minutes INTEGER);
+INSERT INTO total_change VALUES
+('timed_total_more', 5, 5),
+('timed_total_less', -5, 0),
+('treatment_total_short', 0, -10),
+('timed_over_treatment', 0, -8),
+('treatment_total_longer', 0, 10);
+
+-- The discipline's and the assistant's modifiers that a planted case puts on its first line in place of the right ones.
+CREATE TABLE modifier_change (plant VARCHAR, discipline VARCHAR, modifiers VARCHAR []);
+INSERT INTO modifier_change VALUES
+('modifier_missing', 'PT', []),
+('modifier_missing', 'OT', []),
+('modifier_missing', 'SLP', []),
+('two_modifiers', 'PT', ['GP', 'GO']),
+('two_modifiers', 'OT', ['GO', 'GP']),
+('modifier_of_other', 'PT', ['GO']),
+('modifier_of_other', 'OT', ['GP']),
+('modifier_of_other_on_evaluation', 'PT', ['GO']),
+('modifier_of_other_on_evaluation', 'OT', ['GP']),
+('modifier_of_other_on_evaluation', 'SLP', ['GP']),
+('both_assistant_marks', 'PT', ['GP', 'CQ', 'CO']),
+('both_assistant_marks', 'OT', ['GO', 'CO', 'CQ']),
+('mark_of_other_assistant', 'PT', ['GP', 'CO']),
+('mark_of_other_assistant', 'OT', ['GO', 'CQ']),
+('mark_with_other_discipline', 'PT', ['GO', 'CQ']),
+('mark_with_other_discipline', 'OT', ['GP', 'CO']),
+('mark_on_evaluation', 'PT', ['GP', 'CQ']),
+('mark_on_evaluation', 'OT', ['GO', 'CO']),
+('mark_on_speech', 'SLP', ['GN', 'CQ']);
+
+-- What a planted case writes of a service in place of its own text; null is nothing.
+CREATE TABLE text_change (plant VARCHAR, slot INTEGER, text VARCHAR);
+INSERT INTO text_change VALUES
+('pair_same_text', 1, 'Therapy as listed on the flow sheet, patient tolerated treatment well.'),
+('pair_same_text', 2, 'Therapy as listed on the flow sheet, patient tolerated treatment well.'),
+('pair_text_respelled', 1, 'Reaching and lifting at the counter, three sets of ten; tolerated well.'),
+('pair_text_respelled', 2, 'Reaching and lifting at the counter,  three sets of ten; Tolerated well'),
+('pair_without_texts', 1, NULL),
+('pair_without_texts', 2, NULL),
+('pair_marked_overlapping', 1, 'Practised pushing and lifting for the right shoulder, cues for pacing.'),
+('pair_marked_overlapping', 2, 'Worked on the push stroke of the right shoulder, cues for pacing.'),
+('group_marked_overlapping', 1, 'Group circuit for the left knee, four stations.'),
+('group_marked_overlapping', 2, 'Strengthening of the left knee, three sets of ten.'),
+('group_marked_elsewhere', 1, 'Group circuit for the neck, four stations.'),
+('group_marked_elsewhere', 2, 'Strengthening of the left knee, three sets of ten.');
+
 -- What else an audit may say where a case is planted: it follows from the same fault. Line rules name the case's lines.
 CREATE TABLE consequence (plant VARCHAR, grain VARCHAR, rule VARCHAR);
 INSERT INTO consequence VALUES
 ('note_missing', 'visit', 'medicare.timed_minutes_not_documented'),
+('minutes_missing', 'visit', 'clinic.start_stop_missing'),
+('minutes_missing', 'visit', 'clinic.same_day_pair_not_distinct'),
 ('service_missing', 'visit', 'medicare.timed_units_exceed_minutes'),
 ('service_missing', 'visit', 'medicare.timed_unit_on_wrong_code'),
 ('service_missing', 'visit', 'payers.ama_midpoint.units_exceed_midpoint'),
+('service_missing', 'visit', 'clinic.same_day_pair_not_distinct'),
 ('two_modifiers', 'line', 'clinic.line_without_note'),
 ('modifier_of_other', 'line', 'clinic.line_without_note'),
-('modifier_of_other_on_evaluation', 'line', 'clinic.line_without_note');
+('modifier_of_other_on_evaluation', 'line', 'clinic.line_without_note'),
+('sole_under_eight', 'visit', 'medicare.timed_units_exceed_minutes'),
+('untimed_twice', 'line', 'medicare.mue_exceeded'),
+('evaluation_twice', 'line', 'medicare.mue_exceeded'),
+('group_twice_in_office', 'line', 'medicare.untimed_code_multiple_units'),
+('group_twice_in_hospital', 'line', 'medicare.untimed_code_multiple_units'),
+('blocks_overlap', 'clinician_day', 'medicare.clinician_day_impossible'),
+('pair_without_time', 'visit', 'clinic.start_stop_missing'),
+('booked_twice', 'clinician_day', 'medicare.clinician_day_impossible'),
+('booked_within', 'clinician_day', 'medicare.clinician_day_impossible'),
+('turns_too_long', 'clinician_day', 'medicare.clinician_day_impossible'),
+('together_half_billed', 'visit', 'medicare.timed_units_below_minutes'),
+('together_half_billed_partner', 'visit', 'medicare.timed_units_below_minutes'),
+('mark_with_other_discipline', 'line', 'medicare.discipline_modifier_conflict'),
+('mark_with_other_discipline', 'line', 'clinic.line_without_note'),
+('mark_on_evaluation', 'line', 'medicare.assistant_modifier_unsupported'),
+('mark_on_speech', 'line', 'medicare.assistant_modifier_unsupported'),
+('pair_marked_overlapping', 'visit', 'clinic.time_blocks_overlap'),
+('pair_marked_overlapping', 'clinician_day', 'medicare.clinician_day_impossible');
 
--- Two to forty places of service, each with its billing number; clinicians enough for their patients.
-CREATE TABLE site AS
-SELECT
-    site,
-    npi(199990000 + site) AS billing_npi
-FROM range(greatest(2, least(40, getvariable('patients') // 600))) AS numbered (site);
+-- What the truth says of lines that carry or lack KX, and of clinicians' habits.
+CREATE TABLE kx_truth (kx_case VARCHAR, rule VARCHAR, kind VARCHAR);
+INSERT INTO kx_truth VALUES
+('missing', 'medicare.kx_missing', 'fault'),
+('missing_on_crossing_line', 'medicare.kx_missing_on_crossing_line', 'fault'),
+('routine', 'medicare.kx_routine', 'fault'),
+('with_ga', 'medicare.kx_with_liability_modifier', 'fault'),
+('with_gz', 'medicare.kx_with_liability_modifier', 'fault'),
+('with_gy', 'medicare.kx_with_liability_modifier', 'near_miss'),
+('first', 'medicare.kx_missing', 'near_miss'),
+('first', 'medicare.discipline_modifier_missing', 'near_miss');
 
-CREATE TABLE clinician AS
-WITH role (credential, discipline, patient_share) AS (
-    VALUES ('PT', 'PT', 0.70), ('PTA', 'PT', 0.15), ('OT', 'OT', 0.38), ('OTA', 'OT', 0.08), ('SLP', 'SLP', 0.20)
-),
+CREATE TABLE habit_truth (habit VARCHAR, rule VARCHAR, kind VARCHAR);
+INSERT INTO habit_truth VALUES
+('estimated', 'clinic.minutes_look_estimated', 'fault'),
+('same_number', 'clinic.minutes_look_estimated', 'fault'),
+('nearly_estimated', 'clinic.minutes_look_estimated', 'near_miss'),
+('short', 'medicare.units_consistently_short', 'fault'),
+('nearly_short', 'medicare.units_consistently_short', 'near_miss');
 
-post AS (
-    SELECT
-        site.site,
-        role.credential,
-        role.discipline,
-        unnest(range(greatest(
-            1, round(getvariable('patients') / (SELECT count(*) FROM site AS every_site) * role.patient_share / 26)
-        )::BIGINT)) AS post
-    FROM site
-    CROSS JOIN role
-)
+-- Two to sixteen places of service for each part of the patients, so that a clinician's day lies within one part.
+SET VARIABLE sites_per_part = greatest(2, getvariable('patients') // getvariable('parts') // 600);
 
-SELECT
-    *,
-    row_number() OVER (ORDER BY site, credential, post) AS number,
-    npi(199900000 + row_number() OVER (ORDER BY site, credential, post)) AS npi
-FROM post;
-
--- How many clinicians of a credential a site has; a lone post is number 0.
+-- How many clinicians of a credential a site has, so that most days are full but not too full.
 CREATE TABLE staff AS
 SELECT
-    site,
     credential,
-    count(*) AS posts
-FROM clinician
-GROUP BY site, credential;
+    greatest(
+        1, round(getvariable('patients') / getvariable('parts') / getvariable('sites_per_part') * patient_share / 26)
+    )::INTEGER AS posts
+FROM (
+    VALUES ('PT', 0.70), ('PTA', 0.27), ('OT', 0.38), ('OTA', 0.10), ('SLP', 0.20)
+) AS role (credential, patient_share);

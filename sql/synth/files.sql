@@ -3,7 +3,7 @@ CREATE VIEW claims AS
 WITH numbered AS (
     SELECT
         *,
-        row_number() OVER (ORDER BY service_id) AS place,
+        row_number() OVER (ORDER BY line_id) AS place,
         getvariable('dirt') AND getvariable('first_patient') = 1 AS dirty
     FROM claim
 ),
@@ -45,7 +45,7 @@ SELECT
     paid_amount AS "Paid",
     therapist_npi AS "Rendering NPI",
     billing_npi AS "Billing NPI",
-    '11' AS "POS",
+    if(setting = 'hospital', '22', '11') AS "POS",
     pick(CASE discipline
         WHEN 'PT' THEN ['M54.50', 'M25.561', 'M25.511', 'R26.89', 'M62.81', 'Z47.1']
         WHEN 'OT' THEN ['M25.531', 'S52.501D', 'I69.351', 'G56.01', 'M18.11']
@@ -56,18 +56,39 @@ SELECT
     NULL::VARCHAR AS "Dx 4",
     us_date(received_date) AS "Received Date"
 FROM exported
-ORDER BY copy, service_id;
+INNER JOIN treated USING (visit_id)
+INNER JOIN site USING (site)
+ORDER BY copy, line_id;
 
 CREATE VIEW notes AS
 WITH said AS (
     SELECT
-        note.*,
-        visit.* EXCLUDE (visit_id),
-        plant IS NOT DISTINCT FROM 'minutes_missing' AS unsaid,
-        sum(if(timed, minutes, 0)) OVER one AS timed_minutes,
-        sum(minutes) OVER one AS total_minutes
+        note.service_id,
+        note.note_part,
+        note.text,
+        note.assist_level,
+        note.cue_level,
+        note.difficulty,
+        note.goal_id,
+        service.* EXCLUDE (service_id, visit_id, number, episode_id, service_date),
+        visit.*,
+        visit.plant IS NOT DISTINCT FROM 'minutes_missing' AS unsaid,
+        total_change.timed_minutes AS timed_change,
+        total_change.total_minutes AS total_change,
+        -- Minutes after midnight.
+        treated.start_minute + service.block_from AS starts,
+        treated.writer_npi,
+        treated.writer_credential,
+        sum(if(service.timed, service.minutes, 0)) OVER one AS timed_minutes,
+        sum(service.minutes) OVER one AS total_minutes,
+        visit.service_date
+        + if(visit.plant IS NOT DISTINCT FROM 'late_note', 6, (draw('signed', note.visit_id) % 2)::INTEGER)
+            AS signed_date
     FROM note
+    INNER JOIN service ON note.service_id = service.service_id
     INNER JOIN visit ON note.visit_id = visit.visit_id
+    INNER JOIN treated ON note.visit_id = treated.visit_id
+    LEFT JOIN total_change ON visit.plant = total_change.plant
     WINDOW one AS (PARTITION BY note.visit_id, note.note_part)
 )
 
@@ -79,13 +100,17 @@ SELECT
     writer_npi AS "Therapist NPI",
     writer_credential AS "Credential",
     note_type AS "Note Type",
-    if(unsaid, NULL, timed_minutes) AS "Total Timed Minutes",
-    if(unsaid, NULL, total_minutes) AS "Total Treatment Minutes",
-    us_date(service_date + if(plant IS NOT DISTINCT FROM 'late_note', 6, (draw('signed', visit_id) % 2)::INTEGER))
-        AS "Signed Date",
+    if(unsaid, NULL, timed_minutes + coalesce(timed_change, 0)) AS "Total Timed Minutes",
+    if(unsaid, NULL, total_minutes + coalesce(total_change, 0)) AS "Total Treatment Minutes",
+    us_date(signed_date) AS "Signed Date",
+    -- A cosignature does not make an assistant's work a therapist's.
+    if(by_assistant AND (lot // 3 % 2 = 0 OR plant IS NOT DISTINCT FROM 'cosigned'), us_date(signed_date + 1), NULL)
+        AS "Cosigned Date",
     hcpcs_code AS "CPT",
-    if(unsaid, NULL, minutes) AS "Minutes",
-    if(unsaid, NULL, if(by_assistant, minutes, 0)) AS "Assistant Minutes",
+    if(unsaid OR silent, NULL, minutes) AS "Minutes",
+    if(unsaid OR silent, NULL, assistant_minutes) AS "Assistant Minutes",
+    if(unsaid OR clock = 'none', NULL, clock_time(starts)) AS "Start Time",
+    if(unsaid OR clock <> 'both', NULL, clock_time(starts + block_minutes)) AS "Stop Time",
     assist_level AS "Assist Level",
     cue_level AS "Cue Level",
     difficulty AS "Difficulty",
@@ -151,7 +176,7 @@ SELECT
     round(0.2 * allowed_amount, 2)::DECIMAL(12, 2) AS "Patient Responsibility",
     us_date(received_date + 14) AS "Paid Date"
 FROM claim
-ORDER BY service_id;
+ORDER BY line_id;
 
 CREATE VIEW truth_rows AS
 SELECT
@@ -162,9 +187,12 @@ SELECT
     discipline,
     claim_id,
     claim_line_number,
+    clinician_npi,
+    year,
+    pool,
     kind
 FROM truth
-ORDER BY rule, kind, claim_id, claim_line_number, service_date;
+ORDER BY rule, kind, claim_id, claim_line_number, service_date, clinician_npi, patient_id, year, pool;
 
 CREATE VIEW providers AS
 SELECT

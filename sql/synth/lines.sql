@@ -9,13 +9,17 @@ WITH given AS (
         visit.service_date,
         visit.plant,
         visit.unit_method,
-        recipe_service.slot,
-        recipe_service.hcpcs_code,
-        recipe_service.distinct_service,
+        visit.by_assistant,
+        visit.asks_for_assistant,
+        recipe_service.* EXCLUDE (recipe_id, least_minutes, most_minutes),
         fee.timed,
-        least_minutes
-        + (draw('minutes', 8 * visit.visit_id + recipe_service.slot) % (most_minutes - least_minutes + 1))::INTEGER
-            AS minutes
+        -- A day's case says how many minutes each of three services has.
+        coalesce(
+            visit.minutes_set[recipe_service.slot],
+            least_minutes + (
+                draw('minutes', 8 * visit.visit_id + recipe_service.slot) % (most_minutes - least_minutes + 1)
+            )::INTEGER
+        ) AS minutes
     FROM visit
     INNER JOIN recipe_service USING (recipe_id)
     INNER JOIN fee USING (hcpcs_code)
@@ -49,32 +53,88 @@ earned AS (
                 + (remainder_rank <= if(timed_minutes < 8, 0, (timed_minutes + 7) // 15) - full_units)::INTEGER
         END::INTEGER AS units_earned
     FROM ranked
+),
+
+billed AS (
+    SELECT
+        earned.*,
+        coalesce(earned.units_set, earned.units_earned + coalesce(unit_change.units, 0)) AS units
+    FROM earned
+    LEFT JOIN unit_change ON earned.plant = unit_change.plant AND earned.slot = unit_change.slot
 )
 
 SELECT
-    earned.* EXCLUDE (plant, unit_method, timed_minutes, full_units, remainder_rank, units_earned),
-    units_earned + coalesce(unit_change.units, 0) AS units
-FROM earned
-LEFT JOIN unit_change ON earned.plant = unit_change.plant AND earned.slot = unit_change.slot;
+    service_id,
+    visit_id,
+    number,
+    episode_id,
+    service_date,
+    slot,
+    hcpcs_code,
+    service_modifiers,
+    timed,
+    minutes,
+    units,
+    lines,
+    clock,
+    silent,
+    coalesce(assistant_set, if(by_assistant, minutes, 0)) AS assistant_minutes,
+    if(asks_for_assistant, coalesce(marked_set, if(by_assistant, units, 0)), 0) AS marked_units,
+    coalesce(block_set, minutes) AS block_minutes,
+    -- Services follow one another unless the recipe says where one starts.
+    coalesce(block_from_set, sum(coalesce(block_set, minutes)) OVER before, 0)::INTEGER AS block_from
+FROM billed
+WINDOW before AS (PARTITION BY visit_id ORDER BY slot ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING);
+
+-- What is billed of each service: one line, or two where an assistant gave some of the units or a case splits them.
+CREATE OR REPLACE TABLE billed_line AS
+WITH part AS (
+    SELECT
+        *,
+        unnest(range(if(lines = 2 OR (marked_units > 0 AND marked_units < units), 2, 1))) AS part
+    FROM service
+    WHERE units > 0
+)
+
+SELECT
+    2 * service_id + part AS line_id,
+    service_id,
+    visit_id,
+    number,
+    service_date,
+    slot,
+    hcpcs_code,
+    service_modifiers,
+    part,
+    CASE
+        WHEN lines = 2 THEN if(part = 0, units - units // 2, units // 2)
+        WHEN marked_units > 0 AND marked_units < units THEN if(part = 0, units - marked_units, marked_units)
+        ELSE units
+    END AS units,
+    marked_units = units OR (marked_units > 0 AND part = 1) AS marked
+FROM part;
 
 -- Multiple procedure reduction: of a patient's units on a day, the one with the most practice expense is paid whole.
 CREATE OR REPLACE TABLE priced AS
 WITH ranked AS (
     SELECT
-        service.service_id,
-        service.visit_id,
-        service.units,
+        billed_line.line_id,
+        billed_line.visit_id,
+        billed_line.units,
+        billed_line.marked,
         fee.charge_amount,
         fee.full_amount,
         fee.reduced_amount,
         row_number() OVER (
-            PARTITION BY service.number, service.service_date
-            ORDER BY fee.practice DESC, fee.full_amount DESC, service.service_id
+            PARTITION BY billed_line.number, billed_line.service_date
+            ORDER BY fee.practice DESC, fee.full_amount DESC, billed_line.line_id
         ) AS practice_rank,
-        row_number() OVER (PARTITION BY service.visit_id ORDER BY service.slot)::INTEGER AS claim_line_number
-    FROM service
+        row_number() OVER (PARTITION BY billed_line.visit_id ORDER BY billed_line.line_id)::INTEGER
+            AS claim_line_number,
+        bool_or(billed_line.hcpcs_code = '97530') OVER (PARTITION BY billed_line.visit_id)
+        AND billed_line.hcpcs_code = '97140' AS with_activities
+    FROM billed_line
     INNER JOIN fee USING (hcpcs_code)
-    WHERE service.units > 0
 ),
 
 allowed AS (
@@ -87,9 +147,6 @@ allowed AS (
         visit.service_date,
         if(visit.discipline = 'OT', 'OT', 'PT+SLP') AS pool,
         visit.plant IS NOT NULL OR visit.episode_plant IS NOT NULL AS planted,
-        visit.by_assistant
-        AND coalesce(visit.plan IN ('medicare_part_b', 'medicare_advantage', 'tricare', 'unitedhealthcare'), FALSE)
-            AS bills_assistant,
         round(
             (units * reduced_amount + if(practice_rank = 1, full_amount - reduced_amount, 0.00)) * visit.factor, 2
         )::DECIMAL(12, 2) AS allowed_amount
@@ -101,12 +158,13 @@ SELECT
     * EXCLUDE (units, charge_amount, full_amount, reduced_amount, practice_rank),
     (units * charge_amount)::DECIMAL(12, 2) AS charge_amount,
     round(
-        allowed_amount * 0.8 * if(plan = 'medicare_part_b' AND bills_assistant, 0.85, 1.00)
+        allowed_amount * 0.8 * if(plan = 'medicare_part_b' AND marked, 0.85, 1.00)
         * if(plan IN ('medicare_part_b', 'medicare_advantage'), 0.98, 1.00), 2
     )::DECIMAL(12, 2) AS paid_amount
 FROM allowed;
 
--- The part B patients' totals toward the KX threshold, and the opening balance that makes a line cross or reach it.
+-- The part B patients' totals toward the KX threshold, and the opening balance that makes a line cross or reach it, or
+-- pass the amount of medical review, or that leaves the year near the threshold.
 CREATE OR REPLACE TABLE opening_balance AS
 WITH running AS (
     SELECT
@@ -116,8 +174,9 @@ WITH running AS (
         pool,
         opening,
         allowed_amount,
-        sum(allowed_amount) OVER (PARTITION BY number, pool ORDER BY service_date, service_id) AS balance,
-        row_number() OVER (PARTITION BY number, pool ORDER BY service_date, service_id) AS place,
+        sum(allowed_amount) OVER (PARTITION BY number, pool ORDER BY service_date, line_id) AS balance,
+        sum(allowed_amount) OVER (PARTITION BY number, pool) AS year_amount,
+        row_number() OVER (PARTITION BY number, pool ORDER BY service_date, line_id) AS place,
         count(*) OVER (PARTITION BY number, pool) AS places
     FROM priced
     WHERE plan = 'medicare_part_b' AND year(service_date) = year(getvariable('start_date')::DATE)
@@ -126,7 +185,8 @@ WITH running AS (
 turning AS (
     SELECT
         *,
-        threshold.amount AS threshold
+        threshold.amount AS threshold,
+        draw('near', concat_ws('.', number, pool)) % 4 AS guise
     FROM running
     INNER JOIN threshold USING (year)
     WHERE place = greatest(1, places * (30 + draw('turning line', number) % 50)::INTEGER // 100)
@@ -137,10 +197,14 @@ SELECT
     patient_id,
     year,
     pool,
-    greatest(CASE opening
-        WHEN 'crosses' THEN threshold - balance + round(allowed_amount / 2, 2)
-        WHEN 'reaches' THEN threshold - balance
-        WHEN 'some' THEN 50 + (draw('some', number) % 40000) / 100
+    greatest(CASE
+        WHEN opening = 'crosses' THEN threshold - balance + round(allowed_amount / 2, 2)
+        WHEN opening = 'reaches' THEN threshold - balance
+        WHEN opening = 'reviewed' AND guise = 0 THEN 3000 - year_amount
+        WHEN opening = 'reviewed' THEN 3000 - balance + round(allowed_amount / 2, 2)
+        WHEN opening = 'approaches'
+            THEN [threshold, 0.8 * threshold - 0.01, 0.8 * threshold, 0.9 * threshold][1 + guise::INTEGER] - year_amount
+        WHEN opening = 'some' THEN 50 + (draw('some', number) % 40000) / 100
         ELSE 0
     END, 0)::DECIMAL(12, 2) AS amount
 FROM turning
@@ -149,13 +213,16 @@ WHERE opening <> 'unknown';
 CREATE OR REPLACE TABLE ledger AS
 WITH running AS (
     SELECT
-        priced.service_id,
+        priced.line_id,
         priced.visit_id,
+        priced.patient_id,
         priced.planted,
         priced.opening,
+        priced.pool,
+        threshold.year,
         threshold.amount AS threshold,
         coalesce(opening_balance.amount, 0) + sum(priced.allowed_amount) OVER (
-            PARTITION BY priced.number, priced.pool, threshold.year ORDER BY priced.service_date, priced.service_id
+            PARTITION BY priced.number, priced.pool, threshold.year ORDER BY priced.service_date, priced.line_id
         ) AS balance_after,
         priced.allowed_amount
     FROM priced
@@ -169,73 +236,107 @@ WITH running AS (
 )
 
 SELECT
-    service_id,
-    visit_id,
+    *,
     CASE
         WHEN balance_after - allowed_amount >= threshold THEN 'past'
         WHEN balance_after > threshold THEN 'crossing'
         WHEN balance_after = threshold THEN 'reaching'
         WHEN balance_after < 0.4 * threshold AND opening IN ('none', 'some') THEN 'far'
         ELSE 'below'
-    END AS position,
-    planted
+    END AS position
 FROM running;
 
--- KX left out or put on without need: one line of a visit that has no other case.
+-- KX left out, put on without need, or beside a modifier that contradicts it, and where it merely looks odd: one line
+-- of a visit that has no other case.
 CREATE OR REPLACE TABLE kx_plant AS
 WITH one_line AS (
     SELECT *
     FROM ledger
     WHERE NOT planted AND position IN ('past', 'crossing', 'far')
-    QUALIFY row_number() OVER (PARTITION BY visit_id ORDER BY position = 'crossing' DESC, draw('kx', service_id)) = 1
+    QUALIFY row_number() OVER (PARTITION BY visit_id ORDER BY position = 'crossing' DESC, draw('kx', line_id)) = 1
+),
+
+dealt AS (
+    SELECT
+        line_id,
+        position,
+        opening,
+        row_number() OVER (PARTITION BY position ORDER BY draw('kx rank', line_id), line_id) - 1 AS place
+    FROM one_line
 )
 
 SELECT
-    service_id,
-    CASE position
-        WHEN 'past' THEN 'medicare.kx_missing'
-        WHEN 'crossing' THEN 'medicare.kx_missing_on_crossing_line'
-        ELSE 'medicare.kx_routine'
-    END AS rule
-FROM one_line
-QUALIFY
-    row_number() OVER (PARTITION BY position ORDER BY draw('kx rank', service_id), service_id)
-    <= greatest(3, (SELECT count(*) FROM visit) // 450);
+    line_id,
+    CASE
+        WHEN position = 'crossing' THEN 'missing_on_crossing_line'
+        WHEN position = 'far' THEN 'routine'
+        ELSE ['missing', 'with_ga', 'first', 'missing', 'with_gz', 'with_gy'][1 + place % 6]
+    END AS kx_case
+FROM dealt
+WHERE
+    place < if(position = 'past', 4, 1) * greatest(3, (SELECT count(*) FROM visit) // 900)
+    -- What is not covered does not count toward the amount of medical review, so that no case may hang on it.
+    AND NOT (position = 'past' AND place % 6 = 5 AND opening = 'reviewed');
 
 -- A claim line as billed, in the order of the claims file.
 CREATE OR REPLACE TABLE claim AS
 WITH line AS (
     SELECT
-        service.service_id,
-        service.slot,
-        service.hcpcs_code,
-        service.distinct_service,
-        service.units,
+        billed_line.line_id,
+        billed_line.slot,
+        billed_line.part,
+        billed_line.hcpcs_code,
+        billed_line.service_modifiers,
+        billed_line.units,
+        billed_line.marked,
         visit.*,
         priced.claim_line_number,
-        priced.bills_assistant,
         priced.charge_amount,
         priced.allowed_amount,
         priced.paid_amount,
+        priced.with_activities,
         ledger.position,
-        kx_plant.rule AS kx_rule
-    FROM service
-    INNER JOIN priced USING (service_id)
-    INNER JOIN visit ON service.visit_id = visit.visit_id
-    LEFT JOIN ledger USING (service_id)
-    LEFT JOIN kx_plant USING (service_id)
+        kx_plant.kx_case,
+        modifier_change.modifiers AS modifiers_set
+    FROM billed_line
+    INNER JOIN priced USING (line_id)
+    INNER JOIN visit ON billed_line.visit_id = visit.visit_id
+    LEFT JOIN ledger USING (line_id)
+    LEFT JOIN kx_plant USING (line_id)
+    LEFT JOIN modifier_change
+        ON
+            visit.plant = modifier_change.plant
+            AND visit.discipline = modifier_change.discipline
+            AND priced.claim_line_number = 1
+),
+
+marked AS (
+    SELECT
+        * EXCLUDE (marked, with_activities, modifiers_set, service_modifiers),
+        if(
+            with_activities AND sets_manual_therapy_apart
+            AND coalesce(plant NOT IN ('payer_pair_marked', 'payer_pair_unmarked'), TRUE),
+            ['59'], service_modifiers
+        )
+        || coalesce(
+            modifiers_set,
+            CASE
+                WHEN NOT marked THEN [discipline_modifier]
+                WHEN plant = 'split_in_other_order' AND part = 1
+                    THEN [if(discipline = 'OT', 'CO', 'CQ'), discipline_modifier]
+                ELSE [discipline_modifier, if(discipline = 'OT', 'CO', 'CQ')]
+            END
+        )
+        || CASE kx_case WHEN 'with_ga' THEN ['GA'] WHEN 'with_gz' THEN ['GZ'] WHEN 'with_gy' THEN ['GY'] ELSE [] END
+            AS modifiers,
+        (coalesce(position, '') IN ('past', 'crossing') AND NOT coalesce(starts_with(kx_case, 'missing'), FALSE))
+        OR coalesce(kx_case = 'routine', FALSE) AS has_kx
+    FROM line
 )
 
 SELECT
-    *,
-    if(distinct_service, ['59'], [])
-    || CASE
-        WHEN slot = 1 AND plant = 'modifier_missing' THEN []
-        WHEN slot = 1 AND plant = 'two_modifiers' THEN [discipline_modifier, if(discipline = 'PT', 'GO', 'GP')]
-        WHEN slot = 1 AND plant IN ('modifier_of_other', 'modifier_of_other_on_evaluation')
-            THEN [if(discipline = 'PT', 'GO', 'GP')]
-        ELSE [discipline_modifier]
-    END
-    || if(bills_assistant, [if(discipline = 'OT', 'CO', 'CQ')], [])
-    || if((coalesce(position, '') IN ('past', 'crossing')) <> (kx_rule IS NOT NULL), ['KX'], []) AS modifiers
-FROM line;
+    * REPLACE (
+        CASE WHEN NOT has_kx THEN modifiers WHEN kx_case = 'first' THEN ['KX'] || modifiers ELSE modifiers || ['KX'] END
+            AS modifiers
+    )
+FROM marked;

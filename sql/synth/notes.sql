@@ -138,7 +138,7 @@ stilled AS (
 )
 
 SELECT
-    * EXCLUDE (plant, episode_plant),
+    * EXCLUDE (episode_plant),
     if(episode_plant = 'stalled', turn, measure_turn) AS text_turn,
     if(plant = 'two_notes', slot, 0) AS note_part,
     draw('words', concat_ws('.', episode_id, hcpcs_code)) AS words
@@ -188,6 +188,7 @@ SELECT
     minutes,
     if(active, 'G' || (1 + words % 3), NULL) AS goal_id,
     CASE
+        WHEN text_change.plant IS NOT NULL THEN text_change.text
         WHEN lead IS NULL OR tasks IS NULL
             THEN concat(
                 if(note_type = 'evaluation', 'Initial examination', 'Re-examination'), ': history, ',
@@ -214,116 +215,5 @@ SELECT
     ][assist], NULL) AS assist_level,
     if(active, ['maximal', 'moderate', 'minimal', 'none'][cue], NULL) AS cue_level,
     if(active, 'grade ' || (1 + measure_turn // 3), NULL) AS difficulty
-FROM worded;
-
--- What was planted: the truth that an audit is measured by.
-CREATE OR REPLACE TABLE truth AS
-WITH planted_line AS (
-    SELECT
-        claim.*,
-        plant.kind,
-        plant.rules,
-        plant.grain,
-        plant.target_slot
-    FROM claim
-    INNER JOIN plant ON claim.plant = plant.plant
-),
-
-row_of AS (
-    SELECT
-        unnest(rules) AS rule,
-        grain,
-        patient_id,
-        service_date,
-        discipline,
-        claim_id,
-        claim_line_number,
-        kind
-    FROM planted_line
-    WHERE grain = 'line' AND (target_slot IS NULL OR slot = target_slot)
-    UNION ALL
-    SELECT
-        unnest(rules),
-        grain,
-        patient_id,
-        service_date,
-        discipline,
-        claim_id,
-        NULL,
-        kind
-    FROM planted_line
-    WHERE grain = 'visit'
-    UNION ALL
-    SELECT
-        consequence.rule,
-        consequence.grain,
-        patient_id,
-        service_date,
-        discipline,
-        claim_id,
-        if(consequence.grain = 'line', claim_line_number, NULL),
-        'consequence'
-    FROM planted_line
-    INNER JOIN consequence ON planted_line.plant = consequence.plant
-    UNION ALL
-    SELECT
-        kx_rule,
-        'line',
-        patient_id,
-        service_date,
-        discipline,
-        claim_id,
-        claim_line_number,
-        'fault'
-    FROM claim
-    WHERE kx_rule IS NOT NULL
-    UNION ALL
-    SELECT
-        if(position = 'reaching', 'medicare.kx_missing_on_crossing_line', 'medicare.kx_routine'),
-        'line',
-        patient_id,
-        service_date,
-        discipline,
-        claim_id,
-        claim_line_number,
-        'near_miss'
-    FROM claim
-    WHERE position IN ('reaching', 'crossing') AND kx_rule IS NULL
-    UNION ALL
-    SELECT
-        unnest(CASE episode_plant
-            WHEN 'cloned' THEN ['clinic.description_cloned', 'clinic.progression_stalled']
-            WHEN 'stalled' THEN ['clinic.progression_stalled']
-            ELSE ['clinic.description_cloned', 'clinic.progression_stalled']
-        END),
-        'episode',
-        patient_id,
-        service_date,
-        discipline,
-        claim_id,
-        NULL,
-        unnest(CASE episode_plant
-            WHEN 'cloned' THEN ['fault', 'consequence']
-            WHEN 'stalled' THEN ['fault']
-            ELSE ['near_miss', 'near_miss']
-        END)
-    FROM charted
-    INNER JOIN visit USING (visit_id)
-    INNER JOIN (SELECT episode_id, run_first FROM episode_plant) AS run ON visit.episode_id = run.episode_id
-    WHERE still AND visit_number = run_first + if(episode_plant = 'repeated_thrice', 2, 3)
-    UNION ALL
-    SELECT
-        'medicare.progress_report_overdue',
-        'episode',
-        patient_id,
-        service_date,
-        discipline,
-        claim_id,
-        NULL,
-        if(report_just_in_time, 'near_miss', 'fault')
-    FROM visit
-    WHERE report_just_in_time OR (episode_plant = 'report_overdue' AND visit_number = 11)
-)
-
-SELECT DISTINCT *
-FROM row_of;
+FROM worded
+LEFT JOIN text_change ON worded.plant = text_change.plant AND worded.slot = text_change.slot;

@@ -4,7 +4,9 @@ WITH numbered AS (
     SELECT
         number,
         format('P{:06d}', number) AS patient_id,
-        number % (SELECT count(*) FROM site) AS site,
+        getvariable('sites_per_part') * getvariable('part') + number % getvariable('sites_per_part') AS site,
+        -- One place of service in three is a hospital's department.
+        if(number % getvariable('sites_per_part') % 3 = 1, 'hospital', 'practitioner') AS setting,
         draw('discipline', number) % 100 AS first_discipline,
         draw('second', number) % 100 AS second_discipline,
         draw('opening', number) % 100 AS opening
@@ -25,12 +27,15 @@ placed AS (
             WHEN second_discipline < 14 THEN 'OT'
             ELSE 'SLP'
         END AS second_discipline,
-        -- What the patient had used elsewhere: so much that a line crosses or reaches the threshold, some, or none.
+        -- What the patient had used elsewhere: so much that a line crosses or reaches the threshold, or passes the
+        -- amount of medical review, or that the year ends near the threshold; some, or none.
         CASE
             WHEN payer.plan IS DISTINCT FROM 'medicare_part_b' OR opening >= 85 THEN 'unknown'
-            WHEN opening < 26 THEN 'crosses'
-            WHEN opening < 34 THEN 'reaches'
-            WHEN opening < 46 THEN 'some'
+            WHEN opening < 22 THEN 'crosses'
+            WHEN opening < 29 THEN 'reaches'
+            WHEN opening < 39 THEN 'reviewed'
+            WHEN opening < 47 THEN 'approaches'
+            WHEN opening < 56 THEN 'some'
             ELSE 'none'
         END AS opening
     FROM numbered
@@ -140,7 +145,51 @@ QUALIFY
     row_number() OVER (PARTITION BY plant ORDER BY draw('episode rank', episode_id), episode_id)
     <= greatest(3, (SELECT count(*) FROM episode) // 100);
 
-CREATE OR REPLACE TABLE visit AS
+-- Clinicians who have a habit, good or bad, of documenting minutes: two long episodes each, and no other patients.
+CREATE OR REPLACE TABLE habit AS
+WITH candidate AS (
+    SELECT
+        episode.episode_id,
+        episode.site,
+        episode.discipline,
+        episode.unit_method,
+        pick(
+            ['estimated', 'short', 'same_number', 'nearly_estimated', 'nearly_short'], 'habit', episode.episode_id
+        ) AS habit
+    FROM episode
+    INNER JOIN (SELECT DISTINCT episode_id, visits FROM treatment_day) AS seen USING (episode_id)
+    WHERE
+        seen.visits >= 12 AND NOT episode.same_days AND episode.discipline <> 'SLP'
+        AND episode.episode_id NOT IN (SELECT episode_id FROM episode_plant)
+),
+
+grouped AS (
+    SELECT
+        *,
+        row_number() OVER one AS place,
+        count(*) OVER (PARTITION BY habit, site, discipline) AS places
+    FROM candidate
+    WHERE unit_method = 'cms' OR habit NOT IN ('short', 'nearly_short')
+    WINDOW one AS (PARTITION BY habit, site, discipline ORDER BY draw('habit rank', episode_id), episode_id)
+),
+
+ranked AS (
+    SELECT
+        *,
+        dense_rank() OVER (PARTITION BY habit ORDER BY draw('habit site', concat_ws('.', site, discipline))) AS turn
+    FROM grouped
+    WHERE place <= 2 AND places >= 2
+)
+
+SELECT
+    episode_id,
+    habit,
+    60 + list_position(['estimated', 'short', 'same_number', 'nearly_estimated', 'nearly_short'], habit) AS post
+FROM ranked
+WHERE turn <= greatest(1, (SELECT count(*) FROM episode) // 1000);
+
+-- Each visit with its clinician's post and the case that is planted in it alone.
+CREATE OR REPLACE TABLE planned AS
 WITH typed AS (
     SELECT
         32 * day.episode_id + day.visit_number AS visit_id,
@@ -149,7 +198,9 @@ WITH typed AS (
         day.service_date,
         episode.* EXCLUDE (visits_planned, report_every, has_reevaluation, first_day, weekdays),
         episode_plant.plant AS episode_plant,
-        draw('plant', 32 * day.episode_id + day.visit_number) AS lot,
+        habit.habit,
+        habit.post AS habit_post,
+        draw('visit', 32 * day.episode_id + day.visit_number) AS lot,
         coalesce(
             episode_plant.plant <> 'report_overdue'
             AND day.visit_number BETWEEN episode_plant.run_first AND episode_plant.run_last, FALSE
@@ -168,88 +219,249 @@ WITH typed AS (
     FROM treatment_day AS day
     INNER JOIN episode USING (episode_id)
     LEFT JOIN episode_plant USING (episode_id)
+    LEFT JOIN habit USING (episode_id)
 ),
 
--- Each visit is offered one case by lot; of those that can hold it, a fixed share gets it.
-offered AS (
+-- A visit bids for each case that it can hold, the higher the fewer others can; of many visits a part bids.
+bid AS (
     SELECT
         typed.visit_id,
+        typed.discipline,
         plant.plant,
-        plant.kind
+        plant.kind,
+        plant.by_assistant,
+        count(*) OVER (PARTITION BY plant.plant) * (((typed.lot % 1000003)::BIGINT * plant.bid) % 1000003) AS bid
     FROM typed
-    INNER JOIN plant
-        ON typed.note_type = plant.note_type AND typed.lot % plant.places = plant.place
+    INNER JOIN plant ON typed.note_type = plant.note_type AND typed.setting = coalesce(plant.setting, typed.setting)
     INNER JOIN plant_plan ON plant.plant = plant_plan.plant AND typed.plan IS NOT DISTINCT FROM plant_plan.plan
-    LEFT JOIN recipe_pool ON plant.plant = recipe_pool.used AND typed.discipline = recipe_pool.discipline
+    LEFT JOIN recipe_pool
+        ON plant.plant = recipe_pool.used AND typed.discipline = recipe_pool.discipline AND recipe_pool.capped
     WHERE
-        (recipe_pool.used IS NOT NULL OR plant.note_type = 'evaluation')
+        (recipe_pool.used IS NOT NULL OR plant.plant = 'modifier_of_other_on_evaluation')
         AND typed.episode_plant IS NULL
+        AND typed.habit IS NULL
         AND NOT typed.same_days
         AND (NOT plant.quiet OR (typed.opening IN ('none', 'unknown') AND NOT typed.has_two AND typed.visits <= 14))
+        AND ((SELECT count(*) FROM treatment_day) < 20000 OR typed.lot // 1000003 % 4 = 0)
+),
+
+offered AS (
+    SELECT *
+    FROM bid
+    QUALIFY row_number() OVER (PARTITION BY visit_id ORDER BY bid, plant) = 1
 ),
 
 planted AS (
     SELECT
         visit_id,
-        plant
+        plant,
+        by_assistant,
+        row_number() OVER (PARTITION BY plant, discipline ORDER BY draw('plant rank', visit_id), visit_id) AS guise
     FROM offered
     QUALIFY
         row_number() OVER (PARTITION BY plant ORDER BY draw('plant rank', visit_id), visit_id)
-        <= if(
-            kind = 'fault',
-            greatest(3, (SELECT count(*) FROM typed) // 450),
-            greatest(2, (SELECT count(*) FROM typed) // 1000)
-        )
-),
-
-chosen AS (
-    SELECT
-        typed.* EXCLUDE (lot),
-        planted.plant,
-        planted.plant IS NOT DISTINCT FROM 'by_assistant' OR (
-            typed.has_assistant AND typed.note_type = 'daily' AND draw('by assistant', typed.visit_id) % 2 = 0
-        ) AS by_assistant,
-        CASE
-            WHEN planted.plant IS NOT NULL AND typed.note_type = 'daily' THEN planted.plant
-            WHEN typed.note_type IN ('evaluation', 'reevaluation') THEN typed.note_type
-            WHEN typed.repeated THEN 'repeated'
-            WHEN typed.same_days THEN 'plain'
-            ELSE 'normal'
-        END AS used
-    FROM typed
-    LEFT JOIN planted USING (visit_id)
-),
-
--- The number of the post is worked out before clinicians are joined: a join on the formula would try each of them.
-posted AS (
-    SELECT
-        chosen.*,
-        draw('therapist', chosen.episode_id) % therapists.posts AS therapist_post,
-        draw('assistant', chosen.episode_id) % assistants.posts AS assistant_post
-    FROM chosen
-    INNER JOIN staff AS therapists ON chosen.site = therapists.site AND chosen.discipline = therapists.credential
-    LEFT JOIN staff AS assistants ON chosen.site = assistants.site AND chosen.discipline || 'A' = assistants.credential
+        <= greatest(if(kind = 'fault', 3, 2), (SELECT count(*) FROM typed) // if(kind = 'fault', 900, 1500))
 )
 
 SELECT
-    posted.* EXCLUDE (therapist_post, assistant_post),
-    pick(recipe_pool.recipe_ids, 'recipe', posted.visit_id) AS recipe_id,
-    format('C{:09d}', posted.visit_id) AS claim_id,
-    site.billing_npi,
-    therapist.npi AS therapist_npi,
-    if(posted.by_assistant, assistant.npi, therapist.npi) AS writer_npi,
-    if(posted.by_assistant, assistant.credential, therapist.credential) AS writer_credential,
-    posted.service_date + (3 + draw('received', posted.visit_id) % 10)::INTEGER AS received_date
-FROM posted
-INNER JOIN recipe_pool ON posted.used = recipe_pool.used AND posted.discipline = recipe_pool.discipline
-INNER JOIN site ON posted.site = site.site
-INNER JOIN clinician AS therapist
+    typed.*,
+    practice.medicare,
+    practice.capped,
+    practice.asks_for_assistant,
+    practice.sets_manual_therapy_apart,
+    planted.plant,
+    planted.guise,
+    therapists.credential,
+    coalesce(typed.habit_post, draw('therapist', typed.episode_id) % therapists.posts) AS therapist_post,
+    draw('assistant', typed.episode_id) % assistants.posts AS assistant_post,
+    if(
+        planted.plant IS NULL,
+        typed.has_assistant AND typed.habit IS NULL AND typed.note_type = 'daily' AND typed.lot // 7 % 2 = 0,
+        planted.by_assistant
+    ) AS by_assistant,
+    planted.plant IS NULL AND typed.episode_plant IS NULL AND typed.habit IS NULL
+    AND typed.note_type NOT IN ('evaluation', 'reevaluation') AS free
+FROM typed
+INNER JOIN plan_practice AS practice ON typed.plan IS NOT DISTINCT FROM practice.plan
+INNER JOIN staff AS therapists ON typed.discipline = therapists.credential
+LEFT JOIN staff AS assistants ON typed.discipline || 'A' = assistants.credential
+LEFT JOIN planted USING (visit_id);
+
+-- Cases that one patient's two visits of a day share: physical and occupational therapy at once.
+CREATE OR REPLACE TABLE together AS
+WITH pair AS (
+    SELECT
+        physical.visit_id AS first_visit,
+        occupational.visit_id AS second_visit,
+        physical.site,
+        physical.setting,
+        physical.service_date,
+        physical.therapist_post AS first_post,
+        occupational.therapist_post AS second_post,
+        physical.visit_id > occupational.visit_id AS physical_later
+    FROM planned AS physical
+    INNER JOIN planned AS occupational
+        ON physical.number = occupational.number AND physical.service_date = occupational.service_date
+    WHERE
+        physical.discipline = 'PT' AND occupational.discipline = 'OT' AND physical.same_days AND physical.medicare
+        AND physical.free AND occupational.free AND NOT physical.by_assistant AND NOT occupational.by_assistant
+    QUALIFY
+        row_number() OVER (
+            PARTITION BY physical.site, physical.service_date ORDER BY draw('together', physical.visit_id)
+        ) = 1
+),
+
+dealt AS (
+    SELECT
+        *,
+        row_number() OVER (ORDER BY draw('together rank', first_visit), first_visit) - 1 AS place
+    FROM pair
+)
+
+SELECT
+    dealt.* EXCLUDE (physical_later, place),
+    if(plant.first_plant = 'mue_of_both_partner' AND physical_later, 'mue_of_both_later', plant.first_plant)
+        AS first_plant,
+    if(plant.second_plant = 'mue_of_both' AND physical_later, 'mue_of_both_later_partner', plant.second_plant)
+        AS second_plant
+FROM dealt
+INNER JOIN pair_plant AS plant ON plant.shared_by = 'patient' AND dealt.place % plant.turns = plant.turn
+WHERE
+    dealt.place // plant.turns < greatest(2, (SELECT count(*) FROM planned) // 1800)
+    AND (plant.second_plant <> 'mue_of_both' OR dealt.setting = 'practitioner');
+
+-- A therapist's day, for the cases that two visits or all of a day share.
+CREATE OR REPLACE TABLE therapist_day AS
+SELECT
+    planned.site,
+    planned.discipline,
+    planned.therapist_post,
+    planned.service_date,
+    count(*) AS visits,
+    bool_and(planned.free AND NOT planned.same_days) AS all_free,
+    bool_or(planned.capped) AS any_capped,
+    list(planned.visit_id ORDER BY planned.lot, planned.visit_id)
+        FILTER (planned.free AND NOT planned.same_days AND NOT planned.capped) AS free_visits,
+    draw(
+        'day', concat_ws('.', planned.site, planned.discipline, planned.therapist_post, planned.service_date)
+    ) AS lot
+FROM planned
+LEFT JOIN together
     ON
-        posted.site = therapist.site
-        AND posted.discipline = therapist.credential
-        AND posted.therapist_post = therapist.post
-LEFT JOIN clinician AS assistant
+        planned.site = together.site AND planned.service_date = together.service_date
+        AND planned.therapist_post = if(planned.discipline = 'PT', together.first_post, together.second_post)
+WHERE NOT planned.by_assistant AND planned.discipline <> 'SLP' AND together.site IS NULL
+GROUP BY planned.site, planned.discipline, planned.therapist_post, planned.service_date;
+
+-- Every visit with a case of several visits: its case, and the minutes that the day's case gives it.
+CREATE OR REPLACE TABLE shared AS
+WITH long_day AS (
+    SELECT
+        *,
+        row_number() OVER (ORDER BY lot, site, discipline, therapist_post, service_date) - 1 AS place
+    FROM therapist_day
+    WHERE all_free AND NOT any_capped AND visits BETWEEN 4 AND 8
+    QUALIFY place < 2 * greatest(2, (SELECT count(*) FROM planned) // 1800)
+),
+
+short_day AS (
+    SELECT *
+    FROM therapist_day
+    WHERE all_free AND NOT any_capped AND visits IN (2, 3)
+    QUALIFY
+        row_number() OVER (ORDER BY lot, site, discipline, therapist_post, service_date)
+        <= greatest(2, (SELECT count(*) FROM planned) // 1800)
+),
+
+-- Some minutes past eight hours, or eight hours to the minute, shared out among the day's visits and their services.
+day_visit AS (
+    SELECT
+        unnest(free_visits) AS visit_id,
+        if(place % 2 = 0, 'day_too_long', 'day_full') AS plant,
+        unnest(range(visits)) AS seat,
+        visits,
+        (if(place % 2 = 0, 481 + lot % 15, 480))::INTEGER AS day_minutes,
+        (lot // 15 % 3)::INTEGER AS tilt
+    FROM long_day
+),
+
+long_visit AS (
+    SELECT
+        visit_id,
+        plant,
+        (day_minutes // visits + if(seat < day_minutes % visits, 1, 0))::INTEGER AS minutes,
+        tilt + (seat % 2)::INTEGER AS tilt
+    FROM day_visit
+),
+
+pair_day AS (
+    SELECT
+        therapist_day.*,
+        row_number() OVER (ORDER BY lot, site, discipline, therapist_post, service_date) - 1 AS place
+    FROM therapist_day
+    ANTI JOIN long_day USING (site, discipline, therapist_post, service_date)
+    ANTI JOIN short_day USING (site, discipline, therapist_post, service_date)
+    WHERE len(free_visits) >= 2
+),
+
+pair AS (
+    SELECT
+        pair_day.free_visits,
+        plant.first_plant,
+        plant.second_plant
+    FROM pair_day
+    INNER JOIN pair_plant AS plant ON plant.shared_by = 'clinician' AND pair_day.place % plant.turns = plant.turn
+    WHERE pair_day.place // plant.turns < greatest(2, (SELECT count(*) FROM planned) // 1800)
+)
+
+SELECT
+    visit_id,
+    plant,
+    [minutes // 3 + tilt, minutes // 4 - tilt, minutes - minutes // 3 - minutes // 4] AS minutes,
+    'day' AS spread
+FROM long_visit
+UNION ALL
+SELECT unnest(free_visits), 'day_in_less_time', NULL, 'day' FROM short_day
+UNION ALL
+SELECT free_visits[1], first_plant, NULL, 'evening' FROM pair
+UNION ALL
+SELECT free_visits[2], second_plant, NULL, 'evening' FROM pair
+UNION ALL
+SELECT first_visit, first_plant, NULL, 'evening' FROM together
+UNION ALL
+SELECT second_visit, second_plant, NULL, 'evening' FROM together;
+
+CREATE OR REPLACE TABLE visit AS
+WITH chosen AS (
+    SELECT
+        planned.* REPLACE (coalesce(shared.plant, planned.plant) AS plant),
+        shared.minutes AS minutes_set,
+        shared.spread,
+        CASE
+            WHEN shared.plant IS NOT NULL THEN shared.plant
+            WHEN planned.plant IS NOT NULL AND planned.plant <> 'modifier_of_other_on_evaluation' THEN planned.plant
+            WHEN planned.habit IS NOT NULL AND planned.note_type = 'evaluation' THEN planned.habit || '_evaluation'
+            WHEN planned.note_type IN ('evaluation', 'reevaluation') THEN planned.note_type
+            WHEN planned.habit IS NOT NULL THEN planned.habit
+            WHEN planned.repeated THEN 'repeated'
+            WHEN planned.same_days THEN 'plain'
+            ELSE 'normal'
+        END AS used
+    FROM planned
+    LEFT JOIN shared USING (visit_id)
+)
+
+SELECT
+    chosen.* EXCLUDE (free),
+    if(
+        chosen.guise IS NULL,
+        pick(recipe_pool.recipe_ids, 'recipe', chosen.visit_id),
+        recipe_pool.recipe_ids[1 + (chosen.guise - 1) % len(recipe_pool.recipe_ids)]
+    ) AS recipe_id,
+    format('C{:09d}', chosen.visit_id) AS claim_id,
+    chosen.service_date + (3 + draw('received', chosen.visit_id) % 10)::INTEGER AS received_date
+FROM chosen
+INNER JOIN recipe_pool
     ON
-        posted.site = assistant.site
-        AND posted.discipline || 'A' = assistant.credential
-        AND posted.assistant_post = assistant.post;
+        chosen.used = recipe_pool.used AND chosen.discipline = recipe_pool.discipline
+        AND chosen.capped = recipe_pool.capped;

@@ -1,6 +1,6 @@
--- Each service of a note with its minutes (as charted, else between its start and its stop), how many of them an assistant
--- gave, and its place on the clock. What an assistant charts is the assistant's; a therapist who does not mention one
--- gave the minutes alone.
+-- Each service of a note with its minutes (as charted, else between its start and its stop), how many of them an
+-- assistant gave, and its place on the clock. What an assistant charts is the assistant's; a therapist who does not
+-- mention one gave the minutes alone.
 WITH clocked AS (
     SELECT
         *,
@@ -30,6 +30,15 @@ SELECT
         WHEN timed.assistant_minutes IS NOT NULL THEN timed.assistant_minutes
         WHEN note_discipline.by_assistant = FALSE THEN 0
     END::INTEGER AS assistant_minutes,
+    -- Who gave the service, where one did alone.
+    CASE
+        WHEN note_discipline.by_assistant AND coalesce(timed.assistant_minutes, 0) IN (0, timed.minutes_given)
+            THEN 'assistant'
+        WHEN note_discipline.by_assistant AND timed.minutes_given IS NULL THEN 'assistant'
+        WHEN timed.assistant_minutes = timed.minutes_given AND timed.minutes_given > 0 THEN 'assistant'
+        WHEN timed.assistant_minutes = 0 OR (timed.assistant_minutes IS NULL AND note_discipline.by_assistant = FALSE)
+            THEN 'therapist'
+    END AS sole_giver,
     note_discipline.clinician_npi,
     note_discipline.by_assistant,
     timed.start_minute,

@@ -1,5 +1,5 @@
--- A clinician's one-on-one minutes of a day that lie with two patients at once, from blocks of the clock: those of group
--- and of supervised modalities are not among them, and what an assistant gave in a therapist's note is left out.
+-- A clinician's one-on-one minutes of a day that lie with two patients at once, from blocks of the clock: those of
+-- group and of supervised modalities are not among them, and what an assistant gave in a therapist's note is left out.
 WITH block AS (
     SELECT *
     FROM time_block
@@ -52,7 +52,7 @@ placed AS (
         *,
         CASE
             WHEN solid
-                THEN greatest(least(stop_minute, solid_to) - start_minute, 0)
+                THEN greatest(least(stop_minute, coalesce(solid_to, 0)) - start_minute, 0)
                     - greatest(least(stop_minute, coalesce(own_solid_to, 0)) - start_minute, 0)
             ELSE 0
         END AS crossed_minutes,

@@ -1,5 +1,5 @@
--- One-on-one services between a start and a stop: whose time they took, of which patient. A block that is longer than the
--- service's minutes was given in turns with something else: it is not solid.
+-- One-on-one services between a start and a stop: whose time they took, of which patient. A block that is longer than
+-- the service's minutes was given in turns with something else: it is not solid.
 SELECT
     charted_service.patient_id,
     charted_service.service_date,

@@ -1,5 +1,5 @@
--- Minutes of one visit with one clinician that lie in two one-on-one services at once. Solid blocks count where they cross;
--- blocks with turns in them only where all minutes of a stretch of the clock are more than the clock holds.
+-- Minutes of one visit with one clinician that lie in two one-on-one services at once. Solid blocks count where they
+-- cross; blocks with turns in them only where all minutes of a stretch of the clock are more than the clock holds.
 WITH covered AS (
     SELECT
         *,
@@ -31,7 +31,7 @@ stretched AS (
         discipline,
         clinician,
         greatest(
-            sum(CASE WHEN solid THEN greatest(least(stop_minute, solid_to) - start_minute, 0) ELSE 0 END),
+            sum(CASE WHEN solid THEN greatest(least(stop_minute, coalesce(solid_to, 0)) - start_minute, 0) ELSE 0 END),
             sum(minutes) - (max(stop_minute) - min(start_minute)),
             0
         ) AS overlap_minutes
