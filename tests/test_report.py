@@ -146,7 +146,7 @@ def test_a_lines_dollars_count_once_per_direction(empty: duckdb.DuckDBPyConnecti
 
 def test_same_database_gives_same_bytes(folder: Path, tmp_path: Path) -> None:
     with database(6000) as con:
-        for table in ("finding", "therapy_line", "kx_ledger", "quarantine"):
+        for table in ("finding", "therapy_line", "kx_year", "quarantine"):
             con.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT * FROM {table} ORDER BY hash({table})")
         con.execute("SET threads = 1")
         report.write(con, tmp_path, period="2026-Q3", quality=QUALITY)
@@ -316,10 +316,28 @@ def test_kx_ledger_marks_lower_bounds_and_lines_without_kx(folder: Path, con: du
     text = page(folder)
     past = con.execute("""
         SELECT count(*) FROM (
-            SELECT patient_id FROM kx_ledger GROUP BY patient_id, year, pool HAVING max(balance_after) >= max(threshold)
+            SELECT patient_id FROM kx_ledger GROUP BY patient_id, year, pool HAVING max(balance_after) > max(threshold)
         )""").fetchone()
     assert past
     assert f"<strong>{past[0]}</strong> of" in text
+    near = con.execute("""
+        SELECT
+            count(*) FILTER (WHERE balance >= 0.8 * threshold AND balance <= threshold),
+            count(*) FILTER (WHERE visits_left <= 6 AND expected_crossing_date IS NOT NULL)
+        FROM kx_year""").fetchone()
+    assert near
+    assert f"<strong>{near[0]}</strong> have reached 80% of it." in text
+    assert f"<strong>{near[1]}</strong> pass it within the next six." in text
+    table = text[text.index("Patients who pass the threshold next") :].partition("</table>")[0]
+    listed = [re.findall(r"<t[hd].*?>(.*?)</t[hd]>", row) for row in re.split("<tr>", table)[2:]]
+    left, dates = [row[7] for row in listed], [row[8] for row in listed]
+    ahead = [int(value) for value, day in zip(left, dates, strict=True) if day.startswith("about ")]
+    assert ahead == sorted(ahead) == [int(value) for value in left[: len(ahead)]]
+    assert len(ahead) == 15
+    assert all(value == "" and re.fullmatch(r"\w{3} \d+, 2026", day) for value, day in zip(left, dates, strict=True)
+               if "about" not in day)  # fmt: skip
+    assert "≈ $" in table
+    assert "<small>2 expected</small>" in table
     bars = embedded(folder)["charts"]["kx"]
     assert [bar["share"] for bar in bars] == sorted((bar["share"] for bar in bars), reverse=True)
     assert any(bar["lower"] and "≥" in bar["label"] for bar in bars)

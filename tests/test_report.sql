@@ -102,6 +102,23 @@ FROM therapy_line
 WHERE plan = 'medicare_part_b'
 WINDOW w AS (PARTITION BY patient_id ORDER BY service_date, claim_id, claim_line_number);
 
+CREATE TABLE kx_year AS
+SELECT
+    patient_id,
+    year,
+    pool,
+    max(balance_after) AS balance,
+    any_value(threshold) AS threshold,
+    bool_or(is_lower_bound) AS is_lower_bound,
+    (hash(patient_id) % 3)::INTEGER AS amounts_expected,
+    count_if(balance_before >= threshold)::INTEGER AS lines_past,
+    count_if(balance_before >= threshold AND NOT has_kx)::INTEGER AS lines_past_without_kx,
+    min(service_date) FILTER (WHERE balance_after > threshold) AS crossing_date,
+    CASE WHEN balance <= any_value(threshold) THEN (hash(patient_id) % 9 + 1)::INTEGER END AS visits_left,
+    CASE WHEN visits_left > 1 THEN max(service_date) + 3 * visits_left END AS expected_crossing_date
+FROM kx_ledger
+GROUP BY patient_id, year, pool;
+
 INSERT INTO visit_note
 SELECT
     'N' || claim_id, patient_id, service_date, 'PT', rendering_npi, 'PT', 'daily', 30, 35, service_date, NULL,

@@ -88,12 +88,14 @@ def test_thousands_of_visits_are_allocated_by_the_manual() -> None:
             " '' AS source_file, 1 AS source_row FROM frame"
         )
         engine.build_models(con, only=["visit"])
-        found = con.execute("SELECT patient_id, code_units_allowed, codes FROM visit").fetchall()
+        found = con.execute(
+            "SELECT patient_id, code_units_allowed, map_from_entries(list((hcpcs_code, full_units))),"
+            " coalesce(list(hcpcs_code) FILTER (extra_unit = 'yes'), []),"
+            " coalesce(list(hcpcs_code) FILTER (extra_unit = 'tied'), [])"
+            " FROM visit INNER JOIN visit_code USING (visit_id) GROUP BY ALL"
+        ).fetchall()
     assert len(found) == len(visits)
-    for patient_id, units_of_day, codes in found:
-        full = {item["hcpcs_code"]: item["full_units"] for item in codes}
-        sure = [item["hcpcs_code"] for item in codes if item["extra_unit"] == "yes"]
-        tied = [item["hcpcs_code"] for item in codes if item["extra_unit"] == "tied"]
+    for patient_id, units_of_day, full, sure, tied in found:
         left = units_of_day - sum(full.values()) - len(sure)
         ways = [
             {code: number for code in full if (number := full[code] + (code in sure or code in pick))}

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
 from importlib.resources import as_file
 from string import Formatter
@@ -242,8 +242,9 @@ def run_rules(
             timed(f"rule {rule.name}", perf_counter() - started)
     started = perf_counter()
     _collect(con, rules)
+    tallies = _tally(con, rules)
     for rule in rules:
-        _cover(con, rule, failed_query=rule.name in errors)
+        _cover(con, rule, tallies, failed_query=rule.name in errors)
     con.execute("DROP TABLE raw_finding")
     if timed:
         timed("findings and coverage", perf_counter() - started)
@@ -419,27 +420,68 @@ def _collect(con: duckdb.DuckDBPyConnection, rules: Sequence[Rule]) -> None:
     )
 
 
-def _cover(con: duckdb.DuckDBPyConnection, rule: Rule, *, failed_query: bool) -> None:
+@dataclass(frozen=True)
+class _Tally:
+    """The rows of a scope counted once for all its rules: by plan, date and the answers to the rules' conditions."""
+
+    table: str
+    flags: Mapping[str, str]  # condition: the column that holds its answer
+
+
+def _tally(con: duckdb.DuckDBPyConnection, rules: Sequence[Rule]) -> dict[str, _Tally]:
+    """Count the rows of each scope that coverage counts by rows; one pass over the model instead of one per rule."""
+    tallies = {}
+    for scope, told in rulebook.grains().scopes.items():
+        mine = [rule for rule in rules if scope_of(rule) == scope]
+        if told.counts or not mine:
+            continue
+        conditions = dict.fromkeys(
+            condition
+            for rule in mine
+            for condition in (rule.applies_to or "TRUE", *(condition for condition, _ in _doubts(con, rule)))
+        )
+        flags = {condition: f"flag_{number}" for number, condition in enumerate(conditions)}
+        columns = ", ".join(f"({condition}) AS {flag}" for condition, flag in flags.items())
+        con.execute(
+            f"CREATE OR REPLACE TEMP TABLE tally_{scope} AS SELECT plan, service_date, {columns}, count(*) AS items"
+            f" FROM {told.model} INNER JOIN audit_period ON service_date BETWEEN period_start AND period_end"
+            " GROUP BY ALL"
+        )
+        tallies[scope] = _Tally(f"tally_{scope}", flags)
+    return tallies
+
+
+def _cover(con: duckdb.DuckDBPyConnection, rule: Rule, tallies: Mapping[str, _Tally], *, failed_query: bool) -> None:
     """Add the rule's row to `coverage`: what was in scope, and which of the four outcomes it had."""
     scope = scope_of(rule)
-    keys = rulebook.grains().scopes[scope]
-    missing = _cases((f"{column} IS NULL", reason) for column, reason in rule.requires.items())
-    unknown = _cases(_spans(con, rule))
-    rows = f"FROM {scope}($rule)" + (f" WHERE {rule.applies_to}" if rule.applies_to else "")
+    keys = rulebook.grains().scopes[scope].counts
     failed = ", ".join(f"({expression})::VARCHAR" for expression in keys.values())
-    texts = ", ".join(f"{name}::VARCHAR" for name in keys)
-    judged = f"SELECT coalesce({missing}, {unknown}) AS reason {rows}"
-    if keys:
+    if scope in tallies:
+        flags = tallies[scope].flags
+        doubt = _cases((flags[condition], reason) for condition, reason in _doubts(con, rule))
+        judged = f"""
+            SELECT {doubt} AS reason, items
+            FROM rows_in_scope($rule, '{tallies[scope].table}')
+            WHERE {flags[rule.applies_to or "TRUE"]}
+        """
+    else:
         # A thing of several rows can be judged where one of them can, but not past the dates that are known.
+        names = ", ".join(keys)
+        texts = ", ".join(f"{name}::VARCHAR" for name in keys)
         judged = f"""
             SELECT
                 CASE
                     WHEN ({texts}) IN (SELECT ({failed}) FROM finding WHERE rule = $rule) THEN NULL
                     WHEN count(unknown) > 0 THEN min(unknown)
                     WHEN count(*) = count(missing) THEN min(missing)
-                END AS reason
-            FROM (SELECT {", ".join(keys)}, {missing} AS missing, {unknown} AS unknown {rows})
-            GROUP BY {", ".join(keys)}
+                END AS reason,
+                1 AS items
+            FROM (
+                SELECT {names}, {_cases(_missing(rule))} AS missing, {_cases(_spans(con, rule))} AS unknown
+                FROM {scope}($rule)
+                WHERE {rule.applies_to or "TRUE"}
+            )
+            GROUP BY {names}
         """
     con.execute(
         f"""
@@ -448,7 +490,7 @@ def _cover(con: duckdb.DuckDBPyConnection, rule: Rule, *, failed_query: bool) ->
             {judged}
         ),
         counted AS (
-            SELECT reason, count(*) AS items FROM judged GROUP BY reason
+            SELECT reason, sum(items)::BIGINT AS items FROM judged GROUP BY reason
         ),
         outcome AS (
             SELECT
@@ -479,6 +521,17 @@ def _cover(con: duckdb.DuckDBPyConnection, rule: Rule, *, failed_query: bool) ->
         """,
         {"rule": rule.name, "grain": rule.grain, "failed_query": failed_query},
     )
+
+
+def _missing(rule: Rule) -> Iterator[tuple[str, str]]:
+    """Yield (condition, reason) for the columns without which a row cannot be judged."""
+    yield from ((f"{column} IS NULL", reason) for column, reason in rule.requires.items())
+
+
+def _doubts(con: duckdb.DuckDBPyConnection, rule: Rule) -> Iterator[tuple[str, str]]:
+    """Yield (condition, reason) for all that keeps a row from being judged."""
+    yield from _missing(rule)
+    yield from _spans(con, rule)
 
 
 def _spans(con: duckdb.DuckDBPyConnection, rule: Rule) -> Iterator[tuple[str, str]]:

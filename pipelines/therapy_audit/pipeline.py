@@ -125,8 +125,8 @@ def _set_locality(con: Any, locality: str) -> None:
     known = con.execute("SELECT count(*) FROM gpci WHERE locality = ?", [locality]).fetchone()[0]
     if not known and locality != "national":
         near = con.execute(
-            "SELECT locality || ' (' || any_value(title) || ')' FROM gpci WHERE locality <> 'national' GROUP BY locality"
-            " ORDER BY jaro_winkler_similarity(locality, ?) DESC, locality LIMIT 3",
+            "SELECT locality || ' (' || any_value(title) || ')' FROM gpci WHERE locality <> 'national'"
+            " GROUP BY locality ORDER BY jaro_winkler_similarity(locality, ?) DESC, locality LIMIT 3",
             [locality],
         ).fetchall()
         raise AuditError(

@@ -64,6 +64,7 @@ _EXAMPLES = 3  # of each kind of change
 _HEAD = 1 << 16  # bytes and
 _HEAD_ROWS = 60  # rows that hold the header, whatever stands above it
 _LARGEST = 4 << 30  # bytes; the largest official file has a tenth of a gigabyte
+_MEMORY = "500MB"  # for DuckDB; beyond it spills into the folder
 _CODE = re.compile(r"[0-9A-Z]{5}")
 _NUMBER = re.compile(r"\d{0,3}(\.\d{1,9})|\d{1,3}")
 _DAY = r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])"
@@ -151,7 +152,7 @@ def load(
     with _aside(folder) as work:
         loaded = []
         for parts, notices in chosen.values():
-            with engine.connect(work / "load.duckdb") as con:
+            with engine.connect(work / "load.duckdb", memory_limit=_MEMORY) as con:
                 loaded.append(_load(con, parts, notices, folder, work, everything=everything))
             (work / "load.duckdb").unlink()
         for one in loaded:
@@ -258,9 +259,8 @@ def _edition(path: Path) -> Edition:
     """Read a loaded table's twin and see that the table is the one that it was written for."""
     table, _, part = path.stem.partition(".")
     if not re.fullmatch(_FOLDER_PARTS.get(table, "(?!)"), part):
-        raise AuditError(
-            f"{path.with_suffix('')}: not a table that `therapy-audit reference load` wrote; take it out of the folder."
-        )
+        there = path if path.exists() else path.with_suffix(".yaml")
+        raise AuditError(f"{there}: not a table that `therapy-audit reference load` wrote; take it out of the folder.")
     try:
         twin = yaml.safe_load(path.with_suffix(".yaml").read_text(encoding="utf-8"))
         with path.open("rb") as file:
@@ -279,9 +279,9 @@ def _edition(path: Path) -> Edition:
         )
     except (OSError, ValueError, TypeError, KeyError, AttributeError, yaml.YAMLError):
         raise _damaged(path) from None
+    sound = all(isinstance(day, date) for day in (one.covers_from, one.covers_to)) and isinstance(one.edition, str)
     # A file that was renamed would stand for another setting, release or year.
-    days = isinstance(one.covers_from, date) and isinstance(one.covers_to, date)
-    if not days or part != (one.setting or one.covers_from.isoformat()[: len(part)]):
+    if not sound or part != (one.setting or one.covers_from.isoformat()[: len(part)]):
         raise _damaged(path)
     return one
 
@@ -722,7 +722,7 @@ def _load(
         folder / f"{one.name}.parquet",
     )
     _write(con, edition, files, shipped, work, everything=everything)
-    changes = _changes(con, edition, one.effective, _intact(folder, told))
+    changes = _changes(con, edition, one.effective, _intact(folder, told, one.name))
     if changes.before_covers_to > edition.covers_to and edition.setting:
         told.append(f"{edition.name}: the edition before, {changes.before}, is newer than the one loaded now")
     return Loaded(edition, sum(item["rows_in"] for item in files), changes, tuple(told))
@@ -823,7 +823,13 @@ def _read_records(con: duckdb.DuckDBPyConnection, part: _Found) -> _Count:
         records = next([*rows] for name, rows in _sheets(part.source) if name == part.sheet)
     else:
         with part.source.open() as stream:
-            records = _text_records(stream.read())
+            raw = stream.read()
+        try:
+            records = _text_records(raw)
+        except csv.Error:
+            raise AuditError(
+                f"{part.source.told}: a quotation mark in it is never closed; download the file again."
+            ) from None
     at = cast("tuple[str, int]", _header(records))[1]
     columns = _columns(part, records, at)
     reader = {"mue": _mue_row, "relative_value": _fee_row, "gpci": _gpci_row}[part.table]
@@ -889,13 +895,8 @@ def _gpci_row(part: _Found, cell: Mapping[str, str]) -> _Row:
     if not cell["number"].isdigit() or not all(map(_NUMBER.fullmatch, values)):
         return None
     locality = f"{cell['contractor'].zfill(5)}-{cell['number'].zfill(2)}"
-    return (
-        locality,
-        " ".join(cell["name"].rstrip("* ").title().split()),
-        str(part.effective),
-        str(part.covers_to),
-        *values,
-    )
+    title = " ".join(cell["name"].rstrip("* ").title().split())
+    return locality, title, str(part.effective), str(part.covers_to), *values
 
 
 def _text_records(raw: bytes) -> list[list[str]]:
@@ -903,12 +904,7 @@ def _text_records(raw: bytes) -> list[list[str]]:
     text = raw.decode("latin-1").removeprefix("\xef\xbb\xbf")
     if text.count("\t") > text.count(","):
         return [line.split("\t") for line in text.splitlines()]
-    csv.field_size_limit(_HEAD * 4)
-    records: list[list[str]] = []
-    # A quotation mark that is never closed ends the table: what was read above it stays.
-    with contextlib.suppress(csv.Error):
-        records.extend(record or [""] for record in csv.reader(io.StringIO(text, newline="")))
-    return records
+    return [record or [""] for record in csv.reader(io.StringIO(text, newline=""))]
 
 
 def _sheets(source: _Source, rows: int | None = None) -> Iterator[tuple[str, Iterator[list[str]]]]:
@@ -972,14 +968,14 @@ def _write(
     path.with_suffix(".yaml").write_text(text, encoding="utf-8")
 
 
-def _intact(folder: Path, notices: list[str]) -> list[Edition]:
-    """Return what is loaded and can be read: a damaged table does not keep its successor out."""
+def _intact(folder: Path, notices: list[str], successor: str = "") -> list[Edition]:
+    """Return what is loaded and can be read: a damaged table does not keep its successor out, others are told."""
     found = []
     for stem in sorted({path.stem for path in folder.iterdir() if _is_table_file(path)}):
         try:
             found.append(_edition(folder / f"{stem}.parquet"))
         except AuditError as fault:
-            notices.append(str(fault).rstrip("."))
+            notices += [str(fault).rstrip(".")] if stem != successor else []
     return _reaching_back(found)
 
 

@@ -43,14 +43,22 @@ class Grain:
 
 
 @dataclass(frozen=True)
-class Grains:
-    """What rules/grains.yaml holds: each grain, and for each scope the columns that coverage counts.
+class Scope:
+    """A macro of sql/in_scope.sql: its model, and what coverage counts: {column: expression over table `finding`}.
 
-    A scope's columns are {column of the scope: expression over table `finding`}; none where it counts rows.
+    There are no columns where it counts the model's rows.
     """
 
+    model: str
+    counts: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Grains:
+    """What rules/grains.yaml holds."""
+
     grains: Mapping[str, Grain]
-    scopes: Mapping[str, Mapping[str, str]]
+    scopes: Mapping[str, Scope]
 
 
 @dataclass(frozen=True)
@@ -160,7 +168,10 @@ def grains() -> Grains:
 
     return Grains(
         {name: Grain(item["title"], tuple(map(expression, item["identity"]))) for name, item in raw["grains"].items()},
-        {name: {key.removeprefix("facts."): expression(key) for key in keys} for name, keys in raw["scopes"].items()},
+        {
+            name: Scope(item["model"], {key.removeprefix("facts."): expression(key) for key in item["counts"]})
+            for name, item in raw["scopes"].items()
+        },
     )
 
 

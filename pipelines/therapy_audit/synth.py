@@ -17,7 +17,7 @@ from therapy_audit.errors import AuditError
 from therapy_audit.resources import folder as resource_folder
 
 # A patient has this many claim lines on average, over a quarter. Some 400,000 lines at a time keep memory flat.
-_LINES_PER_PATIENT = 38
+_LINES_PER_PATIENT = 37
 _PATIENTS_AT_ONCE = 10_000
 # File name: the view of sql/synth/files.sql that it holds.
 _FILES = {
@@ -77,7 +77,8 @@ def write(
             }
             for variable, value in settings.items():
                 con.execute(f"SET VARIABLE {variable} = ?", [value])
-            con.execute(_sql("clinic"))
+            for step in ("clinic", "recipes", "cases", "plants", "changes"):
+                con.execute(_sql(step))
             steps = [_sql(step) for step in ("visits", "lines", "schedule", "notes", "truth")]
             for part in range(parts):
                 con.execute("SET VARIABLE part = ?", [part])

@@ -159,7 +159,7 @@ def _visit(minutes: Mapping[str, int]) -> Iterator[duckdb.DuckDBPyConnection]:
             " VALUES ('claim', ?, 'patient', DATE '2026-01-01', ?, [], 0, [], 'PT', '', 1)",
             list(enumerate(minutes, 1)),
         )
-        engine.build_models(con, only=["visit"])
+        engine.build_models(con, only=["visit_code"])
         yield con
 
 
@@ -167,8 +167,7 @@ def _visit_codes(con: duckdb.DuckDBPyConnection, minutes: Mapping[str, int]) -> 
     """Return the visit's codes in the order given: code, full units, remainder, extra unit, midpoint units."""
     order = {code: number for number, code in enumerate(minutes)}
     found = con.execute(
-        "SELECT code.hcpcs_code, code.full_units, code.remainder, code.extra_unit, code.midpoint_units"
-        " FROM (SELECT unnest(codes) AS code FROM visit)"
+        "SELECT hcpcs_code, full_units, remainder, extra_unit, midpoint_units FROM visit_code"
     ).fetchall()
     return sorted(found, key=lambda row: order[row[0]])
 

@@ -1,48 +1,58 @@
 -- 97530 beside exercise, neuromuscular re-education or self-care training: the note shows time and purpose of each.
-WITH visit AS (
+WITH pair AS (
     SELECT
-        *,
-        list_filter(codes, lambda item: item.hcpcs_code = '97530' AND item.units_billed > 0)[1] AS activity,
-        list_filter(
-            codes, lambda item: item.hcpcs_code IN ('97110', '97112', '97535') AND item.units_billed > 0
-        ) AS partners
-    FROM visits_in_scope($rule)
-    WHERE itemized
+        activity.visit_id,
+        activity.minutes AS activity_minutes,
+        partner.hcpcs_code AS partner_code,
+        partner.minutes AS partner_minutes
+    FROM visit_code AS activity
+    INNER JOIN visit_code AS partner ON activity.visit_id = partner.visit_id
+    WHERE
+        activity.hcpcs_code = '97530'
+        AND activity.units_billed > 0
+        AND partner.hcpcs_code IN ('97110', '97112', '97535')
+        AND partner.units_billed > 0
 ),
 
-pair AS (
+described AS (
     SELECT
-        * EXCLUDE (partners),
-        unnest(partners) AS partner
-    FROM visit
-    WHERE activity IS NOT NULL
+        patient_id,
+        service_date,
+        discipline,
+        hcpcs_code,
+        own_text_key
+    FROM activity_day
+    WHERE own_text_key IS NOT NULL AND hcpcs_code IN ('97530', '97110', '97112', '97535')
 ),
 
 judged AS (
     SELECT
-        pair.claim_id,
-        pair.claim_line_number,
-        pair.partner.hcpcs_code AS partner_code,
+        visit.visit_id,
+        visit.claim_id,
+        visit.claim_line_number,
+        pair.partner_code,
         CASE
-            WHEN pair.activity.minutes IS NULL THEN 'the note gives 97530 neither minutes nor times of its own'
-            WHEN pair.partner.minutes IS NULL
-                THEN 'the note gives ' || pair.partner.hcpcs_code || ' neither minutes nor times of its own'
-            WHEN activity_day.own_text_key = partner_day.own_text_key
-                THEN 'the note says the same of 97530 and ' || pair.partner.hcpcs_code
+            WHEN pair.activity_minutes IS NULL THEN 'the note gives 97530 neither minutes nor times of its own'
+            WHEN pair.partner_minutes IS NULL
+                THEN 'the note gives ' || pair.partner_code || ' neither minutes nor times of its own'
+            WHEN described.own_text_key = partner.own_text_key
+                THEN 'the note says the same of 97530 and ' || pair.partner_code
         END AS reason
-    FROM pair
-    LEFT JOIN activity_day
+    FROM visits_in_scope($rule) AS visit
+    INNER JOIN pair ON visit.visit_id = pair.visit_id
+    LEFT JOIN described
         ON
-            pair.patient_id = activity_day.patient_id
-            AND pair.service_date = activity_day.service_date
-            AND pair.discipline = activity_day.discipline
-            AND activity_day.hcpcs_code = '97530'
-    LEFT JOIN activity_day AS partner_day
+            visit.patient_id = described.patient_id
+            AND visit.service_date = described.service_date
+            AND visit.discipline = described.discipline
+            AND described.hcpcs_code = '97530'
+    LEFT JOIN described AS partner
         ON
-            pair.patient_id = partner_day.patient_id
-            AND pair.service_date = partner_day.service_date
-            AND pair.discipline = partner_day.discipline
-            AND pair.partner.hcpcs_code = partner_day.hcpcs_code
+            visit.patient_id = partner.patient_id
+            AND visit.service_date = partner.service_date
+            AND visit.discipline = partner.discipline
+            AND pair.partner_code = partner.hcpcs_code
+    WHERE visit.itemized
 )
 
 SELECT
@@ -53,4 +63,4 @@ SELECT
     min(reason) AS reason
 FROM judged
 WHERE reason IS NOT NULL
-GROUP BY claim_id, claim_line_number
+GROUP BY visit_id, claim_id, claim_line_number

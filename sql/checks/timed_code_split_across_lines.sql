@@ -1,5 +1,5 @@
--- One timed code of a claim's day on several lines that differ in nothing: its units belong on one line, and
--- contractors reject the rest. With and without CQ, or any other modifier, they do differ.
+-- One timed code of a claim's day on several lines that differ in nothing: its units belong on one line, and contractors
+-- reject the rest. With and without CQ, or any other modifier, they do differ.
 WITH split AS (
     SELECT
         patient_id,
@@ -9,18 +9,26 @@ WITH split AS (
         hcpcs_code,
         min({'claim_id': claim_id, 'claim_line_number': claim_line_number}) AS first_line,
         count(*) AS lines
-    FROM visit_lines_in_scope($rule)
+    FROM therapy_line
     WHERE timed
     GROUP BY patient_id, service_date, discipline, plan, claim_id, hcpcs_code, modifiers_sorted
     HAVING count(*) > 1
 )
 
 SELECT
-    min(first_line).claim_id AS claim_id,
-    min(first_line).claim_line_number AS claim_line_number,
+    min(split.first_line).claim_id AS claim_id,
+    min(split.first_line).claim_line_number AS claim_line_number,
     0.00 AS amount_at_risk,
-    arg_min(hcpcs_code, first_line) AS hcpcs_code,
-    arg_min(lines, first_line) AS lines,
-    string_agg(hcpcs_code || ' on ' || lines || ' lines', ', ' ORDER BY hcpcs_code, first_line) AS split
-FROM split
-GROUP BY patient_id, service_date, discipline, plan
+    arg_min(split.hcpcs_code, split.first_line) AS hcpcs_code,
+    arg_min(split.lines, split.first_line) AS lines,
+    string_agg(
+        split.hcpcs_code || ' on ' || split.lines || ' lines', ', ' ORDER BY split.hcpcs_code, split.first_line
+    ) AS split
+FROM visits_in_scope($rule) AS visit
+INNER JOIN split
+    ON
+        visit.patient_id = split.patient_id
+        AND visit.service_date = split.service_date
+        AND visit.discipline = split.discipline
+        AND visit.plan IS NOT DISTINCT FROM split.plan
+GROUP BY visit.visit_id

@@ -1,10 +1,11 @@
 -- A day's only timed service of less than 8 minutes is not billed; several are pooled, and another rule judges them.
 SELECT
-    claim_id,
-    claim_line_number,
-    timed_amount AS amount_at_risk,
-    codes[1].hcpcs_code AS hcpcs_code,
-    timed_minutes AS minutes,
-    timed_units_billed AS units_billed
-FROM visits_in_scope($rule)
-WHERE len(codes) = 1 AND timed_minutes < 8 AND timed_units_billed > 0
+    visit.claim_id,
+    visit.claim_line_number,
+    visit.timed_amount AS amount_at_risk,
+    code.hcpcs_code,
+    visit.timed_minutes AS minutes,
+    visit.timed_units_billed AS units_billed
+FROM visits_in_scope($rule) AS visit
+INNER JOIN visit_code AS code ON visit.visit_id = code.visit_id
+WHERE visit.codes = 1 AND visit.timed_minutes < 8 AND visit.timed_units_billed > 0

@@ -1,12 +1,29 @@
 -- The day's timed minutes earn more units than were billed: no minute from the eighth on is thrown away.
+WITH visit AS (
+    SELECT
+        visit_id,
+        claim_id,
+        claim_line_number,
+        timed_units_billed,
+        timed_minutes,
+        units_allowed,
+        unit_amount
+    FROM visits_in_scope($rule)
+    WHERE sole_plan AND timed_units_billed BETWEEN 1 AND units_allowed - 1
+)
+
 SELECT
-    claim_id,
-    claim_line_number,
-    price_of_units(units_allowed - timed_units_billed, codes, units_under, unit_amount) AS amount_at_risk,
-    timed_units_billed AS units_billed,
-    timed_minutes AS minutes,
-    units_allowed,
-    units_in_words(codes, codes.list_transform(lambda item: item.units_billed)) AS billed_by_code,
-    minutes_in_words(codes) AS minutes_by_code
-FROM visits_in_scope($rule)
-WHERE sole_plan AND timed_units_billed BETWEEN 1 AND units_allowed - 1
+    visit.claim_id,
+    visit.claim_line_number,
+    price_of_units(
+        visit.units_allowed - visit.timed_units_billed, code.amount, code.units_billed, code.units_under,
+        visit.unit_amount
+    ) AS amount_at_risk,
+    visit.timed_units_billed AS units_billed,
+    visit.timed_minutes AS minutes,
+    visit.units_allowed,
+    units_in_words(code.hcpcs_code, code.units_billed) AS billed_by_code,
+    minutes_in_words(code.hcpcs_code, code.minutes) AS minutes_by_code
+FROM visit
+INNER JOIN visit_code AS code ON visit.visit_id = code.visit_id
+GROUP BY ALL

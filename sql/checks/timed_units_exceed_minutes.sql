@@ -1,12 +1,29 @@
 -- A day's timed minutes, all codes together: 8 to 22 make one unit, 23 to 37 two, and so on by 15 without end.
+WITH visit AS (
+    SELECT
+        visit_id,
+        claim_id,
+        claim_line_number,
+        timed_units_billed,
+        timed_minutes,
+        units_allowed,
+        unit_amount
+    FROM visits_in_scope($rule)
+    WHERE timed_units_billed > units_allowed
+)
+
 SELECT
-    claim_id,
-    claim_line_number,
-    price_of_units(timed_units_billed - units_allowed, codes, units_over, unit_amount) AS amount_at_risk,
-    timed_units_billed AS units_billed,
-    timed_minutes AS minutes,
-    units_allowed,
-    units_in_words(codes, codes.list_transform(lambda item: item.units_billed)) AS billed_by_code,
-    minutes_in_words(codes) AS minutes_by_code
-FROM visits_in_scope($rule)
-WHERE timed_units_billed > units_allowed
+    visit.claim_id,
+    visit.claim_line_number,
+    price_of_units(
+        visit.timed_units_billed - visit.units_allowed, code.amount, code.units_billed, code.units_over,
+        visit.unit_amount
+    ) AS amount_at_risk,
+    visit.timed_units_billed AS units_billed,
+    visit.timed_minutes AS minutes,
+    visit.units_allowed,
+    units_in_words(code.hcpcs_code, code.units_billed) AS billed_by_code,
+    minutes_in_words(code.hcpcs_code, code.minutes) AS minutes_by_code
+FROM visit
+INNER JOIN visit_code AS code ON visit.visit_id = code.visit_id
+GROUP BY ALL

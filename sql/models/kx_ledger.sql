@@ -50,7 +50,7 @@ accruing AS (
             ELSE 'export'
         END AS amount_source,
         (therapy_line.allowed_amount IS NULL AND expected_allowed.expected_amount IS NOT NULL)::INTEGER AS expected,
-        (therapy_line.allowed_amount IS NULL AND expected_allowed.amount_source IS NOT DISTINCT FROM 'fee_schedule_stale')
+        (therapy_line.allowed_amount IS NULL AND coalesce(expected_allowed.amount_source = 'fee_schedule_stale', FALSE))
             ::INTEGER AS stale,
         therapy_line.line_amount,
         therapy_line.has_kx,

@@ -5,6 +5,8 @@ WITH day AS (
         service_date,
         discipline,
         min(note_id) AS note_id,
+        -- Null where several clinicians wrote.
+        CASE WHEN min(clinician_npi) = max(clinician_npi) THEN min(clinician_npi) END AS clinician_npi,
         -- An uncoded service, or a treatment note without services, may be the one that was billed.
         bool_and(all_services_coded) FILTER (
             all_services_coded OR coalesce(note_type NOT IN ('progress_report', 'recertification', 'discharge'), TRUE)

@@ -32,6 +32,7 @@ note_span AS (
 )
 
 SELECT
+    claim_line.rowid AS line_id,
     claim_line.claim_id,
     claim_line.claim_line_number,
     claim_line.patient_id,

@@ -1,19 +1,18 @@
 -- How many patients (by year and pool) stand where in relation to the KX threshold.
-WITH used AS (
-    SELECT
-        patient_id,
-        year,
-        pool,
-        max(balance_after) AS used_amount,
-        max(threshold) AS threshold
-    FROM kx_ledger
-    WHERE year IN (SELECT unnest(range(year(period_start), year(period_end) + 1)) FROM audit_period)
-    GROUP BY patient_id, year, pool
+WITH warn AS (
+    SELECT coalesce(max(value), 0.8) AS share
+    FROM parameter
+    WHERE name = 'clinic.kx_warn_share'
 )
 
 SELECT
     count(*) AS patients,
-    count(*) FILTER (WHERE used_amount >= threshold) AS past,
-    count(*) FILTER (WHERE used_amount >= 0.8 * threshold AND used_amount < threshold) AS near,
-    count(*) FILTER (WHERE threshold IS NULL) AS threshold_unknown
-FROM used
+    count(*) FILTER (WHERE kx_year.balance > kx_year.threshold) AS past,
+    count(*) FILTER (
+        WHERE kx_year.balance >= warn.share * kx_year.threshold AND kx_year.balance <= kx_year.threshold
+    ) AS near,
+    count(*) FILTER (WHERE kx_year.visits_left <= 6 AND kx_year.expected_crossing_date IS NOT NULL) AS soon,
+    count(*) FILTER (WHERE kx_year.threshold IS NULL) AS threshold_unknown,
+    coalesce(any_value(warn.share), 0.8) AS warn_share
+FROM kx_year
+CROSS JOIN warn

@@ -1,28 +1,44 @@
--- Patients by year and pool of the KX ledger, allowed charges so far against the year's threshold: the $rows nearest it
--- from below, who may cross it next, and the $rows nearest it from above.
+-- Patients by year and pool, allowed charges so far against the year's KX threshold: $rows of those who are not past it,
+-- whoever comes soonest to it at the pace of the last visits first, and the $rows nearest it of those who are past.
 WITH used AS (
     SELECT
         patient_id,
         year,
         pool,
-        max(balance_after) AS used_amount,
-        max(threshold) AS threshold,
-        bool_or(is_lower_bound) OR count(allowed_amount) < count(*) AS is_lower_bound,
-        count(*) FILTER (WHERE balance_before >= threshold) AS lines_past,
-        count(*) FILTER (WHERE balance_before >= threshold AND NOT has_kx) AS lines_past_without_kx
-    FROM kx_ledger
-    WHERE year IN (SELECT unnest(range(year(period_start), year(period_end) + 1)) FROM audit_period)
-    GROUP BY patient_id, year, pool
+        balance AS used_amount,
+        threshold,
+        is_lower_bound,
+        amounts_expected,
+        lines_past,
+        lines_past_without_kx,
+        crossing_date,
+        visits_left,
+        expected_crossing_date,
+        balance > threshold AS is_past
+    FROM kx_year
 )
 
 SELECT
-    used.*,
+    * EXCLUDE (is_past),
     used_amount / nullif(threshold, 0) AS share,
     threshold - used_amount AS left_amount
 FROM used
 QUALIFY
     row_number() OVER (
-        PARTITION BY used_amount >= threshold
-        ORDER BY abs(threshold - used_amount), year DESC, patient_id, pool
+        PARTITION BY is_past
+        ORDER BY
+            NOT is_past AND expected_crossing_date IS NULL,
+            CASE WHEN NOT is_past AND expected_crossing_date IS NOT NULL THEN visits_left END,
+            abs(threshold - used_amount),
+            year DESC,
+            patient_id,
+            pool
     ) <= $rows
-ORDER BY used_amount >= threshold NULLS LAST, abs(threshold - used_amount), year DESC, patient_id, pool
+ORDER BY
+    is_past NULLS LAST,
+    NOT is_past AND expected_crossing_date IS NULL,
+    CASE WHEN NOT is_past AND expected_crossing_date IS NOT NULL THEN visits_left END,
+    abs(threshold - used_amount),
+    year DESC,
+    patient_id,
+    pool

@@ -1,10 +1,12 @@
 -- Findings against the truth about a synthetic clinic, per rule: planted, found, missed, and found without cause.
--- A truth row fits a finding of its rule on its line, on its visit, or within 14 days in its episode of care.
+-- A truth row fits a finding of its rule on its line, on its visit, within 14 days in its episode of care, or on the
+-- clinician, the clinician's day or the patient's year that the finding's facts name.
 WITH truth AS (
     SELECT
         *,
         row_number() OVER (
-            ORDER BY rule, kind, patient_id, service_date, discipline, claim_id, claim_line_number
+            ORDER BY
+                rule, kind, patient_id, service_date, discipline, claim_id, claim_line_number, clinician_npi, year, pool
         ) AS truth_id
     FROM read_csv(
         $truth_csv,
@@ -12,7 +14,8 @@ WITH truth AS (
         auto_detect = FALSE,
         columns = {
             'rule': 'VARCHAR', 'grain': 'VARCHAR', 'patient_id': 'VARCHAR', 'service_date': 'DATE',
-            'discipline': 'VARCHAR', 'claim_id': 'VARCHAR', 'claim_line_number': 'INTEGER', 'kind': 'VARCHAR'
+            'discipline': 'VARCHAR', 'claim_id': 'VARCHAR', 'claim_line_number': 'INTEGER',
+            'clinician_npi': 'VARCHAR', 'year': 'INTEGER', 'pool': 'VARCHAR', 'kind': 'VARCHAR'
         }
     )
 ),
@@ -33,9 +36,23 @@ fit AS (
                 WHEN 'visit'
                     THEN truth.service_date = finding.service_date
                         AND coalesce(truth.discipline = finding.discipline, TRUE)
+                WHEN 'patient_year'
+                    THEN truth.year = (finding.facts ->> 'year')::INTEGER AND truth.pool = (finding.facts ->> 'pool')
                 ELSE abs(truth.service_date - finding.service_date) <= 14
                     AND coalesce(truth.discipline = finding.discipline, TRUE)
             END
+    UNION ALL
+    SELECT
+        truth.truth_id,
+        truth.kind,
+        finding.finding_id
+    FROM truth
+    INNER JOIN finding
+        ON
+            truth.rule = finding.rule
+            AND truth.clinician_npi = (finding.facts ->> 'clinician_npi')
+            AND (truth.grain = 'clinician' OR truth.service_date = finding.service_date)
+    WHERE truth.grain IN ('clinician', 'clinician_day')
 ),
 
 judged_truth AS (

@@ -186,7 +186,8 @@ turning AS (
     SELECT
         *,
         threshold.amount AS threshold,
-        draw('near', concat_ws('.', number, pool)) % 4 AS guise
+        row_number() OVER (PARTITION BY opening ORDER BY draw('near', concat_ws('.', number, pool)), number, pool) % 4
+            AS guise
     FROM running
     INNER JOIN threshold USING (year)
     WHERE place = greatest(1, places * (30 + draw('turning line', number) % 50)::INTEGER // 100)
@@ -200,10 +201,10 @@ SELECT
     greatest(CASE
         WHEN opening = 'crosses' THEN threshold - balance + round(allowed_amount / 2, 2)
         WHEN opening = 'reaches' THEN threshold - balance
-        WHEN opening = 'reviewed' AND guise = 0 THEN 3000 - year_amount
+        WHEN opening = 'reviewed' AND guise = 1 THEN 3000 - year_amount
         WHEN opening = 'reviewed' THEN 3000 - balance + round(allowed_amount / 2, 2)
         WHEN opening = 'approaches'
-            THEN [threshold, 0.8 * threshold - 0.01, 0.8 * threshold, 0.9 * threshold][1 + guise::INTEGER] - year_amount
+            THEN [0.9 * threshold, 0.8 * threshold - 0.01, threshold, 0.8 * threshold][1 + guise] - year_amount
         WHEN opening = 'some' THEN 50 + (draw('some', number) % 40000) / 100
         ELSE 0
     END, 0)::DECIMAL(12, 2) AS amount

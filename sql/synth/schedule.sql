@@ -111,7 +111,7 @@ INNER JOIN clinician AS writer
         AND schedule.writer_post = writer.post;
 
 CREATE OR REPLACE TABLE site AS
-SELECT
+SELECT DISTINCT
     site,
     npi(198000000 + site) AS billing_npi
-FROM (SELECT DISTINCT site FROM clinician);
+FROM clinician;

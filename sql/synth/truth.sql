@@ -106,7 +106,7 @@ of_clinician AS (
     WHERE visit.visit_number = 1
 ),
 
--- The patients' years as the ledger has them, whether planted or not.
+-- The patients' years as the ledger has them, whether planted or not. In a year that is over, nothing approaches.
 patient_year AS (
     SELECT
         patient_id,
@@ -121,15 +121,17 @@ patient_year AS (
 of_year AS (
     SELECT
         'medicare.kx_threshold_approaching' AS rule,
+        'patient_year' AS grain,
         patient_id,
         year,
         pool,
-        if(balance < 0.8 * threshold, 'near_miss', 'fault') AS kind
+        if(balance < 0.8 * threshold OR year < year(getvariable('end_date')::DATE), 'near_miss', 'fault') AS kind
     FROM patient_year
     WHERE balance BETWEEN 0.79 * threshold AND threshold
     UNION ALL
     SELECT
         'medicare.medical_review_threshold_passed',
+        'patient_year',
         patient_id,
         year,
         pool,
@@ -138,16 +140,20 @@ of_year AS (
     WHERE balance >= 3000
 )
 
-SELECT DISTINCT
-    *,
-    NULL::VARCHAR AS clinician_npi,
-    NULL::INTEGER AS year,
-    NULL::VARCHAR AS pool
-FROM of_visit
-UNION ALL BY NAME
-SELECT DISTINCT * FROM of_clinician
-UNION ALL BY NAME
 SELECT
-    *,
-    'patient_year' AS grain
-FROM of_year;
+    rule,
+    grain,
+    patient_id,
+    service_date,
+    discipline,
+    claim_id,
+    claim_line_number,
+    NULL AS clinician_npi,
+    NULL AS year,
+    NULL AS pool,
+    kind
+FROM of_visit
+UNION
+SELECT rule, grain, NULL, service_date, NULL, NULL, NULL, clinician_npi, NULL, NULL, kind FROM of_clinician
+UNION
+SELECT rule, grain, patient_id, NULL, NULL, NULL, NULL, NULL, year, pool, kind FROM of_year;

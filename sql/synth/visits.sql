@@ -186,7 +186,7 @@ SELECT
     habit,
     60 + list_position(['estimated', 'short', 'same_number', 'nearly_estimated', 'nearly_short'], habit) AS post
 FROM ranked
-WHERE turn <= greatest(1, (SELECT count(*) FROM episode) // 1000);
+WHERE turn <= greatest(1, (SELECT count(*) FROM episode) // 300);
 
 -- Each visit with its clinician's post and the case that is planted in it alone.
 CREATE OR REPLACE TABLE planned AS
@@ -241,6 +241,8 @@ bid AS (
         AND typed.episode_plant IS NULL
         AND typed.habit IS NULL
         AND NOT typed.same_days
+        -- Before that day, no edition of the medically unlikely edits is at hand.
+        AND (typed.service_date >= DATE '2024-07-01' OR NOT list_contains(plant.rules, 'medicare.mue_exceeded'))
         AND (NOT plant.quiet OR (typed.opening IN ('none', 'unknown') AND NOT typed.has_two AND typed.visits <= 14))
         AND ((SELECT count(*) FROM treatment_day) < 20000 OR typed.lot // 1000003 % 4 = 0)
 ),
@@ -328,7 +330,10 @@ FROM dealt
 INNER JOIN pair_plant AS plant ON plant.shared_by = 'patient' AND dealt.place % plant.turns = plant.turn
 WHERE
     dealt.place // plant.turns < greatest(2, (SELECT count(*) FROM planned) // 1800)
-    AND (plant.second_plant <> 'mue_of_both' OR dealt.setting = 'practitioner');
+    AND (
+        plant.second_plant <> 'mue_of_both'
+        OR (dealt.setting = 'practitioner' AND dealt.service_date >= DATE '2024-07-01')
+    );
 
 -- A therapist's day, for the cases that two visits or all of a day share.
 CREATE OR REPLACE TABLE therapist_day AS

@@ -148,7 +148,7 @@ def _charts(content: Row) -> Row:
     """Return each chart's bars; colours, sizes and wording are the page's."""
     ranked = sorted(content["rules"], key=lambda row: (-row["amount_at_risk"], row["rule"]))
     known = [row for row in content["kx_patients"] if row["share"] is not None]
-    below, above = ([row for row in known if (row["share"] >= 1) == past][: _BARS // 2] for past in (False, True))
+    below, above = ([row for row in known if (row["left_amount"] < 0) == past][: _BARS // 2] for past in (False, True))
     return {
         "rules": [
             {
@@ -189,7 +189,7 @@ def _both(row: Row, label: str) -> Row:
 def _standing(row: Row) -> str:
     """How far a patient is from the KX threshold: 95.9%, $102.58 left."""
     lower = "≥ " if row["is_lower_bound"] else ""
-    if row["left_amount"] > 0:
+    if row["left_amount"] >= 0:
         return f"{lower}{share(row['share'])}, {'≤ ' if lower else ''}{money(row['left_amount'])} left"
     without = row["lines_past_without_kx"]
     return f"{lower}{share(row['share'])}" + (f", {without} without KX" if without else "")
