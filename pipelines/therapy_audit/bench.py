@@ -12,7 +12,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from therapy_audit import accuracy, pipeline, synth
+from therapy_audit import accuracy, engine, intake, pipeline, rules, synth
 from therapy_audit import open as open_audit
 from therapy_audit.config import INPUTS, Config
 from therapy_audit.errors import AuditError
@@ -31,6 +31,24 @@ pipeline.run(
 )
 print(json.dumps({"stages": stages, "peak_kib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}))
 """
+_RULES = """
+import json, resource, sys
+from therapy_audit import bench
+print(json.dumps({
+    **bench.multiply_and_judge(**json.loads(sys.argv[1])),
+    "peak_kib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+}))
+"""
+# Tables of a clinic that are copied for a larger one, and the columns that must differ from copy to copy.
+_COPIED = {
+    "claim_line": ("claim_id", "patient_id", "rendering_npi"),
+    "visit_note": ("note_id", "patient_id", "rendering_npi"),
+    "note_service": ("note_id", "patient_id"),
+    "patient_opening_balance": ("patient_id",),
+    "provider": ("npi",),
+}
+# Synthetic lines that are made before copies of them fill up the number asked for.
+_LINES_MADE = 1_000_000
 _BARE_READ = """
 import json, resource, sys, time
 import duckdb
@@ -112,6 +130,75 @@ def speed_table(found: Speed) -> str:
         ),
     ]
     return "\n".join(lines)
+
+
+def rules_table(lines: int, seed: int, threads: int | None = None, memory_limit: str | None = None) -> str:
+    """Time models and rules over about `lines` claim lines in DuckDB on disk: a clinic, and copies of it.
+
+    Returns text: seconds of models, checks, findings and coverage, the slowest of them, peak memory.
+    """
+    with tempfile.TemporaryDirectory(prefix="therapy-audit-bench-") as name:
+        data = Path(name) / "data"
+        made = synth.write(data, seed=seed, lines=min(lines, _LINES_MADE), form="parquet")["claims"]
+        found = _child(
+            _RULES,
+            {
+                "data": str(data),
+                "database": str(Path(name) / "rules.duckdb"),
+                "copies": max(1, round(lines / made)),
+                "threads": threads,
+                "memory_limit": memory_limit,
+            },
+        )
+    stages = [(stage, seconds) for stage, seconds in found["stages"]]
+    sums = {
+        "models": sum(seconds for stage, seconds in stages if stage.startswith("model ")),
+        "checks of the rules": sum(seconds for stage, seconds in stages if stage.startswith("rule ")),
+        "findings and coverage": sum(seconds for stage, seconds in stages if stage == "findings and coverage"),
+    }
+    text = [
+        f"{found['claim_line']:,} claim lines, {found['note_service']:,} note services, {found['finding']:,} findings",
+        f"{threads or os.cpu_count()} threads",
+        "",
+        *(f"{seconds:9.2f}  {stage}" for stage, seconds in sums.items()),
+        "",
+        f"{'seconds':>9}  slowest models and rules",
+        *(f"{seconds:9.2f}  {stage}" for stage, seconds in sorted(stages, key=lambda item: -item[1])[:20]),
+        "",
+        f"{found['peak_kib'] // 1024:9,}  MiB at the peak" + (f", limit {memory_limit}" if memory_limit else ""),
+    ]
+    return "\n".join(text)
+
+
+def multiply_and_judge(
+    data: str, database: str, copies: int, threads: int | None, memory_limit: str | None
+) -> dict[str, Any]:
+    """Load a clinic's files, fill the contract tables with copies of it, build the models and run the rules.
+
+    Returns {stages: [[name, seconds]], claim_line, note_service, finding: rows}.
+    """
+    ruleset = rules.load()
+    stages: list[tuple[str, float]] = []
+    inputs = {name: (f"{data}/{name}.parquet",) for name in INPUTS if name != "remittances"}
+    with engine.connect(database, threads=threads, memory_limit=memory_limit) as con:
+        engine.prepare(con, ruleset)
+        intake.load(con, intake.Inputs(inputs, ()))
+        for table, columns in _COPIED.items():
+            con.execute(f"CREATE TEMP TABLE one_clinic AS FROM {table}")
+            for copy in range(1, copies):
+                own = ", ".join(f"{column} || '-{copy}' AS {column}" for column in columns)
+                con.execute(f"INSERT INTO {table} BY NAME SELECT * REPLACE ({own}) FROM one_clinic")
+            con.execute("DROP TABLE one_clinic")
+        engine.map_payers(con, ruleset.payer_patterns)
+        engine.set_period(con)
+        con.execute("CHECKPOINT")
+        engine.build_models(con, lambda name, seconds: stages.append((name, seconds)))
+        engine.run_rules(con, ruleset.rules, lambda name, seconds: stages.append((name, seconds)))
+        rows = {
+            table: con.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0]
+            for table in ("claim_line", "note_service", "finding")
+        }
+    return {"stages": stages, **rows}
 
 
 def accuracy_page(lines: int, seed: int) -> str:

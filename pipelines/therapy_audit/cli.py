@@ -375,6 +375,18 @@ def bench(context: click.Context, /, lines: int, seed: int, folder: Path | None,
         click.echo(measuring.speed_table(measuring.speed(lines, seed, folder, **given)))
 
 
+@bench.command("rules")
+@click.option("--lines", default=10_000_000, show_default=True, type=click.IntRange(100), help="Claim lines, about.")
+@click.option("--seed", default=2026, show_default=True)
+@click.option("--threads", type=click.IntRange(1), help="Threads to use [all].")
+@click.option("--memory-limit", help="Memory for DuckDB, such as 4GB [80 % of the machine].")
+def bench_rules(lines: int, seed: int, threads: int | None, memory_limit: str | None) -> None:
+    """Time the models and rules alone, over a clinic and copies of it in a database on disk."""
+    from therapy_audit import bench as measuring
+
+    click.echo(measuring.rules_table(lines, seed, threads, memory_limit))
+
+
 @bench.command("accuracy")
 @click.option("--lines", default=50_000, show_default=True, type=click.IntRange(100), help="Claim lines, about.")
 @click.option("--seed", default=2027, show_default=True, help="Another clinic than that of the samples.")

@@ -65,9 +65,13 @@ def prepare_codes(con: duckdb.DuckDBPyConnection, reference: Path | None = None)
         stem, _, suffix = entry.name.rpartition(".")
         table = stem.partition(".")[0]
         if suffix == "csv":
-            with as_file(entry) as path:
+            with as_file(entry) as path, path.open(encoding="utf-8") as lines:
+                # Finding out how each file is written would take longer than reading it.
+                columns = dict.fromkeys(next(lines).strip().split(","), "VARCHAR")
                 con.execute(
-                    f"INSERT INTO {table} BY NAME FROM read_csv(?, header = TRUE, all_varchar = TRUE)", [str(path)]
+                    f"INSERT INTO {table} BY NAME FROM"
+                    " read_csv(?, header = TRUE, auto_detect = FALSE, quote = '\"', columns = ?)",
+                    [str(path), columns],
                 )
         elif suffix == "yaml":
             twin = yaml.safe_load(entry.read_text(encoding="utf-8"))

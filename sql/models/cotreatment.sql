@@ -11,6 +11,7 @@ covered AS (
         *,
         max(CASE WHEN solid THEN stop_minute END) OVER day_before AS solid_to,
         max(CASE WHEN solid THEN stop_minute END) OVER own_before AS own_solid_to,
+        max(stop_minute) OVER own_before AS own_covered_to,
         max(stop_minute) OVER day_before AS covered_to
     FROM block
     WINDOW
@@ -37,27 +38,42 @@ placed AS (
     FROM covered
 ),
 
+-- One clinician's minutes within a stretch cannot be more than the clock of the blocks: that they are is the visit's
+-- fault.
+own_stretch AS (
+    SELECT
+        patient_id,
+        service_date,
+        stretch,
+        clinician,
+        min(start_minute) AS first_start_minute,
+        max(stop_minute) AS last_stop_minute,
+        least(
+            sum(minutes), sum(greatest(stop_minute - greatest(start_minute, coalesce(own_covered_to, 0)), 0))
+        ) AS minutes,
+        -- What another's solid blocks had covered before, without what one's own had.
+        sum(
+            CASE
+                WHEN solid
+                    THEN greatest(least(stop_minute, coalesce(solid_to, 0)) - start_minute, 0)
+                        - greatest(least(stop_minute, coalesce(own_solid_to, 0)) - start_minute, 0)
+                ELSE 0
+            END
+        ) AS crossed_minutes
+    FROM placed
+    GROUP BY patient_id, service_date, stretch, clinician
+),
+
 stretched AS (
     SELECT
         patient_id,
         service_date,
         greatest(
-            -- What another's solid blocks had covered before, without what one's own had.
-            sum(
-                CASE
-                    WHEN solid
-                        THEN greatest(least(stop_minute, coalesce(solid_to, 0)) - start_minute, 0)
-                            - greatest(least(stop_minute, coalesce(own_solid_to, 0)) - start_minute, 0)
-                    ELSE 0
-                END
-            ),
-            CASE
-                WHEN count(DISTINCT clinician) > 1 THEN sum(minutes) - (max(stop_minute) - min(start_minute)) ELSE 0
-            END,
-            0
+            sum(crossed_minutes), sum(minutes) - (max(last_stop_minute) - min(first_start_minute)), 0
         ) AS joint_minutes
-    FROM placed
+    FROM own_stretch
     GROUP BY patient_id, service_date, stretch
+    HAVING count(*) > 1
 ),
 
 clinician_start AS (

@@ -37,7 +37,8 @@ WITH day AS (
                     THEN 'it states ' || stated_timed_minutes || ' timed minutes, but its timed services make '
                         || charted_timed_minutes
                 WHEN charted_minutes > stated_minutes
-                    THEN 'it states ' || stated_minutes || ' minutes in all, but its services take ' || charted_minutes
+                    THEN 'it states ' || stated_minutes || ' minutes in all, but its one-on-one services take '
+                        || charted_minutes
                 WHEN stated_timed_minutes > stated_minutes
                     THEN 'it states ' || stated_timed_minutes || ' timed minutes, but only ' || stated_minutes
                         || ' in all'

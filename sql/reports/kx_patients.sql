@@ -1,5 +1,5 @@
--- Patients by year and pool, allowed charges so far against the year's KX threshold: $rows of those who are not past it,
--- whoever comes soonest to it at the pace of the last visits first, and the $rows nearest it of those who are past.
+-- Patients by year and pool, allowed charges so far against the year's threshold: $rows of those who are not past it,
+-- first whoever passes it soonest at the pace of the last visits, and of those who are past it the $rows nearest it.
 WITH used AS (
     SELECT
         patient_id,

@@ -248,12 +248,14 @@ SELECT
 FROM running;
 
 -- KX left out, put on without need, or beside a modifier that contradicts it, and where it merely looks odd: one line
--- of a visit that has no other case.
+-- of a visit that has no other case. What is not covered does not count toward medical review: none may hang on it.
 CREATE OR REPLACE TABLE kx_plant AS
 WITH one_line AS (
     SELECT *
     FROM ledger
-    WHERE NOT planted AND position IN ('past', 'crossing', 'far')
+    WHERE
+        NOT planted
+        AND (position IN ('crossing', 'far') OR (position = 'past' AND opening <> 'reviewed'))
     QUALIFY row_number() OVER (PARTITION BY visit_id ORDER BY position = 'crossing' DESC, draw('kx', line_id)) = 1
 ),
 
@@ -261,23 +263,19 @@ dealt AS (
     SELECT
         line_id,
         position,
-        opening,
         row_number() OVER (PARTITION BY position ORDER BY draw('kx rank', line_id), line_id) - 1 AS place
     FROM one_line
 )
 
 SELECT
     line_id,
-    CASE
-        WHEN position = 'crossing' THEN 'missing_on_crossing_line'
-        WHEN position = 'far' THEN 'routine'
-        ELSE ['missing', 'with_ga', 'first', 'missing', 'with_gz', 'with_gy'][1 + place % 6]
+    CASE position
+        WHEN 'crossing' THEN 'missing_on_crossing_line'
+        WHEN 'far' THEN 'routine'
+        ELSE ['missing', 'with_ga', 'first', 'with_gy', 'with_gz', 'missing'][1 + place % 6]
     END AS kx_case
 FROM dealt
-WHERE
-    place < if(position = 'past', 4, 1) * greatest(3, (SELECT count(*) FROM visit) // 900)
-    -- What is not covered does not count toward the amount of medical review, so that no case may hang on it.
-    AND NOT (position = 'past' AND place % 6 = 5 AND opening = 'reviewed');
+WHERE place < if(position = 'past', 4, 1) * greatest(3, (SELECT count(*) FROM visit) // 900);
 
 -- A claim line as billed, in the order of the claims file.
 CREATE OR REPLACE TABLE claim AS

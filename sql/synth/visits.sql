@@ -363,15 +363,16 @@ CREATE OR REPLACE TABLE shared AS
 WITH long_day AS (
     SELECT
         *,
-        row_number() OVER (ORDER BY lot, site, discipline, therapist_post, service_date) - 1 AS place
+        row_number() OVER (ORDER BY visits < 4, lot, site, discipline, therapist_post, service_date) - 1 AS place
     FROM therapist_day
-    WHERE all_free AND NOT any_capped AND visits BETWEEN 4 AND 8
+    WHERE all_free AND NOT any_capped AND visits BETWEEN 3 AND 8
     QUALIFY place < 2 * greatest(2, (SELECT count(*) FROM planned) // 1800)
 ),
 
 short_day AS (
     SELECT *
     FROM therapist_day
+    ANTI JOIN long_day USING (site, discipline, therapist_post, service_date)
     WHERE all_free AND NOT any_capped AND visits IN (2, 3)
     QUALIFY
         row_number() OVER (ORDER BY lot, site, discipline, therapist_post, service_date)

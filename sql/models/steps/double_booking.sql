@@ -30,6 +30,7 @@ covered AS (
         max(CASE WHEN block.solid THEN block.stop_minute END) OVER day_before AS solid_to,
         arg_max(block.patient_id, CASE WHEN block.solid THEN block.stop_minute END) OVER day_before AS solid_patient_id,
         max(CASE WHEN block.solid THEN block.stop_minute END) OVER own_before AS own_solid_to,
+        max(block.stop_minute) OVER own_before AS own_covered_to,
         max(block.stop_minute) OVER day_before AS covered_to
     FROM block
     SEMI JOIN overlapping
@@ -64,7 +65,8 @@ placed AS (
     FROM covered
 ),
 
--- One patient's minutes within a stretch cannot be more than the stretch: that they are is the visit's fault.
+-- One patient's minutes within a stretch cannot be more than the clock of the blocks: that they are is the visit's
+-- fault.
 own_stretch AS (
     SELECT
         clinician_npi,
@@ -75,7 +77,9 @@ own_stretch AS (
         min(start_minute) AS first_start_minute,
         min(start_minute) FILTER (crossed_minutes > 0) AS crossed_start_minute,
         max(stop_minute) AS last_stop_minute,
-        least(sum(minutes), max(stop_minute) - min(start_minute)) AS minutes,
+        least(
+            sum(minutes), sum(greatest(stop_minute - greatest(start_minute, coalesce(own_covered_to, 0)), 0))
+        ) AS minutes,
         sum(greatest(crossed_minutes, 0)) AS crossed_minutes
     FROM placed
     GROUP BY clinician_npi, service_date, stretch, patient_id, discipline

@@ -29,7 +29,11 @@ charted AS (
         count(*) FILTER (kind = 'timed_15' AND minutes IS NULL) AS timed_without_minutes,
         coalesce(sum(minutes) FILTER (kind = 'timed_15'), 0) AS timed_minutes,
         count(*) FILTER (kind = 'timed_other') AS timed_otherwise,
-        CASE WHEN count(*) = count(minutes) THEN sum(minutes) END AS all_minutes,
+        -- Supervised modalities may run beside anything else, so that their minutes come on top of no total.
+        CASE
+            WHEN count(*) FILTER (one_on_one) = count(minutes) FILTER (one_on_one)
+                THEN sum(minutes) FILTER (one_on_one)
+        END AS one_on_one_minutes,
         coalesce(sum(assistant_minutes) FILTER (kind = 'timed_15'), 0) AS assistant_timed_minutes,
         count(*) FILTER (one_on_one AND start_minute IS NULL) AS one_on_one_without_times,
         min(start_minute) AS first_start_minute,
@@ -78,7 +82,7 @@ SELECT
     CASE
         WHEN charted.timed_without_minutes = 0 AND charted.uncoded = 0 THEN charted.otherwise_minutes
     END::INTEGER AS charted_otherwise_minutes,
-    charted.all_minutes::INTEGER AS charted_minutes,
+    charted.one_on_one_minutes::INTEGER AS charted_minutes,
     CASE
         WHEN visit_note.total_timed_minutes IS NULL OR charted.timed_otherwise > 0
             THEN
