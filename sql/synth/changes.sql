@@ -14,6 +14,7 @@ INSERT INTO total_change VALUES
 ('timed_total_more', 5, 5),
 ('timed_total_less', -5, 0),
 ('treatment_total_short', 0, -10),
+('modality_beside', 0, -15),
 ('timed_over_treatment', 0, -8),
 ('treatment_total_longer', 0, 10);
 

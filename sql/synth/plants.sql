@@ -105,8 +105,12 @@ FROM (
     ('timed_total_more', 'fault', ['clinic.minutes_do_not_add_up'], 'visit', NULL, 'any', FALSE, 'daily', NULL, FALSE),
     ('timed_total_less', 'fault', ['clinic.minutes_do_not_add_up'], 'visit', NULL, 'any', FALSE, 'daily', NULL, FALSE),
     (
-        'treatment_total_short', 'fault', ['clinic.minutes_do_not_add_up'], 'visit', NULL, 'any', FALSE, 'daily', NULL,
-        FALSE
+        'treatment_total_short', 'fault', ['clinic.minutes_do_not_add_up'], 'visit', NULL, 'any', FALSE, 'evaluation',
+        NULL, FALSE
+    ),
+    (
+        'modality_beside', 'near_miss', ['clinic.minutes_do_not_add_up', 'clinic.time_blocks_overlap'], 'visit', NULL,
+        'any', FALSE, 'daily', NULL, FALSE
     ),
     (
         'timed_over_treatment', 'fault', ['clinic.minutes_do_not_add_up'], 'visit', NULL, 'any', FALSE, 'daily', NULL,
