@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from therapy_audit import engine, rules
+from therapy_audit import engine, resources, rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -80,6 +81,14 @@ def index_page(ruleset: RuleSet) -> str:
     lines += [
         f"| {plan.name} | {plan.title} | {plan.unit_method} | {_required(plan)} | {plan.source} |"
         for plan in ruleset.plans
+    ]
+    lines += ["", "## Payers' pairs", "", "| plan | column one | column two | any of | on either line | since | why |"]
+    lines += ["|---|---|---|---|---|---|---|"]
+    pairs = resources.folder("rules").joinpath("codes", "payer_pair.csv").read_text(encoding="utf-8")
+    lines += [
+        f"| {pair['plan']} | {pair['column_one']} | {pair['column_two']} | {pair['modifiers']} |"
+        f" {'yes' if pair['either_line'] == 'true' else 'no'} | {pair['effective_from']} | {pair['source']} |"
+        for pair in csv.DictReader(pairs.splitlines())
     ]
     return "\n".join(lines) + "\n"
 
