@@ -54,8 +54,9 @@ DAYS: list[tuple[Day, list[str | None]]] = [
     ({"billed": {97140: 1, 97110: 1}}, ["20.70", "28.79"]),  # 0.43 of practice expense before 0.40
     ({"billed": {97028: 1, "G0281": 1}}, ["5.50", "11.32"]),  # 0.16 both, 0.25 and 0.35 in all
     ({"billed": {97032: 1, 97012: 1}}, ["11.32", "14.23"]),  # alike: the code decides
+    ({"billed": {97012: 1, "G0283": 1}}, ["11.32", "12.29"]),  # 0.18 and 0.19, though the first is worth more
     # Not on the list of the reduction: whole, however many, and none takes the first place from another.
-    ({"billed": {97129: 1, 97760: 1, 97130: 2}}, ["21.67", "45.93", "41.40"]),
+    ({"billed": {97129: 1, 97018: 1, 97130: 2}}, ["21.67", "6.15", "41.40"]),
     ({"billed": {97010: 1, 97014: 1, 97110: 1}}, ["0.00", "0.00", "28.79"]),  # never paid on their own
     ({"billed": {97799: 1, 29540: 1, "0791T": 1, 97110: 1}}, [None, None, None, "28.79"]),  # in no schedule
     ({"billed": {97110: 0, 97140: 1}}, [None, "27.17"]),
@@ -103,6 +104,7 @@ def test_lines_of_a_day() -> None:
     told = reckon([[day] for day, _ in DAYS])
     for (day, amounts), lines in zip(DAYS, told, strict=True):
         assert [amount for amount, _ in lines] == amounts, day
+        assert [source is None for _, source in lines] == [amount is None for amount in amounts], day
 
 
 def test_what_shares_a_day() -> None:
@@ -135,6 +137,8 @@ def test_locality() -> None:
     edition = ("relative_value", None, "2026", date(2026, 1, 1), date(2026, 12, 31), "f")
     assert reckon([days], fee_locality=("02102-01",), reference_edition=edition)[0][0] == ["68.41", SCHEDULE]
     assert reckon([days], fee_locality=("national",))[0][1] == ["28.79", SCHEDULE]
+    earlier = ("gpci", None, "2025", date(2025, 1, 1), date(2025, 12, 31), "f")
+    assert reckon([days], fee_locality=("02102-01",), reference_edition=earlier)[0][1] == ["28.79", STALE]
 
 
 def test_unknown_locality_is_told_right_ones(tmp_path: Path) -> None:

@@ -244,7 +244,10 @@ bid AS (
         -- Before that day, no edition of the medically unlikely edits is at hand.
         AND (typed.service_date >= DATE '2024-07-01' OR NOT list_contains(plant.rules, 'medicare.mue_exceeded'))
         AND (NOT plant.quiet OR (typed.opening IN ('none', 'unknown') AND NOT typed.has_two AND typed.visits <= 14))
-        AND ((SELECT count(*) FROM treatment_day) < 20000 OR typed.lot // 1000003 % 4 = 0)
+        AND (
+            (SELECT count(*) FROM treatment_day) < 20000
+            OR typed.lot // 1000003 % if(typed.note_type = 'daily', 8, 2) = 0
+        )
 ),
 
 offered AS (
@@ -258,10 +261,10 @@ planted AS (
         visit_id,
         plant,
         by_assistant,
-        row_number() OVER (PARTITION BY plant, discipline ORDER BY draw('plant rank', visit_id), visit_id) AS guise
+        row_number() OVER (PARTITION BY plant, discipline ORDER BY bid, visit_id) AS guise
     FROM offered
     QUALIFY
-        row_number() OVER (PARTITION BY plant ORDER BY draw('plant rank', visit_id), visit_id)
+        row_number() OVER (PARTITION BY plant ORDER BY bid, visit_id)
         <= greatest(if(kind = 'fault', 3, 2), (SELECT count(*) FROM typed) // if(kind = 'fault', 900, 1500))
 )
 
