@@ -29,6 +29,10 @@ SELECT * FROM rows_in_scope(rule_id, 'kx_ledger');
 CREATE OR REPLACE MACRO visits_in_scope(rule_id) AS TABLE
 SELECT * FROM rows_in_scope(rule_id, 'visit');
 
+-- Treatment days: one patient, day, discipline and plan, with or without timed services.
+CREATE OR REPLACE MACRO treatment_days_in_scope(rule_id) AS TABLE
+SELECT * FROM rows_in_scope(rule_id, 'episode_day');
+
 -- Episodes of care, by the plan of their visits and the date on which each visit falls.
 CREATE OR REPLACE MACRO episode_days_in_scope(rule_id) AS TABLE
 SELECT * FROM rows_in_scope(rule_id, 'episode_day');

@@ -448,8 +448,8 @@ def _tally(con: duckdb.DuckDBPyConnection, rules: Sequence[Rule]) -> dict[str, _
         columns = ", ".join(f"({condition}) AS {flag}" for condition, flag in flags.items())
         con.execute(
             f"CREATE OR REPLACE TEMP TABLE tally_{scope} AS SELECT plan, service_date, {columns}, count(*) AS items"
-            f" FROM {told.model} INNER JOIN audit_period ON service_date BETWEEN period_start AND period_end"
-            " GROUP BY ALL"
+            f" FROM {told.model} INNER JOIN audit_period"
+            " ON service_date BETWEEN audit_period.period_start AND audit_period.period_end GROUP BY ALL"
         )
         tallies[scope] = _Tally(f"tally_{scope}", flags)
     return tallies

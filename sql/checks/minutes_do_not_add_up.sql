@@ -6,5 +6,5 @@ SELECT
     stated_timed_minutes,
     charted_timed_minutes,
     minutes_conflict AS conflict
-FROM visits_in_scope($rule)
+FROM treatment_days_in_scope($rule)
 WHERE minutes_conflict IS NOT NULL

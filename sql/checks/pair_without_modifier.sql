@@ -41,13 +41,14 @@ pair AS (
 )
 
 SELECT
-    min(first_line).claim_id AS claim_id,
-    min(first_line).claim_line_number AS claim_line_number,
-    list_sum(map_values(map_from_entries(list_distinct(list({'k': hcpcs_code, 'v': amount})))))::DECIMAL(12, 2)
-        AS amount_at_risk,
-    arg_min(column_one, (first_line, column_one)) AS column_one,
-    arg_min(hcpcs_code, (first_line, column_one)) AS column_two,
-    replace(arg_min(modifiers_asked, (first_line, column_one)), ' ', ', ') AS modifiers,
-    plan
+    min(pair.first_line).claim_id AS claim_id,
+    min(pair.first_line).claim_line_number AS claim_line_number,
+    list_sum(map_values(map_from_entries(list_distinct(list({'k': pair.hcpcs_code, 'v': pair.amount})))))
+    ::DECIMAL(12, 2) AS amount_at_risk,
+    arg_min(pair.column_one, (pair.first_line, pair.column_one)) AS column_one,
+    arg_min(pair.hcpcs_code, (pair.first_line, pair.column_one)) AS column_two,
+    replace(arg_min(pair.modifiers_asked, (pair.first_line, pair.column_one)), ' ', ', ') AS modifiers,
+    plan.title AS plan
 FROM pair
-GROUP BY patient_id, service_date, discipline, plan
+INNER JOIN plan ON pair.plan = plan.plan
+GROUP BY pair.patient_id, pair.service_date, pair.discipline, pair.plan, plan.title

@@ -1,5 +1,5 @@
--- Each timed code of a visit with what either counting method gives it. Pooled: full 15s first; the units left over go to
--- the largest remainders, and among equal ones to any (Medicare Claims Processing Manual ch. 5 §20.2.C).
+-- Each timed code of a visit with what either counting method gives it. Pooled: full 15s first; the units left over go
+-- to the largest remainders, and among equal ones to any (Medicare Claims Processing Manual ch. 5 §20.2.C).
 WITH allotted AS (
     SELECT
         code_minutes.*,

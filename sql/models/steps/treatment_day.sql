@@ -49,6 +49,10 @@ day_or_report AS (
         coalesce(note_day.has_new_plan, FALSE) AS has_new_plan,
         coalesce(note_day.has_evaluation, FALSE) AS has_evaluation,
         note_day.note_id,
+        note_day.stated_timed_minutes,
+        note_day.charted_timed_minutes,
+        note_day.minutes_comparable,
+        note_day.minutes_conflict,
         episode.episode_start
     FROM episode
     FULL JOIN note_day
@@ -99,6 +103,10 @@ SELECT
     counted.period_day,
     counted.next_report_date,
     counted.note_id,
+    counted.stated_timed_minutes,
+    counted.charted_timed_minutes,
+    counted.minutes_comparable,
+    counted.minutes_conflict,
     counted.has_progress_report,
     counted.has_new_plan,
     CASE WHEN note_known.note_type_known THEN TRUE END AS note_type_known

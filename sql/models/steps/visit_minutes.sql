@@ -1,4 +1,5 @@
--- A visit's codes together: minutes, the units that they earn pooled and code by code, and the units left after full 15s.
+-- A visit's codes together: minutes, the units that they earn pooled and code by code, and the units left after full
+-- 15s.
 WITH code AS (
     SELECT
         visit_id,
