@@ -165,6 +165,9 @@ def judge(cases: list[Case]) -> tuple[dict[str, list[dict[str, Any]]], Coverage]
             findings.setdefault(item["patient_id"].partition("~")[0] + "~", []).append(item)
         outcomes = con.execute("SELECT rule, in_scope, passed, failed, not_evaluable FROM coverage").fetchall()
     outcome = ("in_scope", "passed", "failed", "not_evaluable")
+    # A finding on what could not be judged, or was not in scope, would make the passed ones fewer than none.
+    assert not [row for row in outcomes if min(row[1:]) < 0]
+    assert len({item["finding_id"] for items in findings.values() for item in items}) == sum(map(len, findings.values()))
     return findings, {rule: dict(zip(outcome, counts, strict=True)) for rule, *counts in outcomes}
 
 

@@ -320,14 +320,23 @@ def scope_of(rule: Rule) -> str:
 
 
 def message_sql(template: str) -> str:
-    """Turn a rule's message into a SQL expression over its facts: {name}, or {name:money} for dollars and cents."""
+    """Turn a rule's message into a SQL expression over its facts.
+
+    {name} is the value, {name:money} dollars and cents, {name:count unit} '1 unit' or '2 units'.
+    """
     parts = []
     for literal, name, form, _ in Formatter().parse(template):
         if literal:
             parts.append("'" + literal.replace("'", "''") + "'")
         if name:
             column = '"' + name.replace('"', '""') + '"'
-            text = f"format('${{:,.2f}}', {column}::DOUBLE)" if form == "money" else f"{column}::VARCHAR"
+            if form == "money":
+                text = f"format('${{:,.2f}}', {column}::DOUBLE)"
+            elif form and form.startswith("count "):
+                noun = form.removeprefix("count ").replace("'", "''")
+                text = f"{column} || ' {noun}' || CASE {column} WHEN 1 THEN '' ELSE 's' END"
+            else:
+                text = f"{column}::VARCHAR"
             parts.append(f"coalesce({text}, 'not known')")
     return " || ".join(parts)
 

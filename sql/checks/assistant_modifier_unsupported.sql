@@ -19,7 +19,6 @@ WITH code AS (
         AND NOT evaluation
         AND units > 0
         AND giver_known
-        AND coalesce(assistant_minutes <= documented_minutes, TRUE)
     GROUP BY patient_id, service_date, discipline, plan, hcpcs_code
     HAVING count(*) FILTER (assistant_modifier_count > 0) > 0
 ),
@@ -28,9 +27,9 @@ shared AS (
     SELECT
         code.*,
         CASE
-            WHEN timed THEN assistant_units(therapist_minutes, assistant_minutes, units, parameter.value = 1)
             WHEN sole_giver = 'assistant' THEN {'due': units, 'least': units, 'most': units}
             WHEN sole_giver = 'therapist' THEN {'due': 0, 'least': 0, 'most': 0}
+            WHEN timed THEN assistant_units(therapist_minutes, assistant_minutes, units, parameter.value = 1)
             ELSE assistant_units_untimed(therapist_minutes, assistant_minutes, units)
         END AS share
     FROM code

@@ -23,4 +23,7 @@ INNER JOIN parameter
     ON
         parameter.name = $working_day
         AND day.service_date BETWEEN parameter.effective_from AND parameter.effective_to
-WHERE day.minutes > least(day.clock_minutes, parameter.value)
+WHERE
+    -- Past one patient's block, less than half a unit is rounding.
+    (day.minutes > day.clock_minutes AND (day.patients > 1 OR day.minutes >= day.clock_minutes + 8))
+    OR day.minutes > parameter.value

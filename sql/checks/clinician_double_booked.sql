@@ -2,7 +2,8 @@
 SELECT
     later_line.claim_id,
     later_line.claim_line_number,
-    round(double_booked_minutes / 15.0 * unit_amount, 2) AS amount_at_risk,
+    -- Services that are not counted in time are at risk as a whole.
+    round(coalesce(double_booked_minutes / 15.0 * unit_amount, later_amount), 2) AS amount_at_risk,
     clinician_npi,
     double_booked_minutes,
     double_booked_patients AS patients

@@ -20,6 +20,15 @@ SELECT
     END AS conflict
 FROM in_scope($rule) AS line
 LEFT JOIN paired ON line.claim_id = paired.claim_id AND line.claim_line_number = paired.claim_line_number
+LEFT JOIN reference_edition
+    ON
+        reference_edition.reference = 'ncci_pair'
+        AND line.setting = reference_edition.setting
+        AND line.service_date >= reference_edition.covers_from
 WHERE
     line.distinct_service
-    AND (line.distinct_service_count > 1 OR (line.evaluation AND paired.claim_id IS NULL))
+    AND (
+        line.distinct_service_count > 1
+        -- Before the tables reach, an edit may have concerned the evaluation.
+        OR (line.evaluation AND paired.claim_id IS NULL AND reference_edition.reference IS NOT NULL)
+    )

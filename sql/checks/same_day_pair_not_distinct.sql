@@ -52,7 +52,7 @@ judged AS (
             AND visit.service_date = partner.service_date
             AND visit.discipline = partner.discipline
             AND pair.partner_code = partner.hcpcs_code
-    WHERE visit.itemized
+    WHERE visit.itemized_minutes
 )
 
 SELECT

@@ -10,8 +10,10 @@ WITH split AS (
         min({'claim_id': claim_id, 'claim_line_number': claim_line_number}) AS first_line,
         count(*) AS lines
     FROM therapy_line
-    WHERE timed
-    GROUP BY patient_id, service_date, discipline, plan, claim_id, hcpcs_code, modifiers_sorted
+    WHERE timed AND units > 0
+    GROUP BY
+        patient_id, service_date, discipline, plan, claim_id, hcpcs_code, modifiers_sorted, rendering_npi,
+        place_of_service
     HAVING count(*) > 1
 )
 

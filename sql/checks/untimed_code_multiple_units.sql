@@ -1,9 +1,13 @@
--- A code that is not counted in time is one unit a day, however long it took.
+-- A code that is not counted in time is one unit a day, however long it took. Where the setting's medically unlikely
+-- edit allows as many, they may be separate sessions.
 SELECT
-    claim_id,
-    claim_line_number,
-    round(line_amount * (units - 1) / units, 2) AS amount_at_risk,
-    hcpcs_code,
-    units
-FROM in_scope($rule)
-WHERE untimed AND units > 1
+    line.claim_id,
+    line.claim_line_number,
+    round(line.line_amount * (line.units - 1) / line.units, 2) AS amount_at_risk,
+    CASE WHEN max(mue.units) >= line.units THEN 'warning' ELSE 'error' END AS severity,
+    line.hcpcs_code,
+    line.units
+FROM in_scope($rule) AS line
+LEFT JOIN mue ON line.hcpcs_code = mue.hcpcs_code AND line.setting = mue.setting
+WHERE line.untimed AND line.units > 1
+GROUP BY line.claim_id, line.claim_line_number, line.line_amount, line.hcpcs_code, line.units

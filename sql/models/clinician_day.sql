@@ -9,7 +9,7 @@ WITH note AS (
         -- An assistant's minutes in a therapist's note are not the therapist's.
         CASE
             WHEN coalesce(by_assistant, FALSE) THEN timed_minutes
-            ELSE greatest(timed_minutes - assistant_timed_minutes, 0)
+            WHEN timed_minutes IS NOT NULL THEN greatest(timed_minutes - assistant_timed_minutes, 0)
         END AS minutes,
         timed_services,
         services_without_times,
@@ -20,17 +20,32 @@ WITH note AS (
     WHERE clinician_npi IS NOT NULL
 ),
 
--- A patient's visit may fall under two plans; the note is one.
+-- A patient's day may fall under two plans; the note is one.
 line AS (
     SELECT
         patient_id,
         service_date,
         discipline,
         min({'claim_id': claim_id, 'claim_line_number': claim_line_number, 'plan': plan}) AS first_line,
+        sum(day_amount) AS day_amount
+    FROM episode_day
+    GROUP BY patient_id, service_date, discipline
+),
+
+unit AS (
+    SELECT
+        patient_id,
+        service_date,
+        discipline,
         sum(timed_amount) AS amount,
         sum(timed_units_billed) AS units
     FROM visit
     GROUP BY patient_id, service_date, discipline
+),
+
+working_day AS (
+    SELECT max(value) AS minutes FROM parameter
+    WHERE name = 'clinic.working_day_minutes'
 ),
 
 day AS (
@@ -38,9 +53,13 @@ day AS (
         note.clinician_npi,
         note.service_date,
         min(line.first_line) AS first_line,
-        sum(note.minutes)::INTEGER AS minutes,
+        -- A note without minutes leaves the sum open, unless it is more than a working day as it is.
+        CASE
+            WHEN count(*) = count(note.minutes) OR sum(note.minutes) > any_value(working_day.minutes)
+                THEN sum(note.minutes)
+        END::INTEGER AS minutes,
         count(DISTINCT note.patient_id) AS patients,
-        sum(line.amount) / nullif(sum(line.units), 0) AS unit_amount,
+        sum(unit.amount) / nullif(sum(unit.units), 0) AS unit_amount,
         -- The clock is known where each timed service has its times.
         CASE
             WHEN sum(note.services_without_times) = 0 AND count(note.first_start_minute) = count(*)
@@ -53,6 +72,12 @@ day AS (
             note.patient_id = line.patient_id
             AND note.service_date = line.service_date
             AND note.discipline = line.discipline
+    LEFT JOIN unit
+        ON
+            note.patient_id = unit.patient_id
+            AND note.service_date = unit.service_date
+            AND note.discipline = unit.discipline
+    CROSS JOIN working_day
     GROUP BY note.clinician_npi, note.service_date
 )
 
@@ -69,7 +94,8 @@ SELECT
     CASE WHEN double_booking.double_booked_minutes > 0 THEN TRUE ELSE day.times_known END AS times_known,
     coalesce(double_booking.double_booked_minutes, 0) AS double_booked_minutes,
     double_booking.patients AS double_booked_patients,
-    coalesce(later_line.first_line, day.first_line) AS later_line
+    coalesce(later_line.first_line, day.first_line) AS later_line,
+    later_line.day_amount AS later_amount
 FROM day
 LEFT JOIN double_booking
     ON day.clinician_npi = double_booking.clinician_npi AND day.service_date = double_booking.service_date

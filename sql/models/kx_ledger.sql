@@ -43,8 +43,13 @@ accruing AS (
         coalesce(claimed.received_date, therapy_line.service_date) AS accrual_date,
         therapy_line.hcpcs_code,
         therapy_line.plan,
-        coalesce(therapy_line.allowed_amount, expected_allowed.expected_amount) AS allowed_amount,
+        -- A line that is billed as not covered and has no amount does not accrue.
         CASE
+            WHEN therapy_line.allowed_amount IS NULL AND therapy_line.has_liability_modifier THEN 0.00
+            ELSE coalesce(therapy_line.allowed_amount, expected_allowed.expected_amount)
+        END AS allowed_amount,
+        CASE
+            WHEN therapy_line.allowed_amount IS NULL AND therapy_line.has_liability_modifier THEN 'not_covered'
             WHEN therapy_line.allowed_amount IS NULL THEN expected_allowed.amount_source
             WHEN claimed.is_open THEN 'remittance'
             ELSE 'export'
@@ -101,7 +106,8 @@ SELECT
     running.hcpcs_code,
     running.plan,
     running.allowed_amount,
-    running.amount_source, -- export, remittance, fee_schedule, fee_schedule_stale; null where no amount is known
+    -- export, remittance, fee_schedule, fee_schedule_stale, not_covered; null where no amount is known.
+    running.amount_source,
     running.line_amount,
     running.opening_balance::DECIMAL(12, 2) AS opening_balance,
     running.balance_before::DECIMAL(18, 2) AS balance_before,

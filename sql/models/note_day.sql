@@ -18,11 +18,14 @@ WITH day AS (
         bool_or(lacks_minutes) OR NOT bool_or(has_minutes) AS minutes_absent,
         sum(timed_services)::INTEGER AS timed_services,
         sum(services_without_times)::INTEGER AS services_without_times,
+        sum(services_with_minutes)::INTEGER AS services_with_minutes,
+        count(*) AS notes,
+        bool_and(coalesce(by_assistant, FALSE)) AS by_assistant,
         sum(stated_timed_minutes)::INTEGER AS stated_timed_minutes,
         sum(charted_timed_minutes)::INTEGER AS charted_timed_minutes,
         CASE
             WHEN bool_or(
-                stated_timed_minutes + charted_timed_minutes IS NOT NULL
+                stated_timed_minutes + charted_timed_minutes + charted_otherwise_minutes IS NOT NULL
                 OR stated_minutes + charted_minutes IS NOT NULL
                 OR stated_minutes < stated_timed_minutes
             )
@@ -30,9 +33,12 @@ WITH day AS (
         END AS minutes_comparable,
         min(
             CASE
+                -- Some count codes timed otherwise into the total, some all one-on-one time.
                 WHEN
                     stated_timed_minutes NOT IN (
-                        charted_timed_minutes, charted_timed_minutes + charted_otherwise_minutes
+                        charted_timed_minutes,
+                        charted_timed_minutes + charted_otherwise_minutes,
+                        coalesce(charted_minutes, charted_timed_minutes)
                     )
                     THEN 'it states ' || stated_timed_minutes || ' timed minutes, but its timed services make '
                         || charted_timed_minutes

@@ -8,7 +8,9 @@ WITH pair AS (
         line.service_date,
         line.discipline,
         first.hcpcs_code AS column_one,
-        line.hcpcs_code AS column_two
+        line.hcpcs_code AS column_two,
+        first.documented AS column_one_documented,
+        line.documented AS column_two_documented
     FROM (
         SELECT
             claim_id,
@@ -24,6 +26,8 @@ WITH pair AS (
             hit.first_line.claim_id = first.claim_id
             AND hit.first_line.claim_line_number = first.claim_line_number
             AND line.discipline = first.discipline
+    -- What let the pair through is 59 or one of its subsets, not a side or another day's modifier.
+    WHERE line.distinct_service OR first.distinct_service
 ),
 
 concerned AS (
@@ -88,8 +92,17 @@ code AS (
         service.hcpcs_code,
         count(*) AS services,
         count(*) = count(service.start_minute) AS has_times,
-        count(*) = count(service.minutes) AS has_minutes,
-        list({'start': service.start_minute, 'stop': service.stop_minute}) AS blocks
+        -- A code that is not counted in time needs no minutes.
+        count(*) FILTER (service.kind = 'timed_15' AND service.minutes IS NULL) = 0 AS has_minutes,
+        list_distinct(list(service.note_id)) AS notes,
+        sum(service.minutes) AS minutes,
+        min(service.start_minute) AS first_start,
+        max(service.stop_minute) AS last_stop,
+        list({
+            'start': service.start_minute,
+            'stop': service.stop_minute,
+            'solid': service.minutes >= service.stop_minute - service.start_minute
+        }) AS blocks
     FROM service
     GROUP BY service.patient_id, service.service_date, service.discipline, service.hcpcs_code
 )
@@ -97,8 +110,11 @@ code AS (
 SELECT
     pair.*,
     CASE
-        WHEN first.hcpcs_code IS NULL THEN 'the note does not chart ' || pair.column_one
-        WHEN second.hcpcs_code IS NULL THEN 'the note does not chart ' || pair.column_two
+        WHEN NOT pair.column_one_documented THEN 'the note does not chart ' || pair.column_one
+        WHEN NOT pair.column_two_documented THEN 'the note does not chart ' || pair.column_two
+        -- What is not charted by code (an evaluation's note, a service without one) may be anything.
+        WHEN first.hcpcs_code IS NULL OR second.hcpcs_code IS NULL THEN NULL
+        WHEN NOT list_has_any(first.notes, second.notes) THEN NULL
         WHEN first_region.services = first.services AND second_region.services = second.services
             AND NOT list_has_any(first_region.regions, second_region.regions)
             THEN NULL
@@ -108,9 +124,16 @@ SELECT
                     WHEN len(list_filter(
                         first.blocks,
                         lambda one: len(list_filter(
-                            second.blocks, lambda other: one.start < other.stop AND other.start < one.stop
+                            second.blocks,
+                            lambda other: one.solid AND other.solid
+                            AND one.start < other.stop AND other.start < one.stop
                         )) > 0
                     )) > 0
+                        THEN 'their times overlap'
+                    -- Blocks with turns in them: the minutes of both have to fit the clock.
+                    WHEN
+                        first.minutes + second.minutes
+                        > greatest(first.last_stop, second.last_stop) - least(first.first_start, second.first_start)
                         THEN 'their times overlap'
                 END
         WHEN NOT first.has_minutes THEN 'the note gives ' || pair.column_one || ' neither minutes nor times of its own'

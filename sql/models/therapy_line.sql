@@ -62,7 +62,8 @@ SELECT
     AND NOT coalesce(procedure_code.evaluation, FALSE) AS assistant_may_treat,
     coalesce(procedure_code.always_therapy, FALSE) AS always_therapy,
     coalesce(procedure_code.skilled_activity, FALSE) AS skilled_activity,
-    coalesce(place_of_service.setting, 'practitioner') AS setting,
+    coalesce(place_setting.setting, 'practitioner') AS setting,
+    claim_line.place_of_service,
     modifier_set.distinct_service,
     modifier_set.distinct_service_count,
     modifier_set.assistant_modifier_count,
@@ -85,12 +86,17 @@ SELECT
     note_day.note_id,
     note_day_code.minutes AS documented_minutes,
     note_day_code.assistant_minutes,
-    note_day_code.sole_giver,
-    -- A service that is not counted in minutes need not have any.
     CASE
+        WHEN note_day_code.hcpcs_code IS NOT NULL THEN note_day_code.sole_giver
+        -- Notes that do not itemize, all by an assistant: so was whatever they tell of.
+        WHEN note_day.by_assistant AND note_day.services_coded IS DISTINCT FROM TRUE THEN 'assistant'
+    END AS sole_giver,
+    CASE
+        WHEN note_day_code.minutes >= note_day_code.assistant_minutes OR note_day_code.sole_giver IS NOT NULL THEN TRUE
         WHEN
-            note_day_code.minutes + note_day_code.assistant_minutes IS NOT NULL
-            OR (note_day_code.sole_giver IS NOT NULL AND procedure_code.kind <> 'timed_15')
+            note_day_code.hcpcs_code IS NULL
+            AND note_day.by_assistant
+            AND note_day.services_coded IS DISTINCT FROM TRUE
             THEN TRUE
     END AS giver_known,
     -- Whether the day's notes chart the code. An evaluation's note is its documentation, whether or not it names the
@@ -105,7 +111,7 @@ INNER JOIN modifier_set ON line_discipline.modifier_set_id = modifier_set.modifi
 CROSS JOIN note_span
 LEFT JOIN payer_plan ON claim_line.payer = payer_plan.payer
 LEFT JOIN procedure_code ON claim_line.hcpcs_code = procedure_code.hcpcs_code
-LEFT JOIN place_of_service ON claim_line.place_of_service = place_of_service.place_of_service
+LEFT JOIN place_setting ON claim_line.place_of_service = place_setting.spelling
 LEFT JOIN note_day
     ON
         claim_line.patient_id = note_day.patient_id

@@ -10,6 +10,17 @@ misplaced AS (
     GROUP BY visit_id
 ),
 
+-- Days with several notes: only then two clinicians may have treated together.
+notes_of_day AS (
+    SELECT
+        patient_id,
+        service_date,
+        sum(notes) AS notes
+    FROM note_day
+    GROUP BY patient_id, service_date
+    HAVING sum(notes) > 1
+),
+
 -- Whether the clinic writes start and stop beside its timed services as a rule.
 practice AS (
     SELECT
@@ -36,6 +47,17 @@ SELECT
     CASE WHEN note_day.services_coded THEN TRUE END AS itemized,
     note_day.timed_services,
     note_day.services_without_times,
+    -- At least one service has minutes: that another has none is then the note's fault, not the export's.
+    CASE WHEN note_day.services_coded AND note_day.services_with_minutes > 0 THEN TRUE END AS itemized_minutes,
+    CASE WHEN note_day.services_with_minutes > 0 THEN TRUE END AS minutes_charted,
+    CASE WHEN note_day.services_coded OR note_day.services_without_times > 0 THEN TRUE END AS times_looked_at,
+    coalesce(notes_of_day.notes > 1, FALSE) AS several_notes,
+    CASE
+        WHEN
+            cotreatment.patient_id IS NOT NULL
+            OR (note_day.timed_services > 0 AND note_day.services_without_times = 0)
+            THEN TRUE
+    END AS clock_known,
     practice.start_stop_practised,
     coalesce(visit_overlap.overlap_minutes, 0) AS overlap_minutes,
     CASE
@@ -57,6 +79,10 @@ FROM timed_visit
 INNER JOIN visit_minutes ON timed_visit.visit_id = visit_minutes.visit_id
 LEFT JOIN misplaced ON timed_visit.visit_id = misplaced.visit_id
 CROSS JOIN practice
+LEFT JOIN notes_of_day
+    ON timed_visit.patient_id = notes_of_day.patient_id AND timed_visit.service_date = notes_of_day.service_date
+LEFT JOIN cotreatment
+    ON timed_visit.patient_id = cotreatment.patient_id AND timed_visit.service_date = cotreatment.service_date
 LEFT JOIN visit_overlap
     ON
         timed_visit.patient_id = visit_overlap.patient_id

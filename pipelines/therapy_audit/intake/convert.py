@@ -272,7 +272,13 @@ def _read_distinct(con: duckdb.DuckDBPyConnection, columns: Iterable[str], place
             case "word":
                 lookup = pa.table({"wording": list(words(column)), "meaning": list(words(column).values())})
                 con.register("intake_words", lookup)
-                otherwise = "upper(cell)" if "credential" in column else "NULL"
+                # An assistant's letters among others (BS, PTA) say enough.
+                otherwise = (
+                    "CASE WHEN regexp_matches(upper(cell), '\\bL?PTA\\b') THEN 'PTA'"
+                    " WHEN regexp_matches(upper(cell), '\\bC?OTA\\b') THEN 'OTA' ELSE upper(cell) END"
+                    if "credential" in column
+                    else "NULL"
+                )
                 con.execute(
                     f"""CREATE OR REPLACE TABLE intake_scratch.of_{column} AS
                     SELECT cell, coalesce(whole.meaning, head.meaning, {otherwise}) AS value

@@ -1,18 +1,50 @@
 -- Each service of a note with its minutes (as charted, else between its start and its stop), how many of them an
 -- assistant gave, and its place on the clock. What an assistant charts is the assistant's; a therapist who does not
 -- mention one gave the minutes alone.
-WITH clocked AS (
+WITH
+-- One and the same block on several services of a note, none with minutes: it is the visit's, not the service's.
+visit_block AS (
     SELECT
-        *,
-        CASE WHEN stop_time > start_time THEN date_diff('minute', TIME '00:00', start_time) END AS start_minute,
-        CASE WHEN stop_time > start_time THEN date_diff('minute', TIME '00:00', stop_time) END AS stop_minute
+        note_id,
+        start_time,
+        stop_time
     FROM note_service
+    WHERE start_time IS NOT NULL AND minutes IS NULL
+    GROUP BY note_id, start_time, stop_time
+    HAVING count(*) > 1
+),
+
+-- A stop before the start, within three hours of a clock of twelve, is past noon.
+clocked AS (
+    SELECT
+        note_service.*,
+        CASE WHEN visit_block.note_id IS NULL THEN date_diff('minute', TIME '00:00', note_service.start_time) END
+            AS start_minute,
+        date_diff('minute', TIME '00:00', note_service.stop_time)
+        + CASE
+            WHEN
+                note_service.stop_time < note_service.start_time
+                AND date_diff('minute', note_service.start_time, note_service.stop_time) + 720 BETWEEN 1 AND 180
+                THEN 720
+            ELSE 0
+        END AS stop_minute
+    FROM note_service
+    LEFT JOIN visit_block
+        ON
+            note_service.note_id = visit_block.note_id
+            AND note_service.start_time = visit_block.start_time
+            AND note_service.stop_time IS NOT DISTINCT FROM visit_block.stop_time
+            AND note_service.minutes IS NULL
 ),
 
 timed AS (
     SELECT
-        *,
-        coalesce(minutes, stop_minute - start_minute)::INTEGER AS minutes_given
+        * REPLACE (
+            CASE WHEN stop_minute > start_minute THEN start_minute END AS start_minute,
+            CASE WHEN stop_minute > start_minute THEN stop_minute END AS stop_minute
+        ),
+        coalesce(minutes, CASE WHEN stop_minute > start_minute THEN stop_minute - start_minute END)::INTEGER
+            AS minutes_given
     FROM clocked
 )
 

@@ -13,7 +13,7 @@ day AS (
         list_sort(list(start_minute * 1440 + stop_minute)) AS blocks
     FROM block
     GROUP BY clinician_npi, service_date
-    HAVING count(*) > 1
+    HAVING count(DISTINCT patient_id) > 1
 ),
 
 overlapping AS (
@@ -89,7 +89,7 @@ stretched AS (
     SELECT
         clinician_npi,
         service_date,
-        count(*) AS patients,
+        list_distinct(list(patient_id)) AS patient_ids,
         -- The patient whose time was taken for another's: where blocks cross, the later one; else the last to begin.
         arg_max(
             {'patient_id': patient_id, 'discipline': discipline},
@@ -107,7 +107,7 @@ SELECT
     clinician_npi,
     service_date,
     arg_max(later, (double_booked_minutes, later.patient_id)) AS later,
-    sum(patients) AS patients,
+    len(list_distinct(flatten(list(patient_ids)))) AS patients,
     sum(double_booked_minutes)::INTEGER AS double_booked_minutes
 FROM stretched
 WHERE double_booked_minutes > 0

@@ -1,22 +1,47 @@
--- Each note's discipline (as the note says, else its clinician's, else what the credential tells) and whether an
--- assistant wrote it, and wrote it alone.
-SELECT
-    visit_note.note_id,
-    visit_note.patient_id,
-    visit_note.service_date,
-    coalesce(
-        visit_note.discipline,
-        provider.discipline,
+-- Each note's discipline (as the note says, else its clinician's, else what the credential tells), whether an assistant
+-- wrote it, and whose time it took. An assistant's note often carries the supervising therapist's number: then nobody
+-- knows the assistant's, and the time is not the therapist's.
+WITH therapist AS (
+    SELECT npi FROM provider
+    WHERE credential IN ('PT', 'OT', 'SLP')
+    UNION
+    SELECT rendering_npi FROM visit_note
+    WHERE clinician_credential IN ('PT', 'OT', 'SLP') AND rendering_npi IS NOT NULL
+),
+
+written AS (
+    SELECT
+        visit_note.note_id,
+        visit_note.patient_id,
+        visit_note.service_date,
+        visit_note.rendering_npi,
+        visit_note.cosigned_date,
+        coalesce(
+            visit_note.discipline,
+            provider.discipline,
+            CASE
+                WHEN visit_note.clinician_credential IN ('PT', 'PTA') THEN 'PT'
+                WHEN visit_note.clinician_credential IN ('OT', 'OTA') THEN 'OT'
+                WHEN visit_note.clinician_credential = 'SLP' THEN 'SLP'
+            END
+        ) AS discipline,
+        -- Null where nobody says who wrote it: the number alone may be the supervisor's, unless it is an assistant's.
         CASE
-            WHEN visit_note.clinician_credential IN ('PT', 'PTA') THEN 'PT'
-            WHEN visit_note.clinician_credential IN ('OT', 'OTA') THEN 'OT'
-            WHEN visit_note.clinician_credential = 'SLP' THEN 'SLP'
-        END
-    ) AS discipline,
-    visit_note.rendering_npi AS clinician_npi,
-    -- Null where nobody says who wrote it.
-    coalesce(visit_note.clinician_credential, provider.credential) IN ('PTA', 'OTA') AS by_assistant,
-    coalesce(visit_note.clinician_credential, provider.credential) IN ('PTA', 'OTA')
-    AND visit_note.cosigned_date IS NULL AS by_assistant_alone
-FROM visit_note
-LEFT JOIN provider ON visit_note.rendering_npi = provider.npi
+            WHEN coalesce(visit_note.clinician_credential, provider.credential) IN ('PTA', 'OTA') THEN TRUE
+            WHEN visit_note.clinician_credential IN ('PT', 'OT', 'SLP', 'MD', 'DO', 'NP', 'PA') THEN FALSE
+        END AS by_assistant
+    FROM visit_note
+    LEFT JOIN provider ON visit_note.rendering_npi = provider.npi
+)
+
+SELECT
+    written.note_id,
+    written.patient_id,
+    written.service_date,
+    written.discipline,
+    written.by_assistant,
+    CASE WHEN NOT (coalesce(written.by_assistant, FALSE) AND therapist.npi IS NOT NULL) THEN written.rendering_npi END
+        AS clinician_npi,
+    coalesce(written.by_assistant, FALSE) AND written.cosigned_date IS NULL AS by_assistant_alone
+FROM written
+LEFT JOIN therapist ON written.rendering_npi = therapist.npi

@@ -39,6 +39,7 @@ charted AS (
         min(start_minute) AS first_start_minute,
         max(stop_minute) AS last_stop_minute,
         count(*) FILTER (kind = 'timed_15') AS timed_services,
+        count(minutes) FILTER (kind = 'timed_15') AS services_with_minutes,
         count(*) FILTER (kind = 'timed_15' AND start_minute IS NULL) AS services_without_times,
         CASE
             WHEN count(*) FILTER (kind = 'timed_other' AND minutes IS NULL) = 0
@@ -73,6 +74,7 @@ SELECT
     visit_note.total_timed_minutes IS NULL AND coalesce(charted.uncoded, 0) > 0 AS is_unclear,
     coalesce(charted.timed_services, 0) AS timed_services,
     coalesce(charted.services_without_times, 0) AS services_without_times,
+    coalesce(charted.services_with_minutes, 0) AS services_with_minutes,
     visit_note.total_timed_minutes AS stated_timed_minutes,
     visit_note.total_minutes AS stated_minutes,
     -- What the services' own minutes make; null where one has none or no code.

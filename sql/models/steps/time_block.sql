@@ -4,7 +4,8 @@ SELECT
     charted_service.patient_id,
     charted_service.service_date,
     note_minutes.discipline,
-    coalesce(charted_service.clinician_npi, charted_service.note_id) AS clinician,
+    -- Within a discipline, notes that name nobody are taken for one clinician's.
+    coalesce(charted_service.clinician_npi, note_minutes.discipline) AS clinician,
     charted_service.clinician_npi,
     charted_service.kind,
     -- In a therapist's note, minutes that an assistant gave may lie anywhere within the block.
