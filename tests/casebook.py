@@ -167,7 +167,8 @@ def judge(cases: list[Case]) -> tuple[dict[str, list[dict[str, Any]]], Coverage]
     outcome = ("in_scope", "passed", "failed", "not_evaluable")
     # A finding on what could not be judged, or was not in scope, would make the passed ones fewer than none.
     assert not [row for row in outcomes if min(row[1:]) < 0]
-    assert len({item["finding_id"] for items in findings.values() for item in items}) == sum(map(len, findings.values()))
+    ids = [item["finding_id"] for items in findings.values() for item in items]
+    assert len(ids) == len(set(ids))
     return findings, {rule: dict(zip(outcome, counts, strict=True)) for rule, *counts in outcomes}
 
 

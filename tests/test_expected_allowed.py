@@ -66,9 +66,9 @@ DAYS: list[tuple[Day, list[str | None]]] = [
     ({"billed": {97110: 1}, "line": {"charge_amount": 30}}, ["28.79"]),
     ({"billed": {97110: 1}, "line": {"charge_amount": 0}}, ["28.79"]),
     # Billed to be denied.
-    ({"billed": {97110: 1}, "modifiers": ["GP", "GA"]}, [None]),
-    ({"billed": {97110: 1}, "modifiers": ["GP", "GY"]}, [None]),
-    ({"billed": {97110: 1}, "modifiers": ["GP", "GZ"]}, [None]),
+    ({"billed": {97110: 1}, "modifiers": ["GP", "GA"]}, ["0.00"]),
+    ({"billed": {97110: 1}, "modifiers": ["GP", "GY"]}, ["0.00"]),
+    ({"billed": {97110: 1}, "modifiers": ["GP", "GZ"]}, ["0.00"]),
     # The reduction for an assistant is one of the payment.
     ({"billed": {97110: 1}, "modifiers": ["GP", "CQ"]}, ["28.79"]),
     # Lines with known amounts take their place in the day.

@@ -85,7 +85,7 @@ class Rule:
     sql: str
     fingerprint: str
     effective_to: date = FAR_FUTURE
-    applies_to: str | None = None  # a yes-or-no column of the grain's table: the rows that the rule is about
+    applies_to: str | None = None  # a condition over the scope's columns: the rows that the rule is about
     requires: Mapping[str, str] = field(default_factory=dict)  # column: reason when it is null
     parameters: Mapping[str, str] = field(default_factory=dict)  # name in the SQL: parameter
     reference_tables: tuple[str, ...] = ()
