@@ -200,6 +200,12 @@ CREATE TABLE rule (
     fingerprint VARCHAR NOT NULL -- hash of its YAML and SQL
 );
 
+-- One row per rule and reference table that it reads.
+CREATE TABLE rule_reference (
+    rule VARCHAR NOT NULL,
+    reference VARCHAR NOT NULL
+);
+
 -- One row per parameter, key and span of dates (rules/parameters/, audit.toml).
 CREATE TABLE parameter (
     name VARCHAR NOT NULL, -- authority and name: medicare.kx_threshold

@@ -238,7 +238,7 @@ def test_banners_say_what_stands_in_the_way(folder: Path, con: duckdb.DuckDBPyCo
     assert "failed 1 critical quality check." in own
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     assert summary["stale_findings"] == stale
-    assert summary["stale_references"] == ["ncci pair"]
+    assert summary["stale_references"] == ["NCCI pairs"]
     assert summary["unmapped_payers"][0]["payer"] == "PRAIRIE STATE WORKERS COMP"
     assert summary["quality"] == {"success": False, "critical_failures": 1, "warnings": 0}
 

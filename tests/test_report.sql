@@ -79,7 +79,9 @@ SELECT
 FROM range(getvariable('lines')) AS r (i);
 
 CREATE TABLE therapy_line AS
-SELECT claim_line.*, payer_plan.plan, allowed_amount AS line_amount, list_contains(modifiers, 'KX') AS has_kx
+SELECT
+    claim_line.*, payer_plan.plan, allowed_amount AS line_amount, list_contains(modifiers, 'KX') AS has_kx,
+    'practitioner' AS setting
 FROM claim_line LEFT JOIN payer_plan USING (payer);
 
 CREATE TABLE kx_ledger AS
@@ -97,6 +99,7 @@ SELECT
     (sum(allowed_amount) OVER w)::DECIMAL(18, 2) AS balance_after,
     2480.00::DECIMAL(12, 2) AS threshold,
     has_kx,
+    'export' AS amount_source,
     hash(patient_id) % 4 = 0 AS is_lower_bound
 FROM therapy_line
 WHERE plan = 'medicare_part_b'
@@ -203,6 +206,9 @@ INSERT INTO intake_file VALUES
     ['Dates read as month/day/year.', 'Column "Patient Name" left out.']),
 ('notes.xlsx#Notes', 'notes', 'b2', 412345, 2041, 2000, 41, []),
 ('providers.csv', 'providers', 'c3', 845, 10, 10, 0, ['Read as Windows-1252.']);
+
+INSERT INTO rule_reference VALUES
+('medicare.ncci_pair_without_modifier', 'ncci_pair'), ('medicare.ncci_pair_not_allowed', 'ncci_pair');
 
 INSERT INTO reference_edition VALUES
 ('ncci_pair', NULL, '2024 Q3 (v302)', '2019-01-01', '2024-09-30',

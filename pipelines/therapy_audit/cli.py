@@ -105,7 +105,9 @@ def _five_lines(result: Any) -> list[str]:
     quality = (
         "passed"
         if result.quality["success"] and not result.quality["warnings"]
-        else (f"{result.quality['critical_failures']} critical failures, {result.quality['warnings']} warnings")
+        else (
+            f"{_count(result.quality['critical_failures'], 'critical failure')}, {_count(result.quality['warnings'], 'warning')}"
+        )
     )
     unmapped = summary["unmapped_payers"]
     stale = summary["stale_findings"]
@@ -128,6 +130,10 @@ def _five_lines(result: Any) -> list[str]:
         f"Data quality: {quality}; {summary['rows_quarantined']:,} rows in quarantine",
         f"Report: {_near(result.folder / 'report.html')}",
     ]
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _near(path: Path) -> Path:

@@ -147,6 +147,7 @@ def prepare(con: duckdb.DuckDBPyConnection, ruleset: RuleSet, reference: Path | 
             for plan in plans_of(rule, ruleset)
         ],
     )
+    _insert(con, "rule_reference", [(rule.name, name) for rule in ruleset.rules for name in rule.reference_tables])
     _insert(
         con,
         "rule",
@@ -245,7 +246,7 @@ def run_rules(
         if timed:
             timed(f"rule {rule.name}", perf_counter() - started)
     started = perf_counter()
-    _collect(con, rules)
+    _collect(con)
     tallies = _tally(con, rules)
     for rule in rules:
         _cover(con, rule, tallies, failed_query=rule.name in errors)
@@ -383,10 +384,8 @@ def _check(con: duckdb.DuckDBPyConnection, rule: Rule) -> None:
     )
 
 
-def _collect(con: duckdb.DuckDBPyConnection, rules: Sequence[Rule]) -> None:
+def _collect(con: duckdb.DuckDBPyConnection) -> None:
     """Join what the checks returned to its line, its source row and its rule: table `finding`."""
-    con.execute("CREATE OR REPLACE TEMP TABLE rule_reference (rule VARCHAR, reference VARCHAR)")
-    _insert(con, "rule_reference", [(rule.name, name) for rule in rules for name in rule.reference_tables])
     identity = " ".join(
         f"WHEN '{name}' THEN concat_ws('|', {', '.join(f'({key})::VARCHAR' for key in ('rule', *grain.identity))})"
         for name, grain in rulebook.grains().grains.items()

@@ -165,7 +165,7 @@ def _charts(content: Row) -> Row:
         "clinicians": [
             _both(row, row["provider_name"] or row["rendering_npi"] or "No clinician on the line")
             for row in content["clinicians"][:_BARS]
-            if row["findings"]
+            if row["overpayment_amount"] or row["underpayment_amount"]
         ],
         "months": [_both(row, month(row["month"])) for row in content["months"]],
         "kx": [
