@@ -102,12 +102,11 @@ def _five_lines(result: Any) -> list[str]:
         summary["rules"].items(), key=lambda item: (-item[1]["amount_at_risk"], -item[1]["findings"], item[0])
     )
     top = "; ".join(f"{result.titles[name]} ({item['findings']:,})" for name, item in ranked[:3] if item["findings"])
+    checks = result.quality
     quality = (
         "passed"
-        if result.quality["success"] and not result.quality["warnings"]
-        else (
-            f"{_count(result.quality['critical_failures'], 'critical failure')}, {_count(result.quality['warnings'], 'warning')}"
-        )
+        if checks["success"] and not checks["warnings"]
+        else f"{_count(checks['critical_failures'], 'critical failure')}, {_count(checks['warnings'], 'warning')}"
     )
     unmapped = summary["unmapped_payers"]
     stale = summary["stale_findings"]
