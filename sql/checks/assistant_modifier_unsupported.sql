@@ -1,6 +1,16 @@
 -- CQ or CO on more units than the note gives to an assistant by any reading: they are paid 15 % less for no reason.
 -- The code's units of a day, and how many of them each way of reckoning gives to the assistant.
-WITH code AS (
+WITH marked AS (
+    SELECT DISTINCT
+        patient_id,
+        service_date,
+        discipline,
+        hcpcs_code
+    FROM in_scope($rule)
+    WHERE assistant_modifier_count > 0
+),
+
+code AS (
     SELECT
         patient_id,
         service_date,
@@ -14,6 +24,7 @@ WITH code AS (
         sum(units)::INTEGER AS units,
         coalesce(sum(units) FILTER (assistant_modifier_count > 0), 0)::INTEGER AS units_marked
     FROM in_scope($rule)
+    SEMI JOIN marked USING (patient_id, service_date, discipline, hcpcs_code)
     WHERE
         discipline IN ('PT', 'OT')
         AND NOT evaluation

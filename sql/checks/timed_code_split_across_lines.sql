@@ -1,36 +1,45 @@
--- One timed code of a claim's day on several lines that differ in nothing: its units belong on one line, and
--- contractors reject the rest. With and without CQ, or any other modifier, they do differ.
-WITH split AS (
+-- One timed code of a claim's day on several lines that differ in nothing: its units belong on one line, and contractors
+-- reject the rest. With and without CQ, or any other modifier, they do differ.
+WITH several AS (
     SELECT
-        patient_id,
-        service_date,
-        discipline,
-        plan,
-        hcpcs_code,
-        min({'claim_id': claim_id, 'claim_line_number': claim_line_number}) AS first_line,
+        visit.visit_id,
+        visit.patient_id,
+        visit.service_date,
+        visit.discipline,
+        visit.plan,
+        code.hcpcs_code
+    FROM visits_in_scope($rule) AS visit
+    INNER JOIN visit_code AS code ON visit.visit_id = code.visit_id
+    WHERE code.lines > 1
+),
+
+split AS (
+    SELECT
+        several.visit_id,
+        line.hcpcs_code,
+        min({'claim_id': line.claim_id, 'claim_line_number': line.claim_line_number}) AS first_line,
         count(*) AS lines
-    FROM therapy_line
-    WHERE timed AND units > 0
+    FROM therapy_line AS line
+    INNER JOIN several
+        ON
+            line.patient_id = several.patient_id
+            AND line.service_date = several.service_date
+            AND line.discipline = several.discipline
+            AND line.plan IS NOT DISTINCT FROM several.plan
+            AND line.hcpcs_code = several.hcpcs_code
+    WHERE line.units > 0
     GROUP BY
-        patient_id, service_date, discipline, plan, claim_id, hcpcs_code, modifiers_sorted, rendering_npi,
-        place_of_service
+        several.visit_id, line.claim_id, line.hcpcs_code, line.modifiers_sorted, line.rendering_npi,
+        line.place_of_service
     HAVING count(*) > 1
 )
 
 SELECT
-    min(split.first_line).claim_id AS claim_id,
-    min(split.first_line).claim_line_number AS claim_line_number,
+    min(first_line).claim_id AS claim_id,
+    min(first_line).claim_line_number AS claim_line_number,
     0.00 AS amount_at_risk,
-    arg_min(split.hcpcs_code, split.first_line) AS hcpcs_code,
-    arg_min(split.lines, split.first_line) AS lines,
-    string_agg(
-        split.hcpcs_code || ' on ' || split.lines || ' lines', ', ' ORDER BY split.hcpcs_code, split.first_line
-    ) AS split
-FROM visits_in_scope($rule) AS visit
-INNER JOIN split
-    ON
-        visit.patient_id = split.patient_id
-        AND visit.service_date = split.service_date
-        AND visit.discipline = split.discipline
-        AND visit.plan IS NOT DISTINCT FROM split.plan
-GROUP BY visit.visit_id
+    arg_min(hcpcs_code, first_line) AS hcpcs_code,
+    arg_min(lines, first_line) AS lines,
+    string_agg(hcpcs_code || ' on ' || lines || ' lines', ', ' ORDER BY hcpcs_code, first_line) AS split
+FROM split
+GROUP BY visit_id

@@ -6,6 +6,7 @@ WITH billed_line AS (
         discipline,
         plan,
         hcpcs_code,
+        count(*) AS lines,
         CASE WHEN count(*) = count(units) THEN sum(units) END::INTEGER AS units_billed,
         sum(line_amount) AS amount
     FROM therapy_line
@@ -17,6 +18,7 @@ billed AS (
     SELECT
         timed_visit.visit_id,
         billed_line.hcpcs_code,
+        billed_line.lines,
         billed_line.units_billed,
         billed_line.amount
     FROM billed_line
@@ -46,6 +48,7 @@ documented AS (
 SELECT
     coalesce(billed.visit_id, documented.visit_id) AS visit_id,
     coalesce(billed.hcpcs_code, documented.hcpcs_code) AS hcpcs_code,
+    coalesce(billed.lines, 0) AS lines,
     CASE WHEN billed.hcpcs_code IS NULL THEN 0 ELSE billed.units_billed END AS units_billed,
     coalesce(billed.amount, 0.00) AS amount,
     documented.minutes,
