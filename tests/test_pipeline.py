@@ -336,3 +336,26 @@ def test_every_command_has_help() -> None:
     for name, command in cli.commands.items():
         assert command.help, name
         assert runner.invoke(cli, [name, "--help"]).exit_code == 0
+
+
+def test_coverage_counts_what_the_checks_read(sample_run: pipeline.Result) -> None:
+    """Coverage tallies each model once for all rules: it must be what each rule's own scope holds."""
+    with ta.open(sample_run.folder) as audit:
+        counted = dict(audit.sql("SELECT rule, in_scope FROM coverage").fetchall())
+        for rule in rules.load().rules:
+            scope = engine.scope_of(rule)
+            keys = rulebook_keys(scope)
+            what = f"count(DISTINCT ({keys}))" if keys else "count(*)"
+            query = f"SELECT {what} FROM {scope}('{rule.name}') WHERE {rule.applies_to or 'TRUE'}"
+            assert audit.sql(query).fetchall() == [(counted[rule.name],)], rule.name
+
+
+def rulebook_keys(scope: str) -> str:
+    return ", ".join(f"coalesce({name}::VARCHAR, '')" for name in rules.grains().scopes[scope].counts)
+
+
+def test_messages_word_numbers() -> None:
+    with engine.connect() as con:
+        words = engine.message_sql("{a:count unit} of {b:money}, {c}, {d:count visit}")
+        told = con.execute(f"SELECT {words} FROM (SELECT 1 AS a, 1234.5 AS b, NULL AS c, 2 AS d)").fetchall()
+    assert told == [("1 unit of $1,234.50, not known, 2 visits",)]

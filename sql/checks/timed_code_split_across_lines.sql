@@ -1,5 +1,5 @@
--- One timed code of a claim's day on several lines that differ in nothing: its units belong on one line, and contractors
--- reject the rest. With and without CQ, or any other modifier, they do differ.
+-- One timed code of a claim's day on several lines that differ in nothing: its units belong on one line, and
+-- contractors reject the rest. With and without CQ, or any other modifier, they do differ.
 WITH several AS (
     SELECT
         visit.visit_id,
