@@ -289,6 +289,9 @@ def test_mue_setting_is_told_by_the_header(tmp_path: Path, folder: Path) -> None
     assert {one.edition.covers_to for one in loaded.values()} == {date(2026, 12, 31)}
     assert rows_of(folder, "mue", "hcpcs_code = '97110'") == [
         ("hospital", "97110", 3, 3, date(2026, 10, 1), date(9999, 12, 31)),
+        # A quarter's table says nothing of those before it: what is shipped stays for them.
+        ("hospital", "97110", 8, 3, date(2024, 7, 1), date(2026, 9, 30)),
+        ("practitioner", "97110", 6, 3, date(2024, 7, 1), date(2026, 9, 30)),
         ("practitioner", "97110", 7, 3, date(2026, 10, 1), date(9999, 12, 31)),
     ]
     assert not rows_of(folder, "mue", "hcpcs_code = '0001U'")

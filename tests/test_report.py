@@ -107,10 +107,24 @@ def test_all_files_are_written_and_nothing_else_is_left(con: duckdb.DuckDBPyConn
 
 def test_totals_are_the_same_everywhere(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
     expected = con.execute("""
-        SELECT direction, sum(most) FROM (
-            SELECT direction, claim_id, claim_line_number, max(amount_at_risk) AS most FROM finding
+        WITH line AS (
+            SELECT
+                direction, claim_id, claim_line_number, patient_id, service_date, max(amount_at_risk) AS most,
+                arg_min(
+                    finding.direction = 'overpayment' AND rule.grain IN ('line', 'visit'),
+                    (-amount_at_risk, finding_id)
+                ) AS of_day
+            FROM finding INNER JOIN (SELECT rule, grain FROM rule) AS rule USING (rule)
             WHERE direction = 'underpayment' OR (direction = 'overpayment' AND severity <> 'info') GROUP BY ALL
-        ) GROUP BY ALL ORDER BY ALL""").fetchall()
+        ),
+        day AS (
+            SELECT direction, patient_id, service_date, of_day, sum(most) AS most FROM line GROUP BY ALL
+        ),
+        worth AS (
+            SELECT patient_id, service_date, sum(line_amount) AS amount FROM therapy_line GROUP BY ALL
+        )
+        SELECT direction, sum(CASE WHEN of_day THEN least(most, amount) ELSE most END)
+        FROM day INNER JOIN worth USING (patient_id, service_date) GROUP BY ALL ORDER BY ALL""").fetchall()
     over, under = (amount for _, amount in expected)
     assert over > 0 < under
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))

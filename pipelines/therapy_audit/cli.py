@@ -142,11 +142,11 @@ def _near(path: Path) -> Path:
 
 
 @cli.command()
-@click.argument("pairs", nargs=-1, required=True, metavar="CODE=MINUTES...")
+@click.argument("pairs", nargs=-1, metavar="[CODE=MINUTES]...")
 @click.option(
     "--method", type=click.Choice(["cms", "midpoint"]), default="cms", show_default=True, help="Counting method."
 )
-@click.option("--assistant", help="The assistant's own minutes, in addition: CODE=MIN[,CODE=MIN].")
+@click.option("--assistant", multiple=True, help="The assistant's own minutes, in addition: CODE=MIN[,CODE=MIN].")
 @click.option(
     "--date", "service_date", type=click.DateTime(["%Y-%m-%d"]), help="Service date, for CQ and CO [latest rules]."
 )
@@ -155,7 +155,7 @@ def _near(path: Path) -> Path:
 def units(
     pairs: tuple[str, ...],
     method: str,
-    assistant: str | None,
+    assistant: tuple[str, ...],
     service_date: datetime | None,
     discipline: str | None,
     as_json: bool,  # noqa: FBT001
@@ -170,7 +170,7 @@ def units(
 
     minutes = counting.parse(pairs)
     if assistant or service_date or discipline:
-        by_assistant = counting.parse(tuple(assistant.split(","))) if assistant else {}
+        by_assistant = counting.parse(tuple(pair for given in assistant for pair in given.split(",")))
         day = service_date.date() if service_date else None
         found = counting.share(minutes, by_assistant, method, day, discipline or "PT")
     else:

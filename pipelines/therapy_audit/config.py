@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
 from dataclasses import dataclass, field
@@ -209,7 +210,7 @@ def _check(raw: dict[str, Any], name: str) -> None:
             raise AuditError(f'{name}: [required_modifiers] {plan} must be a list of "discipline" and "assistant".')
     for parameter, given in raw.get("parameters", {}).items():
         for value in given.values() if isinstance(given, dict) else [given]:
-            if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
                 raise AuditError(
                     f"{name}: [parameters] {parameter} must be a number of 0 or more, or such numbers by key."
                 )

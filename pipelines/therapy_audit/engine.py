@@ -280,7 +280,7 @@ def override(
     return replace(
         ruleset,
         parameters=tuple(
-            replace(item, values=_overridden(item, parameters[item.name])) if item.name in parameters else item
+            replace(item, values=_overridden(item, parameters[item.name], plans)) if item.name in parameters else item
             for item in ruleset.parameters
         ),
         plans=tuple(
@@ -300,10 +300,17 @@ def override(
     )
 
 
-def _overridden(item: Parameter, given: float | Mapping[str, float]) -> Mapping[str, Mapping[date, float]]:
-    if not isinstance(given, Mapping):
-        return {key: dict.fromkeys(by_date, given) for key, by_date in item.values.items()}
+def _overridden(
+    item: Parameter, given: float | Mapping[str, float], plans: Iterable[str]
+) -> Mapping[str, Mapping[date, float]]:
+    keys = sorted(plans) if item.by_plan else list(item.values)
     first = min(day for by_date in item.values.values() for day in by_date)
+    if not isinstance(given, Mapping):
+        return {key: dict.fromkeys(item.values.get(key, [first]), given) for key in keys}
+    for key in given:
+        if key not in keys:
+            there_are = "has one value for everything" if keys == ["all"] else f"has the keys {', '.join(keys)}"
+            raise AuditError(f"audit.toml: [parameters] {item.name} {there_are}, not '{key}'.")
     return {**item.values, **{key: {first: value} for key, value in given.items()}}
 
 
@@ -393,16 +400,23 @@ def _collect(con: duckdb.DuckDBPyConnection) -> None:
     con.execute(
         f"""
         INSERT INTO finding
-        WITH reach AS (
-            -- Practitioner and hospital tables have editions of their own.
-            SELECT rule_reference.rule, setting.setting, min(edition.covers_to) AS covers_to
-            FROM rule_reference
-            CROSS JOIN (VALUES ('practitioner'), ('hospital')) AS setting (setting)
-            INNER JOIN reference_edition AS edition
+        -- Current where an edition of each table that the rule reads covers the date, for the line's setting.
+        WITH dated AS (
+            SELECT DISTINCT raw_finding.rule, line.setting, line.service_date
+            FROM raw_finding INNER JOIN therapy_line AS line USING (claim_id, claim_line_number)
+        ),
+        reach AS (
+            SELECT
+                dated.rule, dated.setting, dated.service_date,
+                count(DISTINCT edition.reference) = count(DISTINCT rule_reference.reference) AS covered
+            FROM dated
+            INNER JOIN rule_reference ON dated.rule = rule_reference.rule
+            LEFT JOIN reference_edition AS edition
                 ON
                     rule_reference.reference = edition.reference
-                    AND coalesce(edition.setting, setting.setting) = setting.setting
-            GROUP BY rule_reference.rule, setting.setting
+                    AND coalesce(edition.setting, dated.setting) = dated.setting
+                    AND dated.service_date BETWEEN edition.covers_from AND edition.covers_to
+            GROUP BY dated.rule, dated.setting, dated.service_date
         ),
         located AS (
             SELECT
@@ -411,16 +425,19 @@ def _collect(con: duckdb.DuckDBPyConnection) -> None:
                 line.patient_id, line.service_date, line.discipline, line.hcpcs_code, line.rendering_npi,
                 line.payer, line.plan,
                 CASE
-                    WHEN reach.covers_to IS NULL THEN 'none'
-                    WHEN line.service_date > reach.covers_to THEN 'stale_reference'
-                    ELSE 'current'
+                    WHEN reach.covered IS NULL THEN 'none'
+                    WHEN reach.covered THEN 'current'
+                    ELSE 'stale_reference'
                 END AS reference_state,
                 claim_line.source_file, claim_line.source_row
             FROM raw_finding
             INNER JOIN rule ON raw_finding.rule = rule.rule
             INNER JOIN therapy_line AS line USING (claim_id, claim_line_number)
             INNER JOIN claim_line USING (claim_id, claim_line_number)
-            LEFT JOIN reach ON raw_finding.rule = reach.rule AND line.setting = reach.setting
+            LEFT JOIN reach
+                ON
+                    raw_finding.rule = reach.rule AND line.setting = reach.setting
+                    AND line.service_date = reach.service_date
         )
         SELECT
             left(md5(CASE grain {identity} END), 16) AS finding_id,

@@ -7,7 +7,7 @@ import os
 import platform
 import shutil
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -113,8 +113,9 @@ def _audit(
             report_rows=config.report_rows,
             workbook_rows=config.workbook_rows,
             with_text=config.with_text,
+            settings=_own_settings(config),
         )
-        _write_manifest(con, building / "manifest.json", ruleset, period, errors)
+        _write_manifest(con, building / "manifest.json", ruleset, period, errors, _own_settings(config))
         con.execute("CHECKPOINT")
     timed("report")
     return Result(output, summary, errors, checked, {rule.name: rule.title for rule in ruleset.rules}, notices)
@@ -135,6 +136,19 @@ def _set_locality(con: Any, locality: str) -> None:
         )
     con.execute("DELETE FROM fee_locality")
     con.execute("INSERT INTO fee_locality VALUES (?)", [locality])
+
+
+def _own_settings(config: Config) -> dict[str, Any]:
+    """Return what the user set in place of the shipped terms: the result rests on it."""
+    given = {
+        "locality": config.locality,
+        "parameters": dict(config.parameters),
+        "unit_method": dict(config.unit_method),
+        "required_modifiers": {plan: list(names) for plan, names in config.required_modifiers.items()},
+        "pairs": [asdict(pair) for pair in config.pairs],
+        "payers": dict(config.payers),
+    }
+    return {name: value for name, value in given.items() if value}
 
 
 def _left_out(con: Any) -> list[str]:
@@ -231,7 +245,14 @@ def _previous_counts(output: Path) -> dict[str, int] | None:
     return {str(table): int(rows) for table, rows in counts.items()}
 
 
-def _write_manifest(con: Any, path: Path, ruleset: rules.RuleSet, period: str, errors: dict[str, str]) -> None:
+def _write_manifest(
+    con: Any,
+    path: Path,
+    ruleset: rules.RuleSet,
+    period: str,
+    errors: dict[str, str],
+    settings: dict[str, Any],
+) -> None:
     """Write what the result rests on: inputs by hash, rules by fingerprint, references by edition, versions, counts."""
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
     moment = datetime.fromtimestamp(int(epoch), UTC) if epoch else datetime.now(UTC)
@@ -248,6 +269,7 @@ def _write_manifest(con: Any, path: Path, ruleset: rules.RuleSet, period: str, e
         "rule_set": ruleset.fingerprint,
         "rules": {rule.name: rule.fingerprint for rule in ruleset.rules},
         "rule_errors": errors,
+        "settings": settings,
         "reference_editions": {
             reference: {"edition": edition, "covers_from": str(first), "covers_to": str(last)}
             for reference, edition, first, last in con.execute(

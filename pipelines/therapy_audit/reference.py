@@ -197,7 +197,17 @@ def put_in_place(con: duckdb.DuckDBPyConnection, loaded: Sequence[Edition]) -> N
     for table, year in sorted({(one.table, one.covers_from.year) for one in loaded if not one.setting}):
         con.execute(f"DELETE FROM {table} WHERE year(effective_from) = $1 AND year(effective_to) = $1", [year])
     for one in loaded:
-        if one.setting:
+        if one.table == "mue":
+            # A quarter's table says nothing of the quarters before it: what was known of these stays.
+            con.execute(
+                "UPDATE mue SET effective_to = $first - 1 WHERE setting = $setting AND effective_from < $first",
+                {"setting": one.setting, "first": one.covers_from},
+            )
+            con.execute(
+                "DELETE FROM mue WHERE setting = $setting AND effective_from >= $first",
+                {"setting": one.setting, "first": one.covers_from},
+            )
+        elif one.setting:
             con.execute(f"DELETE FROM {one.table} WHERE setting = ?", [one.setting])
         columns = "* REPLACE ($start AS effective_from)" if one.table == "relative_value" else "*"
         start = {"start": one.covers_from} if one.table == "relative_value" else {}
@@ -208,7 +218,17 @@ def put_in_place(con: duckdb.DuckDBPyConnection, loaded: Sequence[Edition]) -> N
             )
         except duckdb.Error:
             raise _damaged(cast("Path", one.path)) from None
-    for table, setting in sorted({(one.table, one.setting or "") for one in loaded}):
+    for one in loaded:
+        if one.table == "mue":
+            con.execute(
+                "DELETE FROM reference_edition WHERE reference = 'mue' AND setting = ? AND covers_from >= ?",
+                [one.setting, one.covers_from],
+            )
+            con.execute(
+                "INSERT INTO reference_edition VALUES (?, ?, ?, ?, ?, ?)",
+                [one.table, one.setting, one.edition, one.covers_from, one.covers_to, one.official_file],
+            )
+    for table, setting in sorted({(one.table, one.setting or "") for one in loaded if one.table != "mue"}):
         mine = [one for one in loaded if (one.table, one.setting or "") == (table, setting)]
         _put_edition(con, table, setting or None, mine)
 

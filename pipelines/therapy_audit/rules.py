@@ -27,7 +27,9 @@ _RULE_KEYS = {
     "parameters": False, "reference_tables": False, "query": False, "remedy": False, "exceptions": False,
     "status": False,
 }  # fmt: skip
-_PARAMETER_KEYS = {"title": True, "unit": True, "values": True, "known_until": True, "references": True, "notes": False}
+_PARAMETER_KEYS = {
+    "title": True, "unit": True, "values": True, "known_until": True, "references": True, "keys": False, "notes": False,
+}  # fmt: skip
 _TRAITS = (
     "unit_method", "counts_toward_kx_threshold", "discipline_modifier_required", "assistant_modifier_required",
 )  # fmt: skip
@@ -104,6 +106,7 @@ class Parameter:
     values: Mapping[str, Mapping[date, float]]
     known_until: date
     references: tuple[Reference, ...]
+    by_plan: bool = False  # its keys are plans; a plan without a value has none
 
     def rows(self) -> list[tuple[str, str, date, date, float]]:
         """Return the rows of table `parameter`: name, key, effective_from, effective_to, value."""
@@ -247,8 +250,16 @@ def parameter(name: str, text: str) -> Parameter:
             raise AuditError(f"{where}: the values of '{key}' must be by date, such as {{2026-01-01: 2480}}.")
         if max(by_date) > raw["known_until"]:
             raise AuditError(f"{where}: known_until {raw['known_until']} lies before the last value of '{key}'.")
+    if raw.get("keys", "plan") != "plan":
+        raise AuditError(f"{where}: keys can only be 'plan'; without it the keys are those of values.")
     return Parameter(
-        name, raw["title"], raw["unit"], raw["values"], raw["known_until"], _references(raw["references"], where)
+        name,
+        raw["title"],
+        raw["unit"],
+        raw["values"],
+        raw["known_until"],
+        _references(raw["references"], where),
+        by_plan="keys" in raw,
     )
 
 

@@ -84,7 +84,7 @@ def share(
     chosen = found["allocations"][0] if found["allocations"] else {}
     with engine.connect() as con:
         engine.prepare(con, rules.load())
-        midpoint_rule = _midpoint_rule(con, service_date)
+        midpoint_rule = _midpoint_rule(con, service_date) if assistant else None
         lines = []
         for code, number in chosen.items():
             marked = 0

@@ -4,7 +4,10 @@ SELECT
     day.claim_line_number,
     CASE
         WHEN day.minutes > day.clock_minutes
-            THEN round((day.minutes - day.clock_minutes) / 15.0 * day.unit_amount, 2)
+            -- Minutes with two patients at once are another rule's dollars.
+            THEN round(
+                greatest(day.minutes - day.clock_minutes - day.double_booked_minutes, 0) / 15.0 * day.unit_amount, 2
+            )
         ELSE 0.00
     END AS amount_at_risk,
     CASE WHEN day.minutes > day.clock_minutes THEN 'error' ELSE 'warning' END AS severity,

@@ -30,8 +30,7 @@ _FAULTS = {
     "whole": "not a whole number from 0 to 9999",
     "number": "not a whole number",
     "year": "not a year of four digits; give one such as 2026",
-    "minutes": "not whole minutes from 0 to 9999",
-    "time": "not a time of day; give one such as 14:05",
+    "minutes": "not whole minutes from 0 to 1440",
     "modifiers": "a modifier is not two characters; give them as GP,KX",
     "word": "not a wording that is known for this column",
 }
@@ -443,6 +442,7 @@ def _type_rows(
 
 def _value(column: str) -> str:
     raw = f"raw.{column}"
+    part = 2 if column == "stop_time" else 1
     return {
         "date": f"{column}_of.value",
         "word": f"{column}_of.value",
@@ -453,7 +453,7 @@ def _value(column: str) -> str:
         "number": f"whole({raw}, 2147483647)",
         "year": f"CASE WHEN whole({raw}, 2100) >= 1990 THEN whole({raw}, 2100) END",
         "minutes": f"whole_minutes({raw})",
-        "time": f"clock({raw})",
+        "time": f"coalesce(clock(nullif(trim(clock_span({raw}, {part})), '')), clock({raw}))",
         "npi": f"npi({raw})",
         "identifier": f"identifier({raw})",
         "list": f"list_filter(regexp_split_to_array(upper(unbracketed({raw})), '[^A-Z0-9.]+'), lambda d: d <> '')",
@@ -492,7 +492,8 @@ def _fault_cases(kind: Contract, columns: list[str]) -> list[str]:
         elif read_as == "date":
             outside = _fault(column, "the date is outside 1990 to 2100", raw)
             cases.append(f"WHEN {raw} IS NOT NULL AND {column}_of.value IS NULL AND {column}_of.is_date THEN {outside}")
-        elif read_as == "word" and column not in kind.required:
+        elif read_as == "time" or (read_as == "word" and column not in kind.required):
+            # Nothing hangs on it that would be worth the row: it is read as empty, with a notice.
             continue
         if read_as in _FAULTS:
             cases.append(
@@ -557,6 +558,10 @@ def _unknown_words(con: duckdb.DuckDBPyConnection, columns: list[str]) -> list[s
                 "WHERE w.value IS NULL",
             )
             notices += [f"{column}: a wording that is not known in {rows} rows, read as empty"] if rows else []
+        elif READ_AS.get(column) == "time":
+            rows = _count(con, f"FROM intake_scratch.raw WHERE {column} IS NOT NULL AND {_value(column)} IS NULL")
+            told = f"{column}: not a time of day (such as 14:05) in {rows} row{'s' if rows > 1 else ''}, read as empty"
+            notices += [told] if rows else []
     return notices
 
 

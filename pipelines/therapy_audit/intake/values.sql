@@ -37,13 +37,13 @@ END;
 -- Whole minutes: '30', '30.0', '30 min', '0:30' and '0:30:00' (hours and minutes of a day).
 CREATE OR REPLACE TEMP MACRO whole_minutes(v) AS
 CASE
-    WHEN TRY_CAST(v AS INTEGER) BETWEEN 0 AND 9999 AND NOT contains(v, '.') THEN TRY_CAST(v AS INTEGER)
+    WHEN TRY_CAST(v AS INTEGER) BETWEEN 0 AND 1440 AND NOT contains(v, '.') THEN TRY_CAST(v AS INTEGER)
     WHEN regexp_full_match(v, '[0-9]{1,2}:[0-5][0-9](:00)?')
         THEN CASE
             WHEN TRY_CAST(split_part(v, ':', 1) AS INTEGER) < 24
                 THEN 60 * TRY_CAST(split_part(v, ':', 1) AS INTEGER) + TRY_CAST(split_part(v, ':', 2) AS INTEGER)
         END
-    ELSE whole(regexp_replace(unbracketed(v), '(?i)\s*(minutes?|mins?|m)[.]?$', ''), 9999)
+    ELSE whole(regexp_replace(unbracketed(v), '(?i)\s*(minutes?|mins?|m)[.]?$', ''), 1440)
 END;
 
 -- USD: '$1,234.50', '(12.00)', '-12.00', '12.00-', 'USD 12'.
@@ -119,6 +119,11 @@ CASE
         )
     WHEN regexp_full_match(v, '[0-9]{3,4}') THEN CAST(try_strptime(lpad(v, 4, '0')[1:2] || ':' || lpad(v, 4, '0')[3:4], '%H:%M') AS TIME)
 END;
+
+-- The first and the second time of a span such as 9:05-9:20 or 9:05 AM to 9:20 AM; empty where it is none.
+CREATE OR REPLACE TEMP MACRO clock_span(v, part) AS regexp_extract(
+    v, '(?i)^\s*([0-9]{1,2}:?[0-9]{2}\s*(?:[ap][.]?m?[.]?)?)\s*(?:-|–|to)\s*([0-9]{1,2}:?[0-9]{2}\s*(?:[ap][.]?m?[.]?)?)\s*$', part
+);
 
 -- What a wording is looked up by: letters and digits in lower case.
 CREATE OR REPLACE TEMP MACRO word_key(v) AS regexp_replace(lower(v), '[^a-z0-9]', '', 'g');

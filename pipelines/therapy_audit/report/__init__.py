@@ -26,18 +26,20 @@ def write(
     report_rows: int = 10_000,
     workbook_rows: int = 10_000,
     with_text: bool = False,
+    settings: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Write report.html, findings.xlsx, findings.parquet, findings.csv, coverage.csv, quarantine.csv, summary.json.
 
     `con` holds the contract tables, the models and the results of a run (sql/schema.sql). `period` is the run's name
     for its dates, `quality` what quality.check() returned. More findings than `report_rows` and `workbook_rows` are
-    left to the files, the smallest amounts first. Note text is shown only `with_text`. Returns the summary.
+    left to the files, the smallest amounts first. Note text is shown only `with_text`. `settings` are the user's own
+    terms, told under Method. Returns the summary.
     """
     from therapy_audit.report import html, workbook
 
     con.execute(tables.text("report_finding"))
     try:
-        content = tables.content(con, period=period, quality=quality)
+        content = tables.content(con, period=period, quality=quality) | {"settings": dict(settings or {})}
         result = tables.summary(content)
         tables.copy(con, "findings_file", folder / "findings.parquet")
         tables.copy(con, "findings_file", folder / "findings.csv")
