@@ -348,6 +348,24 @@ def _rule(ruleset: Any, name: str) -> Any:
     return found
 
 
+_lexicon_folder = click.option(
+    "--lexicon", type=click.Path(path_type=Path), help="Folder with a clinic's own words, one YAML file per concept."
+)
+
+
+@cli.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--text-column", default="text", show_default=True, help="Column that holds the notes.")
+@_lexicon_folder
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per note.")
+def evidence(file: Path, text_column: str, lexicon: Path | None, as_json: bool) -> None:  # noqa: FBT001
+    """Show what the notes in FILE (CSV, JSONL or Parquet) document, each with the words that say so."""
+    from therapy_audit.notes import files
+
+    for line in files.lines(file, text_column, lexicon, as_json=as_json):
+        click.echo(line)
+
+
 @cli.command()
 @click.option(
     "--out", "folder", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder to write."
@@ -404,6 +422,16 @@ def bench_accuracy(lines: int, seed: int, write: Path | None) -> None:
     if write:
         write.write_text(page, encoding="utf-8")
     click.echo(page)
+
+
+@bench.command("evidence")
+@click.argument("file", type=click.Path(path_type=Path))
+@_lexicon_folder
+def bench_evidence(file: Path, lexicon: Path | None) -> None:
+    """Print how the evidence in labelled notes (JSONL) agrees with their labels, by halves."""
+    from therapy_audit.notes import scoring
+
+    click.echo(scoring.table(file, lexicon))
 
 
 def main() -> None:

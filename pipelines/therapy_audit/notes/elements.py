@@ -1,0 +1,377 @@
+"""From concepts to judgements: a batch's four elements with their words, narrative, help, minutes, times and score.
+
+Each function takes what matching.find found in a batch and returns arrays with one entry per note, or the words that
+show an element.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from therapy_audit.notes.lexicon import ELEMENTS, LEVELS
+from therapy_audit.notes.matching import Matches, inside, outermost
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy.typing as npt
+
+    from therapy_audit.notes.cutting import Flags, Ints
+    from therapy_audit.notes.matching import Found
+
+    Floats = npt.NDArray[np.float64]
+
+FUNCTIONAL, IMPAIRMENT, INSTRUCTION, PASSIVE, VAGUE = range(5)  # places in lexicon.NARRATIVES
+NOTHING = -1
+_ENOUGH = 3.0  # weight of the actions and things that make a named task one with its components
+_TASKS = ("name", "action", "object", "posture")  # what lies within an earlier one does not count again
+_WEIGHTS = np.array([2.0, 1.0, 1.0, 0.5])  # a name says as much as an action and a thing
+_DOINGS = np.array([True, True, False, True])
+_PARTS = np.array([False, True, True, True])  # a name alone has no components
+_TOGETHER = 2.0  # of the weight stands in one sentence: words scattered over a note name no task
+_DIRECTIONS = ("cue", "therapist_act", "graded_act")
+_UNNAMED = 0.5  # exercise that is not named, nor dosed, says little of a note's nature
+_AIDED = 0.5  # where the therapist is the doer, a task is named beside the direction
+_LIKELY_MINUTES = (8, 240)
+_HALF_DAY = 720
+_BILLED = "97530"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A batch's judgements; every array has one entry per note.
+
+    `evidence` holds for each element the first word and the word after the last of what shows it, in reading order.
+    `minutes`, `start` and `stop` (minutes of the day), and `level` (place in LEVELS) are -1 where the note says none.
+    """
+
+    present: Mapping[str, Flags]
+    evidence: Mapping[str, Matches]
+    narrative: Ints
+    level: Ints
+    minutes: Ints
+    start: Ints
+    stop: Ints
+    score: Floats
+
+
+def judge(found: Found, weights: Mapping[str, float], codes: Sequence[str | None] | None = None) -> Judged:
+    """Judge a batch. `codes` are the notes' billed codes, where they are known: one for each note."""
+    notes = found.words.first.size - 1
+    activity = _activity(found, notes)
+    evidence = {
+        "specific_activity": activity.evidence,
+        "skilled_direction": outermost([found.matches[name] for name in _DIRECTIONS]),
+        "functional_goal": _goal(found),
+        "patient_response": _response(found),
+    }
+    present = {name: _counts(found, matches, notes) > 0 for name, matches in evidence.items()}
+    narrative = _narrative(found, activity, present, notes)
+    evidence["skilled_direction"] = _direction(found, narrative)
+    # What was done to the patient is no activity of the patient's.
+    shown = evidence["specific_activity"]
+    evidence["specific_activity"] = shown.where(narrative[found.words.note[shown.start]] != PASSIVE)
+    for name in ELEMENTS[:2]:
+        present[name] = _counts(found, evidence[name], notes) > 0
+    start, stop = _times(found, notes)
+    minutes = _minutes(found, notes, start >= 0, codes)
+    whole = sum(weights.values())
+    score = sum((present[name] * (100 * weights[name] / whole) for name in ELEMENTS), np.zeros(notes))
+    return Judged(
+        present=present,
+        evidence=evidence,
+        narrative=narrative,
+        level=_level(found, notes),
+        minutes=minutes,
+        start=start,
+        stop=stop,
+        score=np.round(score, 1),
+    )
+
+
+@dataclass(frozen=True)
+class _Activity:
+    performed: Floats
+    taught: Floats
+    specific: Flags  # performed by the patient
+    evidence: Matches
+
+
+def _counts(found: Found, matches: Matches, notes: int) -> Ints:
+    return np.bincount(found.words.note[matches.start], minlength=notes).astype(np.int64)
+
+
+def _activity(found: Found, notes: int) -> _Activity:
+    """Add up the distinct actions, things and names of tasks that the patient did, and those that were only taught."""
+    kinds = [found.matches[f"task_{kind}"] for kind in _TASKS]
+    aside = [found.everywhere[name] for name in ("therapist_act", "cue", "graded_act")]
+    for place, matches in enumerate(kinds):
+        for others in [*kinds[:place], *(aside if place else aside[:1])]:
+            kinds[place] = kinds[place].where(~inside(kinds[place], others))
+        del matches
+    sizes = [matches.start.size for matches in kinds]
+    start, end = np.concatenate([one.start for one in kinds]), np.concatenate([one.end for one in kinds])
+    weight, doing, part = (np.repeat(one, sizes) for one in (_WEIGHTS, _DOINGS, _PARTS))
+    note = found.words.note[start]
+    # A word said again adds nothing: the first of a note's equal words counts.
+    equal = note * (int(found.numbers.max(initial=0)) + 1) + found.numbers[start]
+    order = np.lexsort((start, equal))
+    first = np.ones(start.size, np.bool_)
+    first[1:] = equal[order][1:] != equal[order][:-1]
+    fresh = np.zeros(start.size, np.bool_)
+    fresh[order] = first
+    sentence = found.segments["sentence"].of[start]
+    sentences = found.segments["sentence"].first.size
+    exercises = np.bincount(found.segments["sentence"].of[found.everywhere["exercise"].start], minlength=sentences)
+    tasks = np.bincount(sentence, weight, sentences)
+    exercised = (exercises > 0) & (tasks <= 2.0 * exercises + 1)
+    taught = found.reached["taught"][start]
+    counts = fresh & ~exercised[sentence] & ~found.reached["passive_scope"][start]
+    aided = found.reached["therapist_clause"][start]
+    weight = np.where(aided, weight * _AIDED, weight)
+    performed = np.bincount(note, weight * (counts & ~taught), notes)
+    acts = np.bincount(note, counts & ~taught & doing & ~aided, notes)
+    components = np.bincount(note, counts & ~taught & part, notes)
+    told = np.bincount(note, weight * (counts & taught), notes)
+    told_acts = np.bincount(note, counts & taught & doing, notes)
+    together = np.bincount(sentence, weight * (counts & ~taught), sentences)
+    densest = np.zeros(notes)
+    np.maximum.at(densest, found.words.note[found.segments["sentence"].first[:-1]], together[:-1])
+    specific = (performed >= _ENOUGH) & (acts >= 1) & (components >= 1) & (densest >= _TOGETHER)
+    explained = (told >= _TOGETHER) & (told_acts >= 2)
+    shown = counts & np.where(taught, explained[note], specific[note])
+    return _Activity(
+        performed.astype(np.float64),
+        told.astype(np.float64),
+        specific,
+        _joined(found, Matches(start[shown], end[shown])),
+    )
+
+
+def _joined(found: Found, matches: Matches) -> Matches:
+    """Join the matches of each clause into one, from its first word to its last."""
+    if not matches.start.size:
+        return matches
+    order = np.argsort(matches.start, kind="stable")
+    start, end = matches.start[order], matches.end[order]
+    clause = found.segments["clause"].of[start]
+    new = np.flatnonzero(np.append(True, clause[1:] != clause[:-1]))
+    return Matches(start[new], np.maximum.reduceat(end, new))
+
+
+def _direction(found: Found, narrative: Ints) -> Matches:
+    """Take what directs an activity; where nothing was done there is none, and treatment's own settings are none."""
+    parts = []
+    for name in _DIRECTIONS:
+        matches = found.matches[name]
+        nature = narrative[found.words.note[matches.start]]
+        parts.append(matches.where((nature != INSTRUCTION) & ((nature != PASSIVE) | (name == "cue"))))
+    return outermost(parts)
+
+
+def _goal(found: Found) -> Matches:
+    """Take goal words that something of this patient's life follows in the sentence, or stands before the last word."""
+    goals = found.matches["goal_word"]
+    size = found.numbers.size
+    if not goals.start.size:
+        return goals
+    known = np.zeros(size + 1, np.bool_)
+    for name in ("task_action", "task_object", "task_name", "task_posture", "participation"):
+        known[found.everywhere[name].start] = True
+    general = np.zeros(size + 1, np.bool_)
+    for name in ("goal_generic", "exercise", "measure", "goal_of_course", "symptom"):
+        matches = found.everywhere[name]
+        steps = np.bincount(matches.start, minlength=size + 1) - np.bincount(matches.end, minlength=size + 1)
+        general |= np.cumsum(steps) > 0
+    strange = np.zeros(size + 1, np.bool_)
+    strange[found.everywhere["unknown"].start] = True
+    small = np.zeros(size + 1, np.bool_)
+    small[found.everywhere["stop_words"].start] = True
+    value = np.where(general, 0.0, np.where(known, 1.0, np.where(strange & ~small, 0.5, 0.0)))
+    total = np.concatenate((np.zeros(1), np.cumsum(value)))
+    sentences = found.segments["sentence"]
+    begin, end = sentences.begin(goals.start), sentences.end(goals.start)
+    after = total[end] - total[goals.start]
+    last = goals.end >= end - 2
+    before = np.where(last, total[goals.start] - total[np.maximum(begin, goals.start - 8)], 0)
+    last_told = np.maximum.accumulate(np.where(value > 0, np.arange(size + 1), 0))
+    till = np.where(after >= 1, last_told[np.maximum(end - 1, 0)] + 1, goals.end)
+    since = np.where((after < 1) & (before >= 1), np.maximum(begin, goals.start - 8), goals.start)
+    keep = (after >= 1) | (before >= 1)
+    return outermost([Matches(since[keep], till[keep])])
+
+
+def _response(found: Found) -> Matches:
+    parts = [found.matches[name] for name in ("tolerance", "performance", "measurement")]
+    parts += [found.matches[f"assist_{level}"] for level in LEVELS]
+    whole = outermost(parts)
+    return whole.where(~inside(whole, found.everywhere["not_a_response"]))
+
+
+def _narrative(found: Found, activity: _Activity, present: Mapping[str, Flags], notes: int) -> Ints:
+    def count(name: str) -> Ints:
+        return _counts(found, found.matches[name], notes)
+
+    unnamed = count("exercise_generic")
+    exercise = count("exercise") + np.where((count("exercise") > 0) | (count("dose") > 0), 1.0, _UNNAMED) * unnamed
+    told = count("instruction") + 2 * count("instruction_only")
+    passive = count("passive")
+    done = np.where(activity.specific, activity.performed, 0)
+    directed, goal, response = (present[name] for name in ELEMENTS[1:])
+    others = np.stack((exercise, told, passive))
+    most = others.max(axis=0)
+    kind = np.array([IMPAIRMENT, INSTRUCTION, PASSIVE])[others.argmax(axis=0)]
+    listening = (count("instruction_only") > 0) & (told >= 3)
+    told_mostly = (told >= 2) & (told * 1.5 >= done) & ~directed
+    generic = count("task_generic") > 0
+    functional = (done > 0) & (done >= 1.2 * exercise) & (done >= 1.5 * passive) & (done >= 1.0 * told) & ~listening
+    named = directed & (goal | response) & (generic | goal) & (most <= 2)
+    answer = np.where(most >= 1, kind, np.where(directed & (goal | response), FUNCTIONAL, VAGUE))
+    answer = np.where(named & (exercise <= 1) & (passive <= 1) & ~listening, FUNCTIONAL, answer)
+    answer = np.where(functional, FUNCTIONAL, answer)
+    answer = np.where(listening | (told_mostly & (told >= exercise) & (told >= passive)), INSTRUCTION, answer)
+    bare = (done == 0) & ~directed & ~goal & (count("vague") >= 2)
+    undosed = (kind == IMPAIRMENT) & (count("dose") == 0) & (most <= 2)
+    aside = (kind == INSTRUCTION) & generic & (most <= 2) & (count("instruction_only") == 0)
+    empty = bare & ((most <= 1) | undosed | aside)
+    return np.where(empty, VAGUE, answer).astype(np.int64)
+
+
+def _level(found: Found, notes: int) -> Ints:
+    """Take the last level that a note states for what was done."""
+    last = np.full(notes, NOTHING, np.int64)
+    level = np.full(notes, NOTHING, np.int64)
+    for place, name in enumerate(LEVELS):
+        matches = found.matches[f"assist_{name}"]
+        own = np.full(notes, NOTHING, np.int64)
+        own[found.words.note[matches.start]] = matches.start  # in reading order, so the last one stays
+        level = np.where(own > last, place, level)
+        last = np.maximum(own, last)
+    return level
+
+
+def _values(found: Found) -> Floats:
+    """Return each word's value as a number, nan where it is none."""
+    return found.learned.value[found.words.kind]
+
+
+def _covered(found: Found, name: str) -> Ints:
+    """Return how many words before each word begin a match of a concept; one longer than there are words."""
+    counts = np.bincount(found.everywhere[name].start, minlength=found.numbers.size)
+    return np.concatenate((np.zeros(1, np.int64), np.cumsum(counts)))
+
+
+def _minutes(found: Found, notes: int, timed: Flags, codes: Sequence[str | None] | None) -> Ints:
+    """Take the likeliest of the stated durations: alone in its phrase, or beside the billed service's name or code."""
+    stated = found.everywhere["minutes_stated"]
+    answer = np.full(notes, NOTHING, np.int64)
+    if not stated.start.size:
+        return answer
+    values = _values(found)
+    place = stated.start.copy()
+    for step in range(1, int((stated.end - stated.start).max())):
+        later = np.minimum(stated.start + step, stated.end - 1)
+        place = np.where(np.isnan(values[place]) | (found.numbers[place] != 1), later, place)
+    value = values[place]
+    note = found.words.note[stated.start]
+    phrases, sentences = found.segments["phrase"], found.segments["sentence"]
+    begin, end = phrases.begin(stated.start), phrases.end(stated.end - 1)
+    billed, other = _covered(found, "time_billed"), _covered(found, "time_other")
+    near_billed = (billed[end] - billed[begin]) > 0
+    near_other = (other[np.minimum(end, stated.end + 4)] - other[np.maximum(begin, stated.start - 4)]) > 0
+    alone = (end - begin) - (stated.end - stated.start) <= 1
+    at_end = sentences.end(stated.start) >= found.words.first[note + 1]
+    in_sentence = (billed[sentences.end(stated.start)] - billed[sentences.begin(stated.start)]) > 0
+    rank = 3.0 * near_billed + 2.0 * alone + 0.5 * in_sentence + 1.0 * at_end - 3.5 * (near_other & ~near_billed)
+    rank -= 1.0 * (near_other & near_billed)
+    rank += _code_rank(found, stated, notes, codes)
+    likely = (value >= _LIKELY_MINUTES[0]) & (value <= _LIKELY_MINUTES[1]) & (value == np.floor(value))
+    fits = (
+        (value >= 1)
+        & (value <= _LIKELY_MINUTES[1])
+        & (rank >= np.where(likely & ~timed[note], 0, np.where(likely, 2, 3)))
+    )
+    order = np.lexsort((stated.start, rank, note))
+    order = order[fits[order]]
+    answer[note[order]] = value[order].astype(np.int64)  # the highest rank comes last in its note
+    return answer
+
+
+def _code_rank(found: Found, stated: Matches, notes: int, codes: Sequence[str | None] | None) -> Floats:
+    """Favour minutes behind the billed code, and rule out those behind another."""
+    at = found.everywhere["code"].start
+    rank = np.zeros(stated.start.size)
+    if not at.size:
+        return rank
+    texts = [found.known[kind] for kind in found.words.kind[at].tolist()]
+    note = found.words.note[at].tolist()
+    told: dict[int, set[str]] = {}
+    for where, text in zip(note, texts, strict=True):
+        told.setdefault(where, set()).add(text)
+    wanted = {
+        where: (codes[where] if codes is not None else None) or (next(iter(own)) if len(own) == 1 else _BILLED)
+        for where, own in told.items()
+    }
+    del notes
+    right = np.array([text == (wanted[where] or "").lower() for where, text in zip(note, texts, strict=True)])
+    sentence = found.segments["sentence"]
+    before = np.searchsorted(at, stated.start, "right") - 1
+    after = np.minimum(before + 1, at.size - 1)
+    held = np.maximum(before, 0)
+    clause = found.segments["clause"].of
+    leads = (before >= 0) & (clause[at[held]] == clause[stated.start])
+    same = sentence.of[at[after]] == sentence.of[stated.start]
+    follows = ~leads & same & (at[after] >= stated.start) & (at[after] <= stated.end + 2)
+    code = np.where(leads, held, after)
+    told_by = leads | follows
+    return np.where(told_by & right[code], 3.0, np.where(told_by, -9.0, rank))
+
+
+def _times(found: Found, notes: int) -> tuple[Ints, Ints]:
+    """Take the first pair of clock times with only words like "to" and "stop" between them."""
+    start, stop = np.full(notes, NOTHING, np.int64), np.full(notes, NOTHING, np.int64)
+    size = found.numbers.size
+    if not size:
+        return start, stop
+    flags = {name: found.learned.shapes[name][found.words.kind] for name in _CLOCK_SHAPES}
+    colon, joins, pm, am = flags["colon"], flags["joins_times"], flags["pm"], flags["am"]
+    value = np.nan_to_num(_values(found)).astype(np.int64)
+    long = np.zeros(size, np.bool_)
+    long[:-2] = (
+        flags["hour"][:-2] & colon[1:-1] & flags["minute"][2:] & (found.words.end[:-2] == found.words.start[1:-1])
+    )
+    behind = np.zeros(size, np.bool_)
+    behind[2:] = long[:-2]
+    short = flags["military"] & ~np.append(flags["unit"][1:], False)
+    at = np.flatnonzero((long | short) & ~behind)
+    if at.size < 2:
+        return start, stop
+    ends = np.where(long[at], at + 3, at + 1)
+    following = np.minimum(ends, size - 1)
+    marked = (pm | am)[following] & (ends < size)
+    afternoon, morning = pm[following] & marked, am[following] & marked
+    last = ends + marked
+    minutes = np.where(
+        long[at], value[at] * 60 + value[np.minimum(at + 2, size - 1)], value[at] // 100 * 60 + value[at] % 100
+    )
+    strange = np.concatenate((np.zeros(1, np.int64), np.cumsum(~joins)))
+    one, two_ = slice(None, -1), slice(1, None)
+    pair = (found.words.note[at[one]] == found.words.note[at[two_]]) & (strange[at[two_]] == strange[last[one]])
+    pair &= (at[two_] - last[one] >= 1) & (at[two_] - last[one] <= 5) & (long[at[one]] == long[at[two_]])
+    begin, end = minutes[one].copy(), minutes[two_].copy()
+    late = afternoon[two_] & (end < _HALF_DAY)
+    end = end + _HALF_DAY * late - _HALF_DAY * (morning[two_] & (end >= _HALF_DAY))
+    early = (afternoon[one] & (begin < _HALF_DAY)) | (afternoon[two_] & ~marked[one] & (begin + _HALF_DAY <= end))
+    begin = begin + _HALF_DAY * early - _HALF_DAY * (morning[one] & (begin >= _HALF_DAY))
+    end = np.where((end < begin) & ~marked[two_] & (end < _HALF_DAY), end + _HALF_DAY, end)
+    pair &= (end > begin) & (end - begin <= 480)
+    chosen = np.flatnonzero(pair)[::-1]  # so that the first pair of a note stays
+    note = found.words.note[at[chosen]]
+    start[note], stop[note] = begin[chosen], end[chosen]
+    return start, stop
+
+
+_CLOCK_SHAPES = ("hour", "minute", "military", "colon", "pm", "am", "joins_times", "unit")

@@ -1,0 +1,484 @@
+"""The lexicon's concepts found in a batch of notes: phrases by one trie over word numbers, then patterns and scopes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from rapidfuzz import process
+from rapidfuzz.distance import OSA
+
+from therapy_audit.notes import cutting, english
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy.typing as npt
+
+    from therapy_audit.notes.cutting import Flags, Ints, Words
+    from therapy_audit.notes.lexicon import Concept, Lexicon
+
+    Item = str | int | frozenset[tuple[str, ...]]
+
+_ABBREVIATIONS = frozenset((
+    "lb", "lbs", "ft", "in", "min", "mins", "approx", "vs", "yr", "yrs", "mo", "mos", "wk", "wks", "dr", "mr",
+    "mrs", "ms", "hr", "hrs", "sec", "secs", "no", "ext", "flex", "abd", "e", "i", "g", "etc", "rep", "reps",
+    "deg", "incl", "bil", "cm", "mm", "oz", "st", "prof",
+))  # fmt: skip
+_TURNS = frozenset((
+    "but", "however", "although", "though", "whereas", "except", "until",
+))  # fmt: skip
+_THERAPIST = "therapist"
+_SAME = {"&": "and", "+": "and", "@": "at"}
+_UNITS = ("to", "deg", "degrees", "x", "of", "out", "lb", "in", "min", "and")  # after a nought that is a number
+_ORDINARY = "ordinary"  # the concept whose words are never taken for misspellings
+_ODD = np.uint64(0x9E3779B97F4A7C15)
+_SIEVE_BITS = 20
+_SIEVE_SHIFT = np.uint64(64 - _SIEVE_BITS)
+_LEVELS = ("phrase", "clause", "sentence", "section")
+
+
+@dataclass(frozen=True)
+class Matches:
+    """Where a concept was found: first word and the word after the last, in reading order, none within another."""
+
+    start: Ints
+    end: Ints
+
+    def where(self, keep: Flags) -> Matches:
+        return Matches(self.start[keep], self.end[keep])
+
+
+@dataclass
+class Matcher:
+    """A lexicon made ready: numbers for its words, the trie of its phrases. Keeps what it learns of unknown words."""
+
+    lexicon: Lexicon
+    numbers: dict[str, int] = field(default_factory=dict)
+    trie: Trie = field(init=False)
+    known: cutting.Vocabulary = field(default_factory=cutting.Vocabulary)
+    learned: Learned = field(init=False)  # what is known of the vocabulary's words, as arrays
+    meant: dict[str, int] = field(default_factory=dict)  # number by word, misspelled ones too
+    parts: dict[frozenset[tuple[str, ...]], str] = field(default_factory=dict)  # literal items of patterns
+    correctable: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.numbers = {"": 0, "#": 1}  # 0 is a word that the lexicon does not know
+        entries: dict[str, frozenset[tuple[str, ...]]] = {}
+        for concept in self.lexicon.concepts.values():
+            entries[concept.name] = frozenset() if concept.name == _ORDINARY else concept.phrases
+            for pattern in concept.patterns:
+                for item in pattern:
+                    if isinstance(item, frozenset) and item not in self.parts:
+                        self.parts[item] = f"literal {len(self.parts)}"
+        entries |= {name: phrases for phrases, name in self.parts.items()}
+        for word in (
+            *_TURNS,
+            *_ABBREVIATIONS,
+            _THERAPIST,
+            "pt",
+            "zero",
+            "lb",
+            "in",
+            ".",
+            "!",
+            "?",
+            ";",
+            "|",
+            ",",
+            ":",
+            "(",
+            ")",
+            "-",
+            "\n",
+        ):
+            self._number(word)
+        coded = {
+            name: [tuple(self._number(word) for word in phrase) for phrase in phrases]
+            for name, phrases in entries.items()
+        }
+        self.trie = _trie(coded, len(self.numbers))
+        ordinary = self.lexicon.concepts.get(_ORDINARY)
+        guarded = {phrase[0] for phrase in ordinary.phrases if len(phrase) == 1} if ordinary else set()
+        self.meant = dict(self.numbers) | {word: 0 for word in guarded if word not in self.numbers}
+        self.correctable = sorted(
+            word for word in self.numbers if len(word) >= 6 and word.isalpha() and word not in guarded
+        )
+
+        self.learned = _learned(self, [])
+
+    def learn(self) -> Learned:
+        """Return what is known of all words of the vocabulary, after a look at those that came since the last time."""
+        if self.learned.number.size < len(self.known.texts):
+            with self.known.lock:
+                self.learned = self.learned.joined(_learned(self, self.known.texts[self.learned.number.size :]))
+        return self.learned
+
+    def _number(self, word: str) -> int:
+        return self.numbers.setdefault(word, len(self.numbers))
+
+    def number_of(self, word: str) -> int:
+        """Return the number of a word, or of the only word of the lexicon that it can be a misspelling of, else 0."""
+        found = self.meant.get(word)
+        if found is None:
+            found = 1 if word[0].isdigit() or word in english.NUMBERS else self._corrected(word)
+            self.meant[word] = found
+        return found
+
+    def _corrected(self, word: str) -> int:
+        if len(word) < 6 or not word.isalpha() or not word.isascii():
+            return 0
+        allowed = 1 if len(word) < 11 else 2
+        close = process.extract(
+            word, self.correctable, scorer=OSA.distance, score_cutoff=allowed, limit=3, processor=None
+        )
+        # A first letter is seldom wrong, and with another ending it is another word (reach and reached).
+        close = [one for one in close if one[0][0] == word[0] and one[0][-2:] == word[-2:]] or [
+            one for one in close if one[0][0] == word[0] and sorted(one[0]) == sorted(word)
+        ]
+        return self.numbers[close[0][0]] if close else 0
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What is known of the words of a vocabulary: an entry per word."""
+
+    number: Ints  # in the lexicon
+    value: npt.NDArray[np.float64]  # nan where it is no number
+    shapes: dict[str, Flags]
+
+    def joined(self, more: Learned) -> Learned:
+        return Learned(
+            np.concatenate((self.number, more.number)),
+            np.concatenate((self.value, more.value)),
+            {name: np.concatenate((flags, more.shapes[name])) for name, flags in self.shapes.items()},
+        )
+
+
+_BETWEEN_TIMES = frozenset((
+    "-", "to", "until", "till", "thru", "through", "out", "stop", "stopped", "stops", "end", "ended", "ends",
+    "finish", "finished", "and", ",", ":", "/", ">", "time", "tm", ";", ".", "am", "pm", "a", "p", "hrs", "h",
+    "min", "|", "=", "at", "\n",
+))  # fmt: skip
+_NO_TIME = frozenset((
+    "lb", "lbs", "steps", "ft", "m", "cal", "mg", "ml", "kg", "g", "feet", "meters", "rpm", "watts", "psi",
+    "mmhg", "hz", "#", "in", "cm",
+))  # fmt: skip
+_SHAPES: dict[str, Callable[[str], bool]] = {
+    "letters": lambda word: word[0].isalpha(),
+    "past": english.is_past,
+    "ing": lambda word: len(word) > 4 and word.endswith("ing"),
+    "long": lambda word: len(word) > 2,
+    "nought": lambda word: word == "0",
+    "pound": lambda word: word == "#",
+    "inch": lambda word: word == '"',
+    "pt": lambda word: word == "pt",
+    "hour": lambda word: word.isdecimal() and len(word) <= 2 and int(word) < 24,
+    "minute": lambda word: word.isdecimal() and len(word) == 2 and int(word) < 60,
+    "military": lambda word: word.isdecimal() and len(word) in {3, 4} and int(word) % 100 < 60 and int(word) < 2400,
+    "colon": lambda word: word == ":",
+    "pm": lambda word: word in {"pm", "p"},
+    "am": lambda word: word in {"am", "a"},
+    "joins_times": lambda word: word in _BETWEEN_TIMES,
+    "unit": lambda word: word in _NO_TIME,
+}
+
+
+def _learned(matcher: Matcher, words: Sequence[str]) -> Learned:
+    return Learned(
+        np.array([matcher.number_of(_SAME.get(word, word)) for word in words], np.int64),
+        np.array([_value(word) for word in words], np.float64),
+        {name: np.array([shape(word) for word in words], np.bool_) for name, shape in _SHAPES.items()},
+    )
+
+
+def _value(word: str) -> float:
+    if word in english.NUMBERS:
+        return english.NUMBERS[word]
+    return float(word) if word[0].isdigit() and word.replace(".", "", 1).isdecimal() else np.nan
+
+
+@dataclass(frozen=True)
+class Trie:
+    """Phrases as transitions between states: sorted keys state * words + word, their next states, what ends there."""
+
+    words: int
+    keys: Ints
+    following: Ints
+    root: Ints  # next state by word, 0 where no phrase begins with it
+    ends: Ints  # by state, the first of its rows in `concept`; one longer than there are states
+    concept: Ints
+    goes_on: Flags  # by state: a longer phrase begins with it
+    sieve: Flags  # by the upper bits of a key times an odd number: False where it is surely no key
+    names: tuple[str, ...]
+
+
+def _trie(entries: dict[str, list[tuple[int, ...]]], words: int) -> Trie:
+    names = tuple(entries)
+    states: dict[tuple[int, int], int] = {}
+    outputs: dict[int, list[int]] = defaultdict(list)
+    for row, name in enumerate(names):
+        for phrase in entries[name]:
+            state = 0
+            for word in phrase:
+                state = states.setdefault((state, word), len(states) + 1)
+            outputs[state].append(row)
+    size = words
+    coded = sorted((state * size + word, following) for (state, word), following in states.items())
+    root = np.zeros(size, np.int64)
+    for (state, word), following in states.items():
+        if state == 0:
+            root[word] = following
+    sieve = np.zeros(1 << _SIEVE_BITS, np.bool_)
+    sieve[(np.array([key for key, _ in coded], np.uint64) * _ODD) >> _SIEVE_SHIFT] = True
+    counts = [len(outputs.get(state, ())) for state in range(len(states) + 1)]
+    return Trie(
+        words=size,
+        keys=np.array([key for key, _ in coded], np.int64),
+        following=np.array([state for _, state in coded], np.int64),
+        root=root,
+        ends=np.concatenate((np.zeros(1, np.int64), np.cumsum(counts))),
+        concept=np.array([row for state in range(len(states) + 1) for row in outputs.get(state, ())], np.int64),
+        goes_on=np.isin(np.arange(len(states) + 1), [state for state, _ in states]),
+        sieve=sieve,
+        names=names,
+    )
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was found in a batch: words, each level's segments, the concepts' matches and the reach of the scopes."""
+
+    words: Words
+    known: Sequence[str]  # the texts of the vocabulary's words
+    learned: Learned
+    numbers: Ints  # each word's number in the lexicon
+    segments: dict[str, Segments]
+    matches: dict[str, Matches]  # those not cancelled
+    everywhere: dict[str, Matches]  # cancelled or not
+    reached: dict[str, Flags]  # by scope: the words that it covers
+
+
+@dataclass(frozen=True)
+class Segments:
+    """A level's segments: each word's segment, and each segment's first word; the latter is one longer."""
+
+    of: Ints
+    first: Ints
+
+    def begin(self, word: Ints) -> Ints:
+        return self.first[self.of[word]]
+
+    def end(self, word: Ints) -> Ints:
+        return self.first[self.of[word] + 1]
+
+
+def find(matcher: Matcher, data: npt.NDArray[np.uint8], offsets: Ints) -> Found:
+    """Find every concept of the lexicon in the notes data[offsets[i]:offsets[i + 1]]."""
+    words = cutting.cut(data, offsets, matcher.known)
+    learned = matcher.learn()
+    numbers, flags = _numbers(matcher, words, learned)
+    segments = _segments(matcher, words, numbers, learned)
+    size = numbers.size
+    everywhere = {name: Matches(at, at + 1) for name in flags for at in (np.flatnonzero(flags[name]),)}
+    openings = segments["sentence"].first[:-1]
+    everywhere["opening"] = Matches(openings, openings)  # no word, but the place before a sentence's first
+    everywhere |= _phrases(matcher.trie, numbers, segments["sentence"])
+    matches = dict(everywhere)
+    reached: dict[str, Flags] = {}
+    for concept in matcher.lexicon.concepts.values():
+        parts = [everywhere[concept.name]]
+        parts += [
+            _sequence(
+                [
+                    everywhere[matcher.parts.get(item, "")]
+                    if isinstance(item, frozenset)
+                    else item
+                    if isinstance(item, int)
+                    else everywhere[item]
+                    for item in pattern
+                ],
+                segments["sentence"],
+            )
+            for pattern in concept.patterns
+        ]
+        whole = outermost(parts)
+        for other in concept.unless_within:
+            whole = whole.where(~inside(whole, everywhere[other]))
+        everywhere[concept.name] = whole
+        if concept.scope is not None:
+            reached[concept.name] = _reach(concept, whole, segments, size)
+    for concept in matcher.lexicon.concepts.values():
+        kept = everywhere[concept.name]
+        for scope in concept.cancelled_by:
+            kept = kept.where(~reached[scope][kept.start])
+        matches[concept.name] = kept
+    return Found(words, matcher.known.texts, learned, numbers, segments, matches, everywhere, reached)
+
+
+def _numbers(matcher: Matcher, words: Words, learned: Learned) -> tuple[Ints, dict[str, Flags]]:
+    """Return each word's number in the lexicon, and where the words of each built-in shape are."""
+    kind = words.kind
+    numbers = learned.number[kind]
+    shapes = learned.shapes
+    letters = shapes["letters"][kind]
+    flags = {
+        "number": numbers == 1,
+        "past": shapes["past"][kind],
+        "ing": shapes["ing"][kind],
+        "unknown": (numbers == 0) & letters & shapes["long"][kind],
+        "word": letters,
+    }
+    touching = words.start[1:] == words.end[:-1]
+    for mark, unit in (("pound", "lb"), ("inch", "in")):
+        at = 1 + np.flatnonzero(shapes[mark][kind[1:]] & flags["number"][:-1] & touching)
+        numbers[at] = matcher.numbers[unit]
+    nought = np.flatnonzero(shapes["nought"][kind[:-1]] & letters[1:])  # 0 cues is none, but 0 to 90 is a range
+    numbers[nought[~np.isin(numbers[nought + 1], [matcher.numbers.get(unit, -1) for unit in _UNITS])]] = (
+        matcher.numbers["zero"]
+    )
+    at = np.flatnonzero(shapes["pt"][kind] & words.upper)
+    if at.size:
+        # PT is the therapist and pt the patient, but in a note all in capitals nobody can tell.
+        notes = words.first.size - 1
+        shouting = np.bincount(words.note, words.upper, notes) > 0.5 * np.bincount(words.note, letters, notes)
+        numbers[at[~shouting[words.note[at]]]] = matcher.numbers[_THERAPIST]
+    return numbers, flags
+
+
+def _segments(matcher: Matcher, words: Words, numbers: Ints, learned: Learned) -> dict[str, Segments]:
+    size = numbers.size
+
+    def are(*texts: str) -> Flags:
+        told = np.zeros(len(matcher.numbers), np.bool_)
+        told[[matcher.numbers[text] for text in texts]] = True
+        return told[numbers]
+
+    fresh = np.zeros(size, np.bool_)
+    fresh[words.first[:-1][words.first[:-1] < size]] = True
+    capital = np.append(words.initial[1:], True)[:size]
+    small = np.append(learned.shapes["letters"][words.kind[1:]] & ~words.initial[1:], False)[:size]
+    abbreviation = np.zeros(size, np.bool_)
+    abbreviation[1:] = are(*_ABBREVIATIONS)[:-1]
+    full_stop = are(".") & (words.spaced | capital) & ~(abbreviation & small)
+    line = are("\n")
+    ends = full_stop | are("!", "?", "|") | line
+    apart = np.zeros(size, np.bool_)
+    apart[1:] = words.spaced[:-1]
+    dash = are("-") & words.spaced & apart
+    halts = {
+        "sentence": ends,
+        "clause": ends | are(";") | dash,
+        "phrase": ends | are(";", ",", ":", "(", ")") | dash,
+        "section": line,
+    }
+    turns = are(*_TURNS)
+    found = {}
+    for level in _LEVELS:
+        begins = fresh.copy()
+        begins[1:] |= halts[level][:-1]
+        if level in {"phrase", "clause"}:
+            begins |= turns
+        of = np.cumsum(begins) - 1 if size else np.zeros(0, np.int64)
+        found[level] = Segments(of.astype(np.int64), np.append(np.flatnonzero(begins), size).astype(np.int64))
+    return found
+
+
+def _phrases(trie: Trie, numbers: Ints, sentences: Segments) -> dict[str, Matches]:
+    """Follow the trie from every word at once, one word further each round, and note which phrases end."""
+    state = trie.root[numbers]
+    begin = np.flatnonzero(state)
+    state = state[begin]
+    last = begin
+    starts, ends, concepts = [], [], []
+    while begin.size:
+        counts = trie.ends[state + 1] - trie.ends[state]
+        hit = np.flatnonzero(counts)
+        if hit.size:
+            times = counts[hit]
+            first = np.cumsum(times) - times
+            rows = np.repeat(trie.ends[state[hit]] - first, times) + np.arange(int(times.sum()))
+            starts.append(np.repeat(begin[hit], times))
+            ends.append(np.repeat(last[hit] + 1, times))
+            concepts.append(trie.concept[rows].astype(np.uint16))
+        more = np.flatnonzero(trie.goes_on[state] & (last + 1 < numbers.size))
+        begin, last, state = begin[more], last[more] + 1, state[more]
+        keys = state * trie.words + numbers[last]
+        may = np.flatnonzero(trie.sieve[(keys.astype(np.uint64) * _ODD) >> _SIEVE_SHIFT])
+        begin, last, keys = begin[may], last[may], keys[may]
+        at = np.minimum(np.searchsorted(trie.keys, keys), trie.keys.size - 1)
+        goes = np.flatnonzero((trie.keys[at] == keys) & (sentences.of[begin] == sentences.of[last]))
+        begin, last, state = begin[goes], last[goes], trie.following[at[goes]]
+    if not starts:
+        return {name: Matches(np.zeros(0, np.int64), np.zeros(0, np.int64)) for name in trie.names}
+    concept = np.concatenate(concepts)
+    order = np.argsort(concept, kind="stable")  # numbers so short are sorted without comparing them
+    start, end = np.concatenate(starts)[order], np.concatenate(ends)[order]
+    bounds = np.concatenate((np.zeros(1, np.int64), np.cumsum(np.bincount(concept, minlength=len(trie.names)))))
+    return {
+        name: _outer(start[bounds[row] : bounds[row + 1]], end[bounds[row] : bounds[row + 1]])
+        for row, name in enumerate(trie.names)
+    }
+
+
+def _sequence(items: list[Matches | int], sentences: Segments) -> Matches:
+    """Match items in order within a sentence, the words between two no more than the gaps that stand between them."""
+    first = items[0]
+    if isinstance(first, int):
+        raise TypeError
+    start, end, gap = first.start, first.end, 0
+    for item in items[1:]:
+        if isinstance(item, int):
+            gap += item
+            continue
+        if not item.start.size or not start.size:
+            return Matches(start[:0], end[:0])
+        at = np.searchsorted(item.start, end)
+        held = np.minimum(at, item.start.size - 1)
+        near = (at < item.start.size) & (item.start[held] <= end + gap)
+        near &= sentences.of[np.minimum(item.start[held], sentences.of.size - 1)] == sentences.of[start]
+        start, end, gap = start[near], item.end[held[near]], 0
+    return Matches(start, end)
+
+
+def outermost(parts: list[Matches]) -> Matches:
+    """Join matches in reading order, without those that lie within another."""
+    filled = [part for part in parts if part.start.size]
+    if len(filled) < 2:
+        return filled[0] if filled else parts[0]
+    return _outer(np.concatenate([part.start for part in filled]), np.concatenate([part.end for part in filled]))
+
+
+def _outer(start: Ints, end: Ints) -> Matches:
+    if start.size < 2:
+        return Matches(start, end)
+    order = np.argsort((start << 10) - (end - start), kind="stable")  # which is fast for runs that are in order
+    start, end = start[order], end[order]
+    furthest = np.concatenate((np.zeros(1, np.int64), np.maximum.accumulate(end)[:-1]))
+    keep = end > furthest
+    return Matches(start[keep], end[keep])
+
+
+def inside(these: Matches, others: Matches) -> Flags:
+    """Say which of these overlap one of the others (both in reading order, none within another of its kind)."""
+    if not others.start.size:
+        return np.zeros(these.start.size, np.bool_)
+    at = np.searchsorted(others.start, these.end) - 1
+    return (at >= 0) & (others.end[np.maximum(at, 0)] > these.start)
+
+
+def _reach(concept: Concept, whole: Matches, segments: dict[str, Segments], size: int) -> Flags:
+    """Mark the words that a scope covers; its own words are covered too."""
+    scope = concept.scope
+    if scope is None or not whole.start.size:
+        return np.zeros(size, np.bool_)
+    level = segments["section" if scope.reach == "section" else scope.until]
+    begin = whole.start if scope.reach in {"forward", "section"} else level.begin(whole.start)
+    end = whole.end if scope.reach == "backward" else level.end(whole.end - 1)
+    if scope.words:
+        begin = np.maximum(begin, whole.start - scope.words)
+        end = np.minimum(end, whole.end + scope.words)
+    steps = np.bincount(begin, minlength=size + 1) - np.bincount(end, minlength=size + 1)
+    return np.cumsum(steps)[:size] > 0

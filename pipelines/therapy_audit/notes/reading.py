@@ -1,0 +1,129 @@
+"""Notes read in batches on all processors, and the answers as an Arrow table."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from therapy_audit.notes import cutting, elements, lexicon
+from therapy_audit.notes.lexicon import ELEMENTS, LEVELS, NARRATIVES
+from therapy_audit.notes.matching import Matcher, Matches, find
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from therapy_audit.notes.elements import Judged
+    from therapy_audit.notes.matching import Found
+
+BATCH = 10_000  # notes; what numpy then holds for a batch stays within the processor's cache and little memory
+_SPAN = pa.struct([("start", pa.int32()), ("end", pa.int32()), ("text", pa.string())])
+_ELEMENT = pa.struct([("present", pa.bool_()), ("evidence", pa.list_(_SPAN))])
+SCHEMA = pa.schema(
+    [
+        ("elements", pa.struct([(name, _ELEMENT) for name in ELEMENTS])),
+        ("narrative", pa.string()),
+        ("assist_level", pa.string()),
+        ("minutes", pa.int32()),
+        ("start", pa.string()),
+        ("stop", pa.string()),
+        ("score", pa.float64()),
+    ]
+)
+
+
+@cache
+def matcher(folder: Path | None = None) -> Matcher:
+    """Return the lexicon made ready, with the words of a clinic's folder where one is named."""
+    return Matcher(lexicon.load(folder))
+
+
+def read(
+    texts: Sequence[str | None] | Any,
+    codes: Sequence[str | None] | None = None,
+    folder: Path | None = None,
+    threads: int | None = None,
+) -> pa.Table:
+    """Return a table with SCHEMA and one row per text, in the order of the texts; a null text has no evidence.
+
+    `texts` is a list or an Arrow array of strings, `codes` the codes that they were billed under.
+    """
+    parts = list(batches(texts, codes, folder, threads))
+    return pa.Table.from_batches(parts, SCHEMA)
+
+
+def batches(
+    texts: Sequence[str | None] | Any,
+    codes: Sequence[str | None] | None = None,
+    folder: Path | None = None,
+    threads: int | None = None,
+) -> Iterator[pa.RecordBatch]:
+    """Yield read()'s rows batch by batch."""
+    ready = matcher(folder)
+    column = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
+    whole = column if isinstance(column, pa.Array) else pa.array(column, pa.large_string())
+    whole = whole.cast(pa.large_string()).fill_null("")
+
+    def part(begin: int) -> pa.RecordBatch:
+        own = None if codes is None else codes[begin : begin + BATCH]
+        return _rows(ready, whole[begin : begin + BATCH], own)
+
+    with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
+        yield from pool.map(part, range(0, len(whole), BATCH))
+
+
+def _rows(ready: Matcher, texts: pa.Array, codes: Sequence[str | None] | None) -> pa.RecordBatch:
+    edges = np.frombuffer(texts.buffers()[1], np.int64)[texts.offset : texts.offset + len(texts) + 1]
+    content = texts.buffers()[2]
+    data = np.frombuffer(content, np.uint8)[edges[0] : edges[-1]] if content else np.zeros(0, np.uint8)
+    offsets = edges - edges[0]
+    found = find(ready, data, offsets)
+    judged = elements.judge(found, ready.lexicon.weights, codes)
+    position = cutting.characters(data, offsets)
+    structs = [_element(found, judged, name, data, offsets, position) for name in ELEMENTS]
+    return pa.RecordBatch.from_arrays(
+        [
+            pa.StructArray.from_arrays(structs, names=list(ELEMENTS)),
+            _named(judged.narrative, NARRATIVES),
+            _named(judged.level, LEVELS),
+            pa.array(judged.minutes, pa.int32(), mask=judged.minutes < 0),
+            _clock(judged.start),
+            _clock(judged.stop),
+            pa.array(judged.score),
+        ],
+        schema=SCHEMA,
+    )
+
+
+def _element(found: Found, judged: Judged, name: str, data: Any, offsets: Any, position: Any) -> pa.StructArray:
+    """Return an element of each note: is it present, and the spans that show it with their text."""
+    matches: Matches = judged.evidence[name]
+    note = found.words.note[matches.start]
+    begin, end = found.words.start[matches.start], found.words.end[matches.end - 1]
+    lengths = end - begin
+    edges = np.concatenate((np.zeros(1, np.int64), np.cumsum(lengths))).astype(np.int32)
+    picked = np.repeat(begin - edges[:-1], lengths) + np.arange(int(edges[-1]))
+    text = pa.StringArray.from_buffers(
+        len(lengths), pa.py_buffer(edges.tobytes()), pa.py_buffer(data[picked].tobytes())
+    )
+    spans = pa.StructArray.from_arrays(
+        [pa.array(position(begin, note), pa.int32()), pa.array(position(end, note), pa.int32()), text],
+        fields=list(_SPAN),
+    )
+    rows = np.searchsorted(note, np.arange(len(offsets))).astype(np.int32)
+    lists = pa.ListArray.from_arrays(pa.array(rows), spans)
+    return pa.StructArray.from_arrays([pa.array(judged.present[name]), lists], fields=list(_ELEMENT))
+
+
+def _named(places: Any, names: Sequence[str]) -> pa.Array:
+    return pa.array(names).take(pa.array(places, mask=places < 0))
+
+
+def _clock(minutes: Any) -> pa.Array:
+    times = [f"{minute // 60:02}:{minute % 60:02}" for minute in range(24 * 60)]
+    return pa.array(times).take(pa.array(minutes % (24 * 60), mask=minutes < 0))
