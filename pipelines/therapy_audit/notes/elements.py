@@ -33,6 +33,7 @@ _DOINGS = np.array([True, True, False, True])
 _PARTS = np.array([False, True, True, True])  # a name alone has no components
 _TOGETHER = 2.0  # of the weight stands in one sentence: words scattered over a note name no task
 _DIRECTIONS = ("cue", "therapist_act", "graded_act")
+_OPENING = 8  # words at a note's begin that tell what it is about
 _UNNAMED = 0.5  # exercise that is not named, nor dosed, says little of a note's nature
 _AIDED = 0.5  # where the therapist is the doer, a task is named beside the direction
 _LIKELY_MINUTES = (8, 240)
@@ -233,9 +234,12 @@ def _narrative(found: Found, activity: _Activity, present: Mapping[str, Flags], 
     answer = np.where(named & (exercise <= 1) & (passive <= 1) & ~listening, FUNCTIONAL, answer)
     answer = np.where(functional, FUNCTIONAL, answer)
     answer = np.where(listening | (told_mostly & (told >= exercise) & (told >= passive)), INSTRUCTION, answer)
+    teaching = found.matches["instruction"]
+    early = teaching.start - found.words.first[found.words.note[teaching.start]] < _OPENING
+    opened = _counts(found, teaching.where(early), notes) > 0
     bare = (done == 0) & ~directed & ~goal & (count("vague") >= 2)
     undosed = (kind == IMPAIRMENT) & (count("dose") == 0) & (most <= 2)
-    aside = (kind == INSTRUCTION) & generic & (most <= 2) & (count("instruction_only") == 0)
+    aside = (kind == INSTRUCTION) & generic & (most <= 2) & (count("instruction_only") == 0) & ~opened
     empty = bare & ((most <= 1) | undosed | aside)
     return np.where(empty, VAGUE, answer).astype(np.int64)
 
@@ -282,7 +286,8 @@ def _minutes(found: Found, notes: int, timed: Flags, codes: Sequence[str | None]
     billed, other = _covered(found, "time_billed"), _covered(found, "time_other")
     near_billed = (billed[end] - billed[begin]) > 0
     near_other = (other[np.minimum(end, stated.end + 4)] - other[np.maximum(begin, stated.start - 4)]) > 0
-    alone = (end - begin) - (stated.end - stated.start) <= 1
+    spoken = _covered(found, "word")
+    alone = (spoken[end] - spoken[begin]) <= (spoken[stated.end] - spoken[stated.start])
     at_end = sentences.end(stated.start) >= found.words.first[note + 1]
     in_sentence = (billed[sentences.end(stated.start)] - billed[sentences.begin(stated.start)]) > 0
     rank = 3.0 * near_billed + 2.0 * alone + 0.5 * in_sentence + 1.0 * at_end - 3.5 * (near_other & ~near_billed)

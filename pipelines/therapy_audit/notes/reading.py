@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from therapy_audit.notes.elements import Judged
     from therapy_audit.notes.matching import Found
 
-BATCH = 10_000  # notes; what numpy then holds for a batch stays within the processor's cache and little memory
+BATCH = 4_000  # notes; smaller ones cost more Python, larger ones leave the processor's cache
 _SPAN = pa.struct([("start", pa.int32()), ("end", pa.int32()), ("text", pa.string())])
 _ELEMENT = pa.struct([("present", pa.bool_()), ("evidence", pa.list_(_SPAN))])
 SCHEMA = pa.schema(
