@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 FUNCTIONAL, IMPAIRMENT, INSTRUCTION, PASSIVE, VAGUE = range(5)  # places in lexicon.NARRATIVES
 NOTHING = -1
 _ENOUGH = 3.0  # weight of the actions and things that make a named task one with its components
-_TASKS = ("name", "action", "object", "posture")  # what lies within an earlier one does not count again
-_WEIGHTS = np.array([2.0, 1.0, 1.0, 0.5])  # a name says as much as an action and a thing
-_DOINGS = np.array([True, True, False, True])
-_PARTS = np.array([False, True, True, True])  # a name alone has no components
+_TASKS = ("name", "open", "action", "object", "posture")  # what lies within an earlier one does not count again
+_WEIGHTS = np.array([2.0, 1.5, 1.0, 1.0, 0.5])  # a name says as much as an action and a thing
+_DOINGS = np.array([True, True, True, False, True])
+_PARTS = np.array([False, True, True, True, True])  # a name alone has no components
 _TOGETHER = 2.0  # of the weight stands in one sentence: words scattered over a note name no task
 _DIRECTIONS = ("cue", "therapist_act", "graded_act")
 _OPENING = 8  # words at a note's begin that tell what it is about

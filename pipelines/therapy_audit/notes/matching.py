@@ -34,6 +34,7 @@ _THERAPIST = "therapist"
 _SAME = {"&": "and", "+": "and", "@": "at"}
 _UNITS = ("to", "deg", "degrees", "x", "of", "out", "lb", "in", "min", "and")  # after a nought that is a number
 _ORDINARY = "ordinary"  # the concept whose words are never taken for misspellings
+_SHORTEST, _LONG = 6, 9  # letters of a word that can be a misspelling, and of one where any one letter may be wrong
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 _SIEVE_BITS = 20
 _SIEVE_SHIFT = np.uint64(64 - _SIEVE_BITS)
@@ -62,7 +63,7 @@ class Matcher:
     learned: Learned = field(init=False)  # what is known of the vocabulary's words, as arrays
     meant: dict[str, int] = field(default_factory=dict)  # number by word, misspelled ones too
     parts: dict[frozenset[tuple[str, ...]], str] = field(default_factory=dict)  # literal items of patterns
-    correctable: list[str] = field(default_factory=list)
+    correctable: dict[tuple[str, str], list[str]] = field(default_factory=dict)  # by first and last letter
 
     def __post_init__(self) -> None:
         self.numbers = {"": 0, "#": 1}  # 0 is a word that the lexicon does not know
@@ -103,10 +104,9 @@ class Matcher:
         ordinary = self.lexicon.concepts.get(_ORDINARY)
         guarded = {phrase[0] for phrase in ordinary.phrases if len(phrase) == 1} if ordinary else set()
         self.meant = dict(self.numbers) | {word: 0 for word in guarded if word not in self.numbers}
-        self.correctable = sorted(
-            word for word in self.numbers if len(word) >= 6 and word.isalpha() and word not in guarded
-        )
-
+        for word in sorted(self.numbers):
+            if len(word) >= _SHORTEST - 1 and word.isalpha() and word not in guarded:
+                self.correctable.setdefault((word[0], word[-1]), []).append(word)
         self.learned = _learned(self, [])
 
     def learn(self) -> Learned:
@@ -128,17 +128,18 @@ class Matcher:
         return found
 
     def _corrected(self, word: str) -> int:
-        if len(word) < 6 or not word.isalpha() or not word.isascii():
+        if len(word) < _SHORTEST or not word.isalpha() or not word.isascii():
             return 0
-        allowed = 1 if len(word) < 11 else 2
-        close = process.extract(
-            word, self.correctable, scorer=OSA.distance, score_cutoff=allowed, limit=3, processor=None
-        )
         # A first letter is seldom wrong, and with another ending it is another word (reach and reached).
-        close = [one for one in close if one[0][0] == word[0] and one[0][-2:] == word[-2:]] or [
-            one for one in close if one[0][0] == word[0] and sorted(one[0]) == sorted(word)
-        ]
-        return self.numbers[close[0][0]] if close else 0
+        near = self.correctable.get((word[0], word[-1]), ())
+        allowed = 1 if len(word) < 2 * _SHORTEST else 2
+        close = process.extract(word, near, scorer=OSA.distance, score_cutoff=allowed, limit=3, processor=None)
+        for likely, distance, _ in close:
+            # A wrong letter makes another real word of many a short one; a lost, doubled or turned one seldom does.
+            turned = sorted(likely) == sorted(word)
+            if (distance == 1 and len(likely) != len(word)) or turned or len(word) >= _LONG:
+                return self.numbers[likely]
+        return 0
 
 
 @dataclass(frozen=True)
