@@ -41,6 +41,10 @@ SELECT * FROM rows_in_scope(rule_id, 'episode_day');
 CREATE OR REPLACE MACRO activities_in_scope(rule_id) AS TABLE
 SELECT * FROM rows_in_scope(rule_id, 'activity_day');
 
+-- Functional activities of a patient's day, with what the notes document of them.
+CREATE OR REPLACE MACRO documented_services_in_scope(rule_id) AS TABLE
+SELECT * FROM rows_in_scope(rule_id, 'documented_service');
+
 -- Clinicians' days, by the plan of their first line.
 CREATE OR REPLACE MACRO clinician_days_in_scope(rule_id) AS TABLE
 SELECT * FROM rows_in_scope(rule_id, 'clinician_day');

@@ -246,6 +246,7 @@ CREATE TABLE procedure_code (
     always_therapy BOOLEAN NOT NULL,
     discipline VARCHAR, -- the only discipline that may bill it; null where several may
     skilled_activity BOOLEAN NOT NULL, -- the patient performs and the therapist directs: its note is expected to change
+    functional_activity BOOLEAN NOT NULL, -- of these, the patient performs a task of life or work, not an exercise
     evaluation BOOLEAN NOT NULL,
     one_on_one BOOLEAN NOT NULL -- takes the clinician's time for one patient alone
 );
@@ -331,6 +332,50 @@ CREATE TABLE modifier_code (
 -- One row: the Medicare locality by which expected amounts are reckoned (audit.toml; none: national).
 CREATE TABLE fee_locality (
     locality VARCHAR NOT NULL
+);
+
+-- One row per note service whose text is read: of a skilled activity, or without minutes and times of its own; and one
+-- for a note without services (service_number 0). Texts that are the same under the same code are read once.
+CREATE TABLE service_text (
+    note_id VARCHAR NOT NULL,
+    service_number INTEGER NOT NULL, -- unique with note_id
+    text_number UBIGINT NOT NULL, -- the text in text_evidence
+    text_source VARCHAR NOT NULL -- service: its own text; note: that of the whole note
+);
+
+-- One row per distinct text and code: what the text documents, by the vocabulary of rules/lexicon/.
+CREATE TABLE text_evidence (
+    text_number UBIGINT NOT NULL, -- hash of text and code
+    specific_activity BOOLEAN NOT NULL, -- names a task with its components, which the patient did
+    skilled_direction BOOLEAN NOT NULL, -- cues, facilitation, grading or a decision by the clinician
+    functional_goal BOOLEAN NOT NULL, -- ties the activity to something of this patient's life
+    patient_response BOOLEAN NOT NULL, -- tolerance, performance or a measure
+    narrative VARCHAR NOT NULL, -- functional, impairment, instruction, passive, vague: what most of the text is about
+    assist_level VARCHAR, -- the last one stated: independent ... dependent
+    minutes INTEGER, -- stated for the billed code
+    start_time TIME,
+    stop_time TIME,
+    plateau BOOLEAN NOT NULL, -- it is said that there is no further gain
+    plan_changed BOOLEAN NOT NULL, -- plan, goal, approach or frequency was changed or ended
+    setback BOOLEAN NOT NULL, -- a reason for doing worse: a flare, a fall, an off day
+    advanced BOOLEAN NOT NULL -- the task itself was made harder or more complex
+);
+
+-- One row per place in a text that shows an element.
+CREATE TABLE evidence_span (
+    text_number UBIGINT NOT NULL,
+    element VARCHAR NOT NULL, -- specific_activity, skilled_direction, functional_goal, patient_response
+    span_start INTEGER NOT NULL, -- characters from the text's begin
+    span_end INTEGER NOT NULL -- exclusive
+);
+
+-- One row per measure that a text states.
+CREATE TABLE text_measure (
+    text_number UBIGINT NOT NULL,
+    measure VARCHAR NOT NULL, -- rules/measures.yaml
+    value DOUBLE NOT NULL, -- in the measure's unit
+    span_start INTEGER NOT NULL,
+    span_end INTEGER NOT NULL
 );
 
 -- One row per finding.

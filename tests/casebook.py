@@ -23,6 +23,7 @@ from typing import Any
 import yaml
 
 from therapy_audit import engine, rules
+from therapy_audit.notes import store
 
 Coverage = dict[str, dict[str, int]]  # by rule: in_scope, passed, failed, not_evaluable
 FOLDER = Path(__file__).parent / "cases"
@@ -153,6 +154,7 @@ def judge(cases: list[Case]) -> tuple[dict[str, list[dict[str, Any]]], Coverage]
         insert_rows(con, [rows(case) for case in cases])
         engine.map_payers(con, ruleset.payer_patterns)
         engine.set_period(con, *cases[0].data.get("period", ()))
+        store.fill(con)
         engine.build_models(con)
         errors = engine.run_rules(con, ruleset.rules)
         assert not errors

@@ -567,10 +567,9 @@ def test_a_clinic_adds_its_own_words(tmp_path: Path) -> None:
     (tmp_path / "cue.yaml").write_text("terms: [zorbed]\n", encoding="utf-8")
     (tmp_path / "task_action.yaml").write_text("verbs: [flimb, grundle]\n", encoding="utf-8")
     (tmp_path / "task_object.yaml").write_text("nouns: [grotch, snib]\n", encoding="utf-8")
-    (tmp_path / "score.yaml").write_text("weights: {skilled_direction: 70}\n", encoding="utf-8")
     (own,) = reading.read([text], folder=tmp_path).to_pylist()
     assert {name for name, one in own["elements"].items() if one["present"]} == set(ELEMENTS[:2])
-    assert own["score"] == round(100 * 100 / 145, 1)
+    assert own["score"] == 50
 
 
 @pytest.mark.parametrize(
@@ -585,7 +584,6 @@ def test_a_clinic_adds_its_own_words(tmp_path: Path) -> None:
         ("cue.yaml", "scope: {}", "scope is not a clinic's to set"),
         ("cue.yaml", "patterns: ['{nothing} x']", "there is no concept 'nothing'"),
         ("cue.yaml", "patterns: ['~2 x']", "must begin and end with"),
-        ("score.yaml", "weights: {x: 1}", "weights must name"),
     ],
 )
 def test_a_lexicon_folder_that_is_wrong(tmp_path: Path, name: str | None, content: str, sentence: str) -> None:

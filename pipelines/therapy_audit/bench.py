@@ -16,6 +16,7 @@ from therapy_audit import accuracy, engine, intake, pipeline, rules, synth
 from therapy_audit import open as open_audit
 from therapy_audit.config import INPUTS, Config
 from therapy_audit.errors import AuditError
+from therapy_audit.notes import store
 
 # What a child process runs: its argument is a JSON object; its last line of output is one too.
 _RUN = """
@@ -192,6 +193,9 @@ def multiply_and_judge(
         engine.map_payers(con, ruleset.payer_patterns)
         engine.set_period(con)
         con.execute("CHECKPOINT")
+        started = perf_counter()
+        store.fill(con)
+        stages.append(("notes", perf_counter() - started))
         engine.build_models(con, lambda name, seconds: stages.append((name, seconds)))
         engine.run_rules(con, ruleset.rules, lambda name, seconds: stages.append((name, seconds)))
         rows = {

@@ -58,6 +58,11 @@ def _input_options(command: Any) -> Any:
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder of loaded reference tables [reference, if there is one].",
 )
+@click.option(
+    "--lexicon",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder with the clinic's own words for what notes document.",
+)
 @click.option("--threads", type=click.IntRange(1, 256), help="Threads to use [all].")
 @click.option("--memory-limit", help="Memory for DuckDB, such as 2GB; beyond it spills to disk [80 % of the machine].")
 @click.option("--timings", is_flag=True, help="Print the seconds of each stage, model and rule.")

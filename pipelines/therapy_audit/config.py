@@ -23,8 +23,10 @@ QUALITY = ("stop", "warn")
 _KEYS = {
     "period": str, "output": str, "fail_on": str, "quality": str, "report_rows": int, "workbook_rows": int,
     "with_text": bool, "inputs": dict, "payers": dict, "unit_method": dict, "parameters": dict, "mappings": list,
-    "required_modifiers": dict, "pairs": list, "reference": str, "locality": str,
+    "required_modifiers": dict, "pairs": list, "reference": str, "locality": str, "lexicon": str,
 }  # fmt: skip
+
+_OWN_FORM = {"inputs", "mappings", "output", "pairs", "reference", "lexicon"}  # keys that are not taken as they stand
 
 TEMPLATE = """\
 # therapy-audit: what is audited and how. Paths are relative to this file; globs such as claims/*.csv are fine.
@@ -57,6 +59,9 @@ TEMPLATE = """\
 # Folder of the official tables (NCCI edits, MUE, fee schedule, GPCI) that `therapy-audit reference load` put in place
 # of the shipped ones. Left out: the folder reference beside this file, or in the current folder, if there is one.
 # reference = "reference"
+
+# Folder with the clinic's own words for what notes document, one YAML file per concept (docs/evidence.md).
+# lexicon = "lexicon"
 
 [inputs]
 claims = ["claims*.csv"]
@@ -118,6 +123,7 @@ class Config:
     parameters: Mapping[str, float | Mapping[str, float]] = field(default_factory=dict)
     pairs: Sequence[PayerPair] = ()
     reference: Path | None = None
+    lexicon: Path | None = None
     locality: str = "national"
     threads: int | None = None
     memory_limit: str | None = None
@@ -142,7 +148,8 @@ def read(path: Path) -> Config:
         output=here / raw["output"] if "output" in raw else None,
         pairs=tuple(_pair(item, path.name) for item in raw.get("pairs", ())),
         reference=here / raw["reference"] if "reference" in raw else reference_beside(here),
-        **{key: raw[key] for key in raw if key not in {"inputs", "mappings", "output", "pairs", "reference"}},
+        lexicon=here / raw["lexicon"] if "lexicon" in raw else None,
+        **{key: raw[key] for key in raw if key not in _OWN_FORM},
     )
 
 

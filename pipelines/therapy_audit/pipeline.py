@@ -80,6 +80,7 @@ def _audit(
     stage: Callable[[str, float], None],
 ) -> Result:
     from therapy_audit import intake, quality, report
+    from therapy_audit.notes import lexicon, store
 
     timed = _Clock(stage)
     database = building / "audit.duckdb"
@@ -101,6 +102,8 @@ def _audit(
         first, last = engine.set_period(con, *(dates or (None, None)))
         notices = _left_out(con)
         period = config.period or f"{first}..{last}"
+        store.fill(con, config.lexicon)
+        timed("notes")
         engine.build_models(con, timed.detail)
         timed("models")
         errors = engine.run_rules(con, ruleset.rules, timed.detail)
@@ -115,7 +118,8 @@ def _audit(
             with_text=config.with_text,
             settings=_own_settings(config),
         )
-        _write_manifest(con, building / "manifest.json", ruleset, period, errors, _own_settings(config))
+        words = lexicon.fingerprint(config.lexicon)
+        _write_manifest(con, building / "manifest.json", ruleset, words, period, errors, _own_settings(config))
         con.execute("CHECKPOINT")
     timed("report")
     return Result(output, summary, errors, checked, {rule.name: rule.title for rule in ruleset.rules}, notices)
@@ -249,6 +253,7 @@ def _write_manifest(
     con: Any,
     path: Path,
     ruleset: rules.RuleSet,
+    words: str,
     period: str,
     errors: dict[str, str],
     settings: dict[str, Any],
@@ -267,6 +272,7 @@ def _write_manifest(
         "inputs": [dict(zip(names, row, strict=True)) for row in files.fetchall()],
         "rows": {table: con.execute(f'SELECT count(*) FROM "{table}"').fetchone()[0] for table in _COUNTED_TABLES},
         "rule_set": ruleset.fingerprint,
+        "lexicon": words,
         "rules": {rule.name: rule.fingerprint for rule in ruleset.rules},
         "rule_errors": errors,
         "settings": settings,

@@ -80,7 +80,8 @@ def judge(found: Found, weights: Mapping[str, float], codes: Sequence[str | None
     start, stop = _times(found, notes)
     minutes = _minutes(found, notes, start >= 0, codes)
     whole = sum(weights.values())
-    score = sum((present[name] * (100 * weights[name] / whole) for name in ELEMENTS), np.zeros(notes))
+    parts = {**present, "time_stated": (minutes >= 0) | (start >= 0)}
+    score = sum((flags * (100 * weights[name] / whole) for name, flags in parts.items()), np.zeros(notes))
     return Judged(
         present=present,
         evidence=evidence,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import re
 from dataclasses import dataclass, field, replace
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from therapy_audit import resources
+from therapy_audit import resources, rules
 from therapy_audit.errors import AuditError
 from therapy_audit.notes import english
 
@@ -29,7 +30,7 @@ _REACHES = ("forward", "backward", "both", "section")
 _SEGMENTS = ("phrase", "clause", "sentence")
 _LISTS = ("terms", "verbs", "nouns", "patterns")
 _KEYS = {"title", "scope", "cancelled_by", "unless_within", "examples", *_LISTS}
-_SCORE = "score"
+_WEIGHT = "clinic.documentation_weight"  # the parameter that holds the points of the score
 _SAME = {"&": "and", "+": "and", "@": "at"}
 _CODE = 5  # a number of five digits is a billing code, and a word of its own
 _WORDS = re.compile(r"#|\d+(?:\.\d+)?|[^\W\d_]+|[^\w\s]")
@@ -89,6 +90,17 @@ def load(folder: Path | None = None) -> Lexicon:
     return _shipped() if folder is None else _with_folder(folder)
 
 
+def fingerprint(folder: Path | None = None) -> str:
+    """Return a hash of the shipped lexicon and a clinic's folder: the same words give the same evidence."""
+    texts = dict(resources.texts(resources.folder("rules") / "lexicon", ".yaml"))
+    if folder is not None:
+        texts |= {f"own {path.name}": path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.yaml"))}
+    told = hashlib.sha256()
+    for name, text in sorted(texts.items()):
+        told.update(f"{name}\0{text}\0".encode())
+    return told.hexdigest()[:16]
+
+
 @cache
 def _shipped() -> Lexicon:
     files = resources.texts(resources.folder("rules") / "lexicon", ".yaml")
@@ -112,9 +124,6 @@ def _with_folder(folder: Path) -> Lexicon:
             raise AuditError(f"{path}: the file cannot be read as UTF-8 text.") from None
         if path.stem not in raw:
             raise AuditError(f"{path}: there is no concept '{path.stem}'; the concepts are {', '.join(sorted(raw))}.")
-        if path.stem == _SCORE:
-            raw[_SCORE] = {**raw[_SCORE], "weights": {**raw[_SCORE]["weights"], **own.get("weights", {})}}
-            continue
         if unfit := sorted(set(own) - {*_LISTS, "title", "examples"}):
             raise AuditError(f"{path}: {unfit[0]} is not a clinic's to set; a clinic adds {', '.join(_LISTS)}.")
         base = raw[path.stem]
@@ -138,12 +147,7 @@ def _read(name: str, text: str) -> dict[str, Any]:
 
 
 def _lexicon(raw: Mapping[str, dict[str, Any]]) -> Lexicon:
-    score = raw.get(_SCORE, {}).get("weights", {})
-    if set(score) != set(ELEMENTS) or any(not isinstance(value, int | float) or value < 0 for value in score.values()):
-        raise AuditError(f"rules/lexicon/{_SCORE}.yaml: weights must name {', '.join(ELEMENTS)}, each 0 or more.")
-    if not sum(score.values()):
-        raise AuditError(f"rules/lexicon/{_SCORE}.yaml: all weights are 0; give at least one element weight.")
-    concepts = {name: _concept(name, item) for name, item in raw.items() if name != _SCORE}
+    concepts = {name: _concept(name, item) for name, item in raw.items()}
     for concept in concepts.values():
         used = {item for pattern in concept.patterns for item in pattern if isinstance(item, str)}
         for other in sorted({*used, *concept.unless_within, *concept.cancelled_by}):
@@ -152,7 +156,13 @@ def _lexicon(raw: Mapping[str, dict[str, Any]]) -> Lexicon:
         for other in concept.cancelled_by:
             if concepts[other].scope is None:
                 raise AuditError(f"rules/lexicon/{concept.name}.yaml: '{other}' has no scope, so it cancels nothing.")
-    return Lexicon(_ordered(concepts), dict(score))
+    return Lexicon(_ordered(concepts), _weights())
+
+
+def _weights() -> dict[str, float]:
+    """Return the points of each element in the score that hold today."""
+    found = next(item for item in rules.load().parameters if item.name == _WEIGHT)
+    return {key: by_date[max(by_date)] for key, by_date in found.values.items()}
 
 
 def _ordered(concepts: Mapping[str, Concept]) -> dict[str, Concept]:

@@ -1,6 +1,6 @@
--- Each service of a note with its minutes (as charted, else between its start and its stop), how many of them an
--- assistant gave, and its place on the clock. What an assistant charts is the assistant's; a therapist who does not
--- mention one gave the minutes alone.
+-- Each service of a note with its minutes (as charted, else between its start and its stop, else as its own text states
+-- them), how many of them an assistant gave, and its place on the clock. What an assistant charts is the assistant's; a
+-- therapist who does not mention one gave the minutes alone.
 WITH
 -- One and the same block on several services of a note, none with minutes: it is the visit's, not the service's.
 visit_block AS (
@@ -37,15 +37,34 @@ clocked AS (
             AND note_service.minutes IS NULL
 ),
 
+-- What a service's own text says of its time.
+stated AS (
+    SELECT
+        service_text.note_id,
+        service_text.service_number,
+        text_evidence.minutes,
+        text_evidence.start_time,
+        text_evidence.stop_time
+    FROM service_text
+    INNER JOIN text_evidence ON service_text.text_number = text_evidence.text_number
+    WHERE service_text.text_source = 'service'
+),
+
 timed AS (
     SELECT
-        * REPLACE (
-            CASE WHEN stop_minute > start_minute THEN start_minute END AS start_minute,
-            CASE WHEN stop_minute > start_minute THEN stop_minute END AS stop_minute
+        clocked.* REPLACE (
+            CASE WHEN clocked.stop_minute > clocked.start_minute THEN clocked.start_minute END AS start_minute,
+            CASE WHEN clocked.stop_minute > clocked.start_minute THEN clocked.stop_minute END AS stop_minute
         ),
-        coalesce(minutes, CASE WHEN stop_minute > start_minute THEN stop_minute - start_minute END)::INTEGER
-            AS minutes_given
+        coalesce(
+            clocked.minutes,
+            CASE WHEN clocked.stop_minute > clocked.start_minute THEN clocked.stop_minute - clocked.start_minute END,
+            stated.minutes,
+            date_diff('minute', stated.start_time, stated.stop_time)
+        )::INTEGER AS minutes_given
     FROM clocked
+    LEFT JOIN stated
+        ON clocked.note_id = stated.note_id AND clocked.service_number = stated.service_number
 )
 
 SELECT

@@ -1,0 +1,11 @@
+-- An activity is billed for what it lets this patient do: a goal field or the text must tie it to such a goal.
+SELECT
+    claim_id,
+    claim_line_number,
+    amount AS amount_at_risk,
+    hcpcs_code,
+    narrative,
+    coalesce(nullif(found, ''), 'nothing') AS found_told,
+    score
+FROM documented_services_in_scope($rule)
+WHERE NOT functional_goal

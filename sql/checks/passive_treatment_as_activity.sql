@@ -1,0 +1,11 @@
+-- What is done to the patient (manual work, modalities, passive motion) is no activity of the patient's.
+SELECT
+    claim_id,
+    claim_line_number,
+    amount AS amount_at_risk,
+    hcpcs_code,
+    narrative,
+    coalesce(nullif(found, ''), 'nothing') AS found_told,
+    score
+FROM documented_services_in_scope($rule)
+WHERE narrative = 'passive'
