@@ -45,6 +45,14 @@ SELECT * FROM rows_in_scope(rule_id, 'activity_day');
 CREATE OR REPLACE MACRO documented_services_in_scope(rule_id) AS TABLE
 SELECT * FROM rows_in_scope(rule_id, 'documented_service');
 
+-- What the notes say of each skilled activity of an episode, visit by visit.
+CREATE OR REPLACE MACRO descriptions_in_scope(rule_id) AS TABLE
+SELECT * FROM rows_in_scope(rule_id, 'description_day');
+
+-- The same, which a rule judges together for each clinician; null is all that nobody or several wrote.
+CREATE OR REPLACE MACRO clinician_descriptions_in_scope(rule_id) AS TABLE
+SELECT * FROM rows_in_scope(rule_id, 'description_day');
+
 -- Clinicians' days, by the plan of their first line.
 CREATE OR REPLACE MACRO clinician_days_in_scope(rule_id) AS TABLE
 SELECT * FROM rows_in_scope(rule_id, 'clinician_day');

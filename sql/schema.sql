@@ -378,6 +378,14 @@ CREATE TABLE text_measure (
     span_end INTEGER NOT NULL
 );
 
+-- One row per measure that notes state: which way it gets better, and the smallest change that counts.
+CREATE TABLE measure (
+    measure VARCHAR NOT NULL PRIMARY KEY,
+    better VARCHAR NOT NULL, -- more; less; either: any other value is a change of the task
+    smallest_change DOUBLE NOT NULL,
+    words VARCHAR -- how a value is told, # standing for it; null: assist levels have words of their own
+);
+
 -- One row per finding.
 CREATE TABLE finding (
     finding_id VARCHAR NOT NULL, -- the same next month for the same fault

@@ -30,7 +30,7 @@ SAMPLES = Path(__file__).parents[1] / "data" / "samples"
 GOLDEN = Path(__file__).parent / "golden" / "findings.csv"
 FILES = {
     "report.html", "findings.xlsx", "findings.parquet", "findings.csv", "coverage.csv", "quarantine.csv",
-    "summary.json", "manifest.json", "audit.duckdb", "quality",
+    "summary.json", "manifest.json", "audit.duckdb", "quality", "documentation.csv", "documentation.parquet",
 }  # fmt: skip
 CLAIMS = """\
 Claim ID,Line,Patient ID,Payer,DOS,CPT,Modifiers,Units,Charge,Allowed

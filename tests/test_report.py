@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 FILES = (
-    *("coverage.csv", "findings.csv", "findings.parquet", "findings.xlsx", "quarantine.csv", "report.html"),
-    "summary.json",
+    *("coverage.csv", "documentation.csv", "documentation.parquet", "findings.csv", "findings.parquet"),
+    *("findings.xlsx", "quarantine.csv", "report.html", "summary.json"),
 )
 QUALITY = {
     "success": False,
@@ -160,7 +160,10 @@ def test_a_lines_dollars_count_once_per_direction(empty: duckdb.DuckDBPyConnecti
 
 def test_same_database_gives_same_bytes(folder: Path, tmp_path: Path) -> None:
     with database(6000) as con:
-        for table in ("finding", "therapy_line", "kx_year", "quarantine"):
+        for table in (
+            *("finding", "therapy_line", "kx_year", "quarantine", "documented_service", "activity_day", "note_service"),
+            *("evidence_span", "text_measure"),
+        ):
             con.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT * FROM {table} ORDER BY hash({table})")
         con.execute("SET threads = 1")
         report.write(con, tmp_path, period="2026-Q3", quality=QUALITY)
@@ -300,14 +303,12 @@ def test_nothing_found_is_a_report_too(empty: duckdb.DuckDBPyConnection, tmp_pat
 def test_note_text_is_shown_only_where_asked_for(con: duckdb.DuckDBPyConnection, folder: Path, tmp_path: Path) -> None:
     assert "sit to stand from 18 inch" not in page(folder)
     report.write(con, tmp_path, period="2026-Q3", quality=None, with_text=True)
-    assert {row["note_text"] for row in embedded(tmp_path)["findings"]} >= {
-        "Patient performed sit to stand from 18 inch surface."
-    }
+    assert "Patient performed sit to stand from 18 inch surface." in embedded(tmp_path)["texts"]
 
 
 def test_workbook_is_made_for_review(folder: Path) -> None:
     book = openpyxl.load_workbook(folder / "findings.xlsx")
-    assert book.sheetnames == ["Read me", "Findings", "Coverage", "Quarantine"]
+    assert book.sheetnames == ["Read me", "Findings", "Documentation", "Coverage", "Quarantine"]
     sheet = book["Findings"]
     header = [cell.value for cell in sheet[1]]
     assert header[:4] == ["disposition", "reviewer", "reviewed_on", "note"]
@@ -323,7 +324,7 @@ def test_workbook_is_made_for_review(folder: Path) -> None:
     assert first["amount_at_risk"].number_format == "$#,##0.00"
     assert isinstance(first["amount_at_risk"].value, (int, float))
     assert first["service_date"].value.date() >= date(2026, 7, 1)
-    assert "Pub. 100-0" in first["citation"].value
+    assert "<https://www.cms.gov/" in first["citation"].value
 
 
 def test_kx_ledger_marks_lower_bounds_and_lines_without_kx(folder: Path, con: duckdb.DuckDBPyConnection) -> None:

@@ -1,5 +1,6 @@
 -- A made-up clinic for the report's tests: `lines` claim lines, the models they lead to, and about one finding per 25
--- lines. Some values are hostile on purpose: markup, spreadsheet formulas, an address that is no web address.
+-- lines. Some values are hostile on purpose: markup, spreadsheet formulas, an address that is no web address. Each note
+-- on 97530 has one of four texts; the word Zaffre is in all of them.
 INSERT INTO audit_period VALUES ('2026-07-01', '2026-09-30');
 
 INSERT INTO plan VALUES
@@ -52,11 +53,14 @@ INSERT INTO rule VALUES
 ('clinic.line_without_note', 'Billed service without a note', 'error', 'overpayment', 'line',
     'Find the note; if there is none, refund within 60 days of identifying the overpayment.', ['The note is kept in another system.'],
     '[{"title": "Medicare Benefit Policy Manual (Pub. 100-02) ch. 15 §220.3", "href": "https://www.cms.gov/manuals/bp102c15.pdf"}]', 'f7'),
-('clinic.description_cloned', 'Same text at four or more visits in a row', 'warning', 'overpayment', 'episode',
+('clinic.description_cloned', 'Same text at four or more visits in a row', 'warning', 'overpayment', 'activity',
     'Read the visits side by side; educate the writer.', [],
     '[{"title": "Medicare Benefit Policy Manual (Pub. 100-02) ch. 15 §220.3 E", "href": "https://www.cms.gov/manuals/bp102c15.pdf"}]', 'f8'),
 ('medicare.progress_report_overdue', 'Progress report overdue', 'error', 'overpayment', 'episode',
     NULL, [], '[{"title": "Medicare Benefit Policy Manual (Pub. 100-02) ch. 15 §220.3 D", "href": "https://www.cms.gov/manuals/bp102c15.pdf"}]', 'f9'),
+('clinic.skilled_direction_missing', 'No skilled direction in the note', 'warning', 'overpayment', 'service',
+    'Have the clinician chart what was cued.', [],
+    '[{"title": "Medicare Benefit Policy Manual (Pub. 100-02) ch. 15 §220.2.B"}]', 'f11'),
 ('medicare.ncci_pair_not_allowed', 'Two codes that are never paid together', 'error', 'overpayment', 'visit',
     'Withdraw the column 2 code.', [], '[{"title": "NCCI Policy Manual ch. 11", "href": "https://www.cms.gov/ncci/policy-manual"}]', 'f10');
 
@@ -129,6 +133,82 @@ SELECT
 FROM claim_line
 WHERE claim_line_number = 1;
 
+INSERT INTO parameter VALUES
+('clinic.documentation_weight', 'specific_activity', '1990-01-01', '2099-12-31', 25),
+('clinic.documentation_weight', 'skilled_direction', '1990-01-01', '2099-12-31', 25),
+('clinic.documentation_weight', 'functional_goal', '1990-01-01', '2099-12-31', 20),
+('clinic.documentation_weight', 'patient_response', '1990-01-01', '2099-12-31', 15),
+('clinic.documentation_weight', 'time_stated', '1990-01-01', '2099-12-31', 15);
+
+INSERT INTO measure VALUES ('weight', 'more', 0.25, '# lb'), ('errors', 'less', 1, '# errors'), ('task', 'either', 0, 'the same task');
+
+INSERT INTO note_service
+SELECT
+    'N' || claim_id, claim_line_number, patient_id, service_date, hcpcs_code, 15, 0, NULL, NULL,
+    (['moderate', 'minimal', NULL, 'contact_guard'])[(hash(claim_id, 11) % 4)::INTEGER + 1], 'minimal', 'grade ' || hash(claim_id, 12) % 3, NULL,
+    ([
+        ' Zaffre: sit to stand from a chair; verbal cues for hip hinge so she can toilet at home.',
+        'Zaffre, Zoë 😀 said "<script>window.hacked = 1</script>" & stood; cues for <b>hip</b> hinge, to toilet alone.',
+        'Zaffre: therapeutic activity, 15 minutes.',
+        '=Zaffre: tactile guidance'
+    ])[(hash(claim_id, 13) % 4)::INTEGER + 1],
+    'notes.xlsx#Notes', source_row
+FROM claim_line
+WHERE hcpcs_code = '97530';
+
+INSERT INTO service_text
+SELECT note_id, service_number, hash(trim(text), hcpcs_code), 'service' FROM note_service;
+
+INSERT INTO evidence_span
+WITH phrase AS (
+    SELECT unnest([
+        {'element': 'specific_activity', 'words': 'sit to stand from a chair'}, {'element': 'specific_activity', 'words': 'stood'},
+        {'element': 'skilled_direction', 'words': 'cues for hip hinge so she can'}, {'element': 'skilled_direction', 'words': 'cues for <b>hip</b> hinge'},
+        {'element': 'skilled_direction', 'words': 'tactile guidance'},
+        {'element': 'functional_goal', 'words': 'so she can toilet at home'}, {'element': 'functional_goal', 'words': 'hinge, to toilet alone'}
+    ], recursive := TRUE)
+)
+
+SELECT DISTINCT
+    hash(trim(text), hcpcs_code), element, instr(trim(text), words) - 1, instr(trim(text), words) - 1 + length(words)
+FROM note_service CROSS JOIN phrase
+WHERE contains(text, words);
+
+INSERT INTO text_evidence
+SELECT
+    text_number,
+    coalesce(bool_or(element = 'specific_activity'), FALSE), coalesce(bool_or(element = 'skilled_direction'), FALSE),
+    coalesce(bool_or(element = 'functional_goal'), FALSE), FALSE,
+    CASE WHEN bool_or(element = 'specific_activity') THEN 'functional' ELSE 'vague' END,
+    NULL, NULL, NULL, NULL, FALSE, FALSE, FALSE, FALSE
+FROM service_text LEFT JOIN evidence_span USING (text_number)
+GROUP BY text_number;
+
+INSERT INTO text_measure
+SELECT text_number, measure, value, 0, 1
+FROM text_evidence CROSS JOIN (VALUES ('weight', 2.5), ('errors', 3), ('task', 12345)) AS told (measure, value);
+
+CREATE TABLE documented_service AS
+SELECT
+    line.patient_id, line.discipline, line.service_date, line.plan, line.hcpcs_code, min(note.note_id) AS note_id,
+    any_value(line.rendering_npi ORDER BY claim_id) AS clinician_npi, TRUE AS text_read,
+    bool_or(evidence.specific_activity) AS specific_activity, bool_or(evidence.skilled_direction) AS skilled_direction,
+    bool_or(evidence.functional_goal) AS functional_goal, FALSE AS patient_response, NULL AS assist_level, TRUE AS time_stated,
+    min(evidence.narrative) AS narrative, min(claim_id) AS claim_id, arg_min(claim_line_number, claim_id) AS claim_line_number,
+    (25 * bool_or(evidence.specific_activity)::INTEGER + 25 * bool_or(evidence.skilled_direction)::INTEGER
+        + 20 * bool_or(evidence.functional_goal)::INTEGER + 15) AS score
+FROM therapy_line AS line
+INNER JOIN note_service AS note ON 'N' || line.claim_id = note.note_id AND line.claim_line_number = note.service_number
+INNER JOIN service_text USING (note_id, service_number)
+INNER JOIN text_evidence AS evidence USING (text_number)
+GROUP BY line.patient_id, line.discipline, line.service_date, line.plan, line.hcpcs_code;
+
+CREATE TABLE activity_day AS
+SELECT DISTINCT
+    patient_id, discipline, hcpcs_code, service_date, min(service_date) OVER (PARTITION BY patient_id) AS episode_start
+FROM therapy_line
+WHERE hcpcs_code = '97530';
+
 INSERT INTO finding
 WITH numbered AS (
     SELECT *, row_number() OVER (ORDER BY rule) - 1 AS rule_number, count(*) OVER () AS rules FROM rule
@@ -150,8 +230,15 @@ SELECT
         ELSE units || ' units of ' || hcpcs_code || ' were billed on ' || service_date || '; the documented minutes allow '
             || (units - 1) || '.'
     END,
-    json_object('units_billed', units, 'units_allowed', units - 1, 'timed_minutes', units * 15 - 9,
-        'allowed_amount', line_amount, 'minutes_by_code', json_object('97110', 12, hcpcs_code, 9)),
+    CASE rule
+        WHEN 'clinic.description_cloned'
+            THEN
+                json_object('hcpcs_code', '97530', 'since', service_date, 'visits', 4, 'episode_start', (
+                    SELECT min(day.service_date) FROM activity_day AS day WHERE day.patient_id = picked.patient_id
+                ))
+        ELSE json_object('units_billed', units, 'units_allowed', units - 1, 'timed_minutes', units * 15 - 9,
+        'allowed_amount', line_amount, 'minutes_by_code', json_object('97110', 12, hcpcs_code, 9))
+    END,
     CASE WHEN rule LIKE '%ncci%' THEN 'stale_reference' ELSE 'none' END,
     source_file, source_row
 FROM picked

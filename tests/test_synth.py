@@ -27,6 +27,7 @@ ASKS_FOR_ASSISTANT = (*MEDICARE, "UNITEDHEALTHCARE", "TRICARE EAST")
 CAPPED = ("UNITEDHEALTHCARE", "AETNA")
 SETS_MANUAL_THERAPY_APART = ("AETNA", "BCBS OF SC", "CIGNA")
 DISTINCT = {"59", "XE", "XP", "XS", "XU"}
+SKILLED = {"97110", "97112", "97113", "97116", "97530", "97535", "97542"}
 GROUP_OR_SUPERVISED = {"97150", "G0283"}
 EVALUATIONS = {
     "92521", "92522", "92523", "92524", "97161", "97162", "97163", "97164", "97165", "97166", "97167", "97168",
@@ -62,7 +63,10 @@ RULES = {
     "medicare.kx_with_liability_modifier", "medicare.medical_review_threshold_passed",
     "medicare.kx_threshold_approaching", "medicare.distinct_service_unsupported",
     "medicare.distinct_service_modifier_conflict", "payers.pair_rules.pair_without_modifier",
-    "medicare.reduced_service_modifier_on_timed_code",
+    "medicare.reduced_service_modifier_on_timed_code", "clinic.functional_goal_missing",
+    "clinic.skilled_direction_missing", "clinic.activity_not_specific", "clinic.patient_response_missing",
+    "clinic.assistance_level_missing", "clinic.impairment_level_activity", "clinic.instruction_not_activity",
+    "clinic.passive_treatment_as_activity", "clinic.description_cloned_across_patients",
 }  # fmt: skip
 # Rules of which a small clinic holds no near miss.
 WITHOUT_NEAR_MISS = {"clinic.service_not_documented", "medicare.untimed_code_multiple_units"}
@@ -592,13 +596,21 @@ def test_notes_are_there_and_complete_except_where_planted(clinic: Clinic) -> No
 def test_texts_and_measures_change_except_where_planted(clinic: Clinic) -> None:
     activity: dict[tuple[str, str, str], dict[date, tuple[str, object]]] = defaultdict(dict)
     for service in clinic.notes:
+        text = service["Intervention Text"]
+        # What the copied texts end in is the visit's own, and no number.
+        said = re.sub(r" (Seen on|Arrived|No new|Came|In good) [a-z ]+\.$", "", text)
         levels = (service["Assist Level"], service["Cue Level"], service["Difficulty"])
-        measure = (levels, tuple(sorted(re.findall(r"\d+", service["Intervention Text"]))))
+        answered = text if re.search("plateau|Plateau", text) else ""
+        # How many cues it took, and pain, stand in some texts only.
+        counted = re.sub(r"(?i)(with )?\d+ (verbal )?cues|\d+ in all(?=[.;,])|pain \d+/10", "", text)
+        measure = (levels, tuple(sorted(re.findall(r"\d+", counted))), answered)
         of = (service["Patient ID"], service["Discipline"], service["CPT"])
-        activity[of][day(service["DOS"])] = (service["Intervention Text"], measure)
+        activity[of][day(service["DOS"])] = (said, measure)
     seen: dict[str, set[tuple[str, str, str]]] = defaultdict(set)
     longest = 0
-    for (patient, discipline, _), visits in activity.items():
+    for (patient, discipline, code), visits in activity.items():
+        if code not in SKILLED:
+            continue
         for place, rule in enumerate(("clinic.description_cloned", "clinic.progression_stalled")):
             run, last = 0, None
             for when in sorted(visits):
@@ -611,6 +623,56 @@ def test_texts_and_measures_change_except_where_planted(clinic: Clinic) -> None:
         told = clinic.told(rule, "fault", "consequence")
         assert seen[rule] == {(row["patient_id"], row["discipline"], row["service_date"]) for row in told}, rule
     assert 4 <= longest <= 6
+    texts = {service["Intervention Text"] for service in clinic.notes}
+    assert any("lateau" in text for text in texts)
+    assert any(re.search("Flare|Relapse|Off day", text) for text in texts)
+
+
+def test_texts_are_each_visits_and_patients_own_except_where_planted(clinic: Clinic) -> None:
+    patients: dict[tuple[str, str], set[str]] = defaultdict(set)
+    texts, services = set(), 0
+    for service in clinic.notes:
+        if service["CPT"] in SKILLED and service["Intervention Text"]:
+            services += 1
+            texts.add(service["Intervention Text"])
+            patients[service["Therapist NPI"], service["Intervention Text"]].add(service["Patient ID"])
+    assert len(texts) > 0.95 * services
+    copied = {npi for (npi, _), whose in patients.items() if len(whose) >= 3}
+    told = {row["clinician_npi"] for row in clinic.told("clinic.description_cloned_across_patients")}
+    assert told == {npi for (npi, text), whose in patients.items() if len(whose) == 4 and "Set up by the" in text}
+    assert told <= copied
+
+
+def test_functional_activities_are_described_except_where_planted(clinic: Clinic) -> None:
+    rules = {
+        "clinic.functional_goal_missing": r"(?i)goal|wants to|hopes to|so that patient can|aim: |[ls]tg",
+        "clinic.skilled_direction_missing": r"(?i)cue|guid|facilitat|therapist",
+        "clinic.assistance_level_missing": r"(?i)assist|\bm(in|od|ax) a\b|cga|contact guard|superv|sba|independ|mod i",
+    }
+    elsewhere = clinic.visits_told(
+        "clinic.instruction_not_activity",
+        "clinic.impairment_level_activity",
+        "clinic.passive_treatment_as_activity",
+        "clinic.same_day_pair_not_distinct",
+    )
+    for rule, words in rules.items():
+        told = clinic.lines_told(rule, "fault", "consequence")
+        spared = clinic.visits_told(rule, kinds=("near_miss",)) | elsewhere
+        for visit, lines in clinic.billed.items():
+            for service in clinic.charted[visit]:
+                text = service["Intervention Text"]
+                if service["CPT"] in ("97530", "97535") and text and visit not in spared:
+                    keys = {(line["Claim #"], line["Line"]) for line in lines if line["CPT"] == service["CPT"]}
+                    assert re.search(words, text) or keys & told, (rule, text)
+    # What fields say, texts may leave out: half the episodes have fields.
+    with_fields = {service["Patient ID"] + service["Discipline"] for service in clinic.notes if service["Goal ID"]}
+    without = {
+        service["Patient ID"] + service["Discipline"]
+        for service in clinic.notes
+        if service["CPT"] == "97530" and not service["Goal ID"]
+    }
+    assert len(with_fields) > 20
+    assert len(without - with_fields) > 20
 
 
 def test_progress_reports_are_in_time_except_where_planted(clinic: Clinic) -> None:

@@ -363,11 +363,18 @@ _lexicon_folder = click.option(
 @click.option("--text-column", default="text", show_default=True, help="Column that holds the notes.")
 @_lexicon_folder
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per note.")
-def evidence(file: Path, text_column: str, lexicon: Path | None, as_json: bool) -> None:  # noqa: FBT001
+@click.option("--measures", is_flag=True, help="Add what the notes measure and what they say of progress.")
+def evidence(
+    file: Path,
+    text_column: str,
+    lexicon: Path | None,
+    as_json: bool,  # noqa: FBT001
+    measures: bool,  # noqa: FBT001
+) -> None:
     """Show what the notes in FILE (CSV, JSONL or Parquet) document, each with the words that say so."""
     from therapy_audit.notes import files
 
-    for line in files.lines(file, text_column, lexicon, as_json=as_json):
+    for line in files.lines(file, text_column, lexicon, as_json=as_json, with_measures=measures):
         click.echo(line)
 
 

@@ -20,6 +20,7 @@ import yaml
 from therapy_audit import resources
 from therapy_audit import rules as rulebook
 from therapy_audit.errors import AuditError
+from therapy_audit.notes import likeness
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -49,6 +50,7 @@ def connect(
     with duckdb.connect(str(path), config=settings) as con:
         # Row order is never relied on: every result that leaves is sorted by a unique key.
         con.execute("SET preserve_insertion_order = false")
+        likeness.register(con)
         yield con
 
 

@@ -19,6 +19,8 @@ from therapy_audit.resources import folder as resource_folder
 # A patient has this many claim lines on average, over a quarter. Some 400,000 lines at a time keep memory flat.
 _LINES_PER_PATIENT = 37
 _PATIENTS_AT_ONCE = 10_000
+# Steps of sql/synth that are the same for every patient, in their order.
+_ONCE = ("clinic", "tasks", "exercises", "wordings", "recipes", "sayings", "cases", "plants", "changes")
 # File name: the view of sql/synth/files.sql that it holds.
 _FILES = {
     "claims": "claims",
@@ -77,9 +79,9 @@ def write(
             }
             for variable, value in settings.items():
                 con.execute(f"SET VARIABLE {variable} = ?", [value])
-            for step in ("clinic", "recipes", "cases", "plants", "changes"):
+            for step in _ONCE:
                 con.execute(_sql(step))
-            steps = [_sql(step) for step in ("visits", "lines", "schedule", "notes", "truth")]
+            steps = [_sql(step) for step in ("episodes", "visits", "lines", "schedule", "notes", "truth")]
             for part in range(parts):
                 con.execute("SET VARIABLE part = ?", [part])
                 con.execute("SET VARIABLE first_patient = ?", [patients * part // parts + 1])

@@ -14,15 +14,38 @@ WITH billed AS (
     GROUP BY line.patient_id, line.discipline, line.service_date, line.plan, line.hcpcs_code
 ),
 
--- How many skilled activities were billed on the day: the text of a whole note may be about any of them.
+-- The skilled activities of the day, billed or charted: the text of a whole note may be about any of them, that of a
+-- service without a code about any that is billed and not charted.
+activity AS (
+    SELECT
+        patient_id,
+        discipline,
+        service_date,
+        hcpcs_code,
+        TRUE AS is_billed
+    FROM therapy_line
+    WHERE skilled_activity
+    UNION
+    SELECT
+        note_minutes.patient_id,
+        note_minutes.discipline,
+        note_minutes.service_date,
+        note_service.hcpcs_code,
+        FALSE AS is_billed
+    FROM note_minutes
+    INNER JOIN note_service ON note_minutes.note_id = note_service.note_id
+    INNER JOIN procedure_code
+        ON note_service.hcpcs_code = procedure_code.hcpcs_code AND procedure_code.skilled_activity
+),
+
 day AS (
     SELECT
         patient_id,
         discipline,
         service_date,
-        count(DISTINCT hcpcs_code) AS activities
-    FROM therapy_line
-    WHERE skilled_activity
+        count(DISTINCT hcpcs_code) AS activities,
+        count(DISTINCT hcpcs_code) - count(*) FILTER (NOT is_billed) AS activities_uncharted
+    FROM activity
     GROUP BY patient_id, discipline, service_date
 ),
 
@@ -50,28 +73,68 @@ charted AS (
             AND coalesce(note_service.service_number, 0) = service_text.service_number
 ),
 
+coded AS (
+    SELECT DISTINCT
+        patient_id,
+        discipline,
+        service_date,
+        hcpcs_code
+    FROM charted
+    WHERE hcpcs_code IS NOT NULL
+),
+
 -- A service without a code, or a note without services, stands for a code that no service of the day names.
-matched AS (
+uncoded AS (
     SELECT
-        billed.*,
-        charted.* EXCLUDE (patient_id, discipline, service_date, hcpcs_code),
-        charted.hcpcs_code IS NOT NULL AS is_coded,
-        bool_or(charted.hcpcs_code IS NOT NULL) OVER (
-            PARTITION BY billed.patient_id, billed.discipline, billed.service_date, billed.plan, billed.hcpcs_code
-        ) AS has_coded,
-        day.activities
+        billed.patient_id,
+        billed.discipline,
+        billed.service_date,
+        billed.plan,
+        billed.hcpcs_code,
+        charted.* EXCLUDE (patient_id, discipline, service_date, hcpcs_code)
     FROM billed
-    INNER JOIN day
-        ON
-            billed.patient_id = day.patient_id
-            AND billed.discipline = day.discipline
-            AND billed.service_date = day.service_date
-    LEFT JOIN charted
+    INNER JOIN charted
         ON
             billed.patient_id = charted.patient_id
             AND billed.discipline = charted.discipline
             AND billed.service_date = charted.service_date
-            AND (billed.hcpcs_code = charted.hcpcs_code OR charted.hcpcs_code IS NULL)
+    ANTI JOIN coded
+        ON
+            billed.patient_id = coded.patient_id
+            AND billed.discipline = coded.discipline
+            AND billed.service_date = coded.service_date
+            AND billed.hcpcs_code = coded.hcpcs_code
+    WHERE charted.hcpcs_code IS NULL
+),
+
+matched AS (
+    SELECT
+        billed.patient_id,
+        billed.discipline,
+        billed.service_date,
+        billed.plan,
+        billed.hcpcs_code,
+        charted.* EXCLUDE (patient_id, discipline, service_date, hcpcs_code),
+        TRUE AS is_coded
+    FROM billed
+    INNER JOIN charted
+        ON
+            billed.patient_id = charted.patient_id
+            AND billed.discipline = charted.discipline
+            AND billed.service_date = charted.service_date
+            AND billed.hcpcs_code = charted.hcpcs_code
+    UNION ALL
+    SELECT
+        uncoded.*,
+        FALSE AS is_coded
+    FROM uncoded
+),
+
+-- Texts that state how many cues, or how much cueing, the task took.
+cued AS (
+    SELECT DISTINCT text_number
+    FROM text_measure
+    WHERE measure IN ('cue_count', 'cue_share', 'cue_level')
 ),
 
 read AS (
@@ -79,10 +142,17 @@ read AS (
         matched.*,
         evidence.* EXCLUDE (text_number, assist_level),
         evidence.assist_level AS text_assist_level,
-        matched.text_source = 'service' OR matched.activities = 1 AS is_of_code
+        day.activities = 1
+        OR (matched.text_source = 'service' AND (matched.is_coded OR day.activities_uncharted = 1)) AS is_of_code,
+        cued.text_number IS NOT NULL AS cues_stated
     FROM matched
+    INNER JOIN day
+        ON
+            matched.patient_id = day.patient_id
+            AND matched.discipline = day.discipline
+            AND matched.service_date = day.service_date
     LEFT JOIN text_evidence AS evidence ON matched.text_number = evidence.text_number
-    WHERE matched.is_coded = matched.has_coded OR matched.note_id IS NULL
+    LEFT JOIN cued ON matched.text_number = cued.text_number
 ),
 
 documented AS (
@@ -92,8 +162,6 @@ documented AS (
         service_date,
         plan,
         hcpcs_code,
-        any_value(first_line) AS first_line,
-        any_value(amount) AS amount,
         min(note_id) AS note_id,
         CASE WHEN min(clinician_npi) = max(clinician_npi) THEN min(clinician_npi) END AS clinician_npi,
         count(specific_activity) > 0 AS text_read,
@@ -104,7 +172,7 @@ documented AS (
         CASE WHEN count(assist_level) > 0 THEN TRUE ELSE bool_or(patient_response) END AS patient_response,
         coalesce(max(assist_level), max(text_assist_level)) AS assist_level,
         CASE
-            WHEN count(assist_level) + count(text_assist_level) + count(cue_level) > 0 THEN TRUE
+            WHEN count(assist_level) + count(text_assist_level) + count(cue_level) > 0 OR bool_or(cues_stated) THEN TRUE
             WHEN count(specific_activity) > 0 THEN FALSE
         END AS assistance,
         CASE
@@ -138,9 +206,16 @@ weight AS (
 )
 
 SELECT
-    documented.* EXCLUDE (first_line),
-    documented.first_line.claim_id,
-    documented.first_line.claim_line_number,
+    billed.patient_id,
+    billed.discipline,
+    billed.service_date,
+    billed.plan,
+    billed.hcpcs_code,
+    billed.first_line.claim_id,
+    billed.first_line.claim_line_number,
+    billed.amount,
+    documented.* EXCLUDE (patient_id, discipline, service_date, plan, hcpcs_code, text_read),
+    coalesce(documented.text_read, FALSE) AS text_read,
     concat_ws(
         ', ',
         CASE WHEN documented.specific_activity THEN 'a specific activity' END,
@@ -162,5 +237,12 @@ SELECT
                     ) / nullif(weight.whole, 0)
                 )::INTEGER
     END AS score
-FROM documented
-LEFT JOIN weight ON documented.service_date BETWEEN weight.effective_from AND weight.effective_to
+FROM billed
+LEFT JOIN documented
+    ON
+        billed.patient_id = documented.patient_id
+        AND billed.discipline = documented.discipline
+        AND billed.service_date = documented.service_date
+        AND billed.plan IS NOT DISTINCT FROM documented.plan
+        AND billed.hcpcs_code = documented.hcpcs_code
+LEFT JOIN weight ON billed.service_date BETWEEN weight.effective_from AND weight.effective_to

@@ -1,7 +1,7 @@
 -- Each finding with what its reader needs beside it: the rule's words, the clinician's name, the month, and the part of
 -- its amount that counts in totals. A line's dollars count once per direction: with the finding that puts most at risk;
 -- and the findings of a patient's day put no more at risk than the day's lines are worth. An episode's finding speaks
--- of several days.
+-- of several days. Its place is its rank in the report: the largest amounts first.
 CREATE OR REPLACE TEMP TABLE report_finding AS
 WITH counted AS (
     SELECT
@@ -64,6 +64,12 @@ SELECT
         ELSE capped.line_amount_at_risk
     END::DECIMAL(12, 2) AS exposure_amount,
     CASE capped.severity WHEN 'error' THEN 1 WHEN 'warning' THEN 2 ELSE 3 END AS severity_rank,
+    row_number() OVER (
+        ORDER BY
+            capped.amount_at_risk DESC,
+            CASE capped.severity WHEN 'error' THEN 1 WHEN 'warning' THEN 2 ELSE 3 END,
+            capped.finding_id
+    ) AS place,
     strftime(capped.service_date, '%Y-%m') AS month,
     provider.provider_name,
     capped.title,

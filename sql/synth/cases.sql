@@ -197,7 +197,7 @@ INSERT INTO recipe_text VALUES
 ('pair_marked_overlapping', 'PT', 1, '97530:25-25 97542/59:15-15;from=12 | 97113:20-20 97110/59:15-15;from=5'),
 ('pair_marked_overlapping', 'OT', 1, '97530:25-25 97542/59:15-15;from=12'),
 ('group_marked_overlapping', 'PT', 1, '97150:30-30 97110/59:15-15;from=10'),
-('group_marked_overlapping', 'OT', 1, '97150:30-30 97535/XU:15-15;from=10'),
+('group_marked_overlapping', 'OT', 1, '97150:30-30 97110/XU:15-15;from=10'),
 ('group_marked_elsewhere', 'PT', 1, '97150:30-30 97110/59:15-15;from=10'),
 ('group_marked_elsewhere', 'OT', 1, '97150:30-30 97110/59:15-15;from=10'),
 ('pair_marked_in_turn', 'PT', 1, '97530:15-25 97542/59:15-20 | 97113:20-25 97110/XU:15-20'),

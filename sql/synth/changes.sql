@@ -1,3 +1,26 @@
+-- Cases of what a note says join the others: on the first line of a daily visit, whatever the plan.
+INSERT INTO plant
+SELECT
+    plant,
+    kind,
+    rules,
+    'line',
+    1,
+    'any',
+    FALSE,
+    'daily',
+    NULL,
+    FALSE,
+    1 + (draw('plant bid', plant) % 1000002)::BIGINT
+FROM saying;
+
+INSERT INTO plant_plan
+SELECT
+    saying.plant,
+    practice.plan
+FROM saying
+CROSS JOIN plan_practice AS practice;
+
 -- By how many units a planted case changes what is billed.
 CREATE TABLE unit_change (plant VARCHAR, slot INTEGER, units INTEGER);
 INSERT INTO unit_change VALUES
@@ -48,11 +71,20 @@ CREATE TABLE text_change (plant VARCHAR, slot INTEGER, text VARCHAR);
 INSERT INTO text_change VALUES
 ('pair_same_text', 1, 'Therapy as listed on the flow sheet, patient tolerated treatment well.'),
 ('pair_same_text', 2, 'Therapy as listed on the flow sheet, patient tolerated treatment well.'),
-('pair_text_respelled', 1, 'Reaching and lifting at the counter, three sets of ten; tolerated well.'),
-('pair_text_respelled', 2, 'Reaching and lifting at the counter,  three sets of ten; Tolerated well'),
+(
+    'pair_text_respelled', 1,
+    'Reaching and lifting pots at the kitchen counter, min A, verbal cues for pacing; tolerated well. Goal: cook.'
+),
+(
+    'pair_text_respelled', 2,
+    'Reaching and lifting pots at the kitchen counter, Min A,  verbal cues for pacing; tolerated well; goal: cook'
+),
 ('pair_without_texts', 1, NULL),
 ('pair_without_texts', 2, NULL),
-('pair_marked_overlapping', 1, 'Practised pushing and lifting for the right shoulder, cues for pacing.'),
+(
+    'pair_marked_overlapping', 1,
+    'Practised lifting boxes onto a shelf, right shoulder, cues for pacing, min A; no pain. Goal: stock shelves.'
+),
 ('pair_marked_overlapping', 2, 'Worked on the push stroke of the right shoulder, cues for pacing.'),
 ('group_marked_overlapping', 1, 'Group circuit for the left knee, four stations.'),
 ('group_marked_overlapping', 2, 'Strengthening of the left knee, three sets of ten.'),
@@ -80,6 +112,9 @@ INSERT INTO consequence VALUES
 ('timed_total_more', 'clinician_day', 'medicare.clinician_day_impossible'),
 ('total_alone', 'visit', 'clinic.start_stop_missing'),
 ('blocks_overlap', 'clinician_day', 'medicare.clinician_day_impossible'),
+('pair_same_text', 'line', 'clinic.activity_not_specific'),
+('pair_same_text', 'line', 'clinic.functional_goal_missing'),
+('pair_same_text', 'line', 'clinic.skilled_direction_missing'),
 ('pair_without_time', 'visit', 'clinic.start_stop_missing'),
 ('booked_twice', 'clinician_day', 'medicare.clinician_day_impossible'),
 ('booked_within', 'clinician_day', 'medicare.clinician_day_impossible'),
@@ -92,6 +127,13 @@ INSERT INTO consequence VALUES
 ('mark_on_speech', 'line', 'medicare.assistant_modifier_unsupported'),
 ('pair_marked_overlapping', 'visit', 'clinic.time_blocks_overlap'),
 ('pair_marked_overlapping', 'clinician_day', 'medicare.clinician_day_impossible');
+
+INSERT INTO consequence
+SELECT
+    plant,
+    'line',
+    unnest(consequences)
+FROM saying;
 
 -- What the truth says of lines that carry or lack KX, and of clinicians' habits.
 CREATE TABLE kx_truth (kx_case VARCHAR, rule VARCHAR, kind VARCHAR);

@@ -39,23 +39,24 @@ WITH row_of AS (
     WHERE position IN ('reaching', 'crossing') AND kx_case IS NULL
     UNION ALL
     SELECT
-        unnest(CASE episode_plant
-            WHEN 'cloned' THEN ['clinic.description_cloned', 'clinic.progression_stalled']
-            WHEN 'stalled' THEN ['clinic.progression_stalled']
-            ELSE ['clinic.description_cloned', 'clinic.progression_stalled']
+        unnest(CASE
+            WHEN visit.episode_plant IN ('cloned', 'cloned_nearly', 'repeated_thrice', 'template_moving')
+                THEN ['clinic.description_cloned', 'clinic.progression_stalled']
+            ELSE ['clinic.progression_stalled']
         END),
         'episode',
         visit_id,
         NULL,
-        unnest(CASE episode_plant
-            WHEN 'cloned' THEN ['fault', 'consequence']
-            WHEN 'stalled' THEN ['fault']
-            ELSE ['near_miss', 'near_miss']
+        unnest(CASE
+            WHEN visit.episode_plant IN ('cloned', 'cloned_nearly') THEN ['fault', 'consequence']
+            WHEN visit.episode_plant IN ('repeated_thrice', 'template_moving') THEN ['near_miss', 'near_miss']
+            WHEN visit.episode_plant = 'stalled' THEN ['fault']
+            ELSE ['near_miss']
         END)
     FROM charted
     INNER JOIN visit USING (visit_id)
     INNER JOIN (SELECT episode_id, run_first FROM episode_plant) AS run ON visit.episode_id = run.episode_id
-    WHERE still AND visit_number = run_first + if(episode_plant = 'repeated_thrice', 2, 3)
+    WHERE charted.still AND visit_number = run_first + if(visit.episode_plant = 'repeated_thrice', 2, 3)
     UNION ALL
     SELECT
         'medicare.progress_report_overdue',
@@ -104,6 +105,19 @@ of_clinician AS (
     INNER JOIN habit_truth ON visit.habit = habit_truth.habit
     INNER JOIN treated ON visit.visit_id = treated.visit_id
     WHERE visit.visit_number = 1
+    UNION ALL
+    SELECT
+        'clinic.description_cloned_across_patients',
+        'clinician',
+        NULL,
+        treated.writer_npi,
+        if(visit.plant = 'copied_to_others', 'fault', 'near_miss')
+    FROM visit
+    INNER JOIN treated ON visit.visit_id = treated.visit_id
+    WHERE visit.plant IN ('copied_to_others', 'heading_to_others')
+    -- What a relief clinician copied too may be the group's template.
+    GROUP BY visit.copyist, visit.plant, treated.writer_npi
+    HAVING count(*) = 4
 ),
 
 -- The patients' years as the ledger has them, whether planted or not. In a year that is over, nothing approaches.

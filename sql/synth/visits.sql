@@ -1,193 +1,4 @@
--- Patients first_patient to last_patient: their episodes of care, visit by visit, and where cases are planted.
-CREATE OR REPLACE TABLE patient AS
-WITH numbered AS (
-    SELECT
-        number,
-        format('P{:06d}', number) AS patient_id,
-        getvariable('sites_per_part') * getvariable('part') + number % getvariable('sites_per_part') AS site,
-        -- One place of service in three is a hospital's department.
-        if(number % getvariable('sites_per_part') % 3 = 1, 'hospital', 'practitioner') AS setting,
-        draw('discipline', number) % 100 AS first_discipline,
-        draw('second', number) % 100 AS second_discipline,
-        draw('opening', number) % 100 AS opening
-    FROM range(getvariable('first_patient'), getvariable('last_patient') + 1) AS patients (number)
-),
-
-placed AS (
-    SELECT
-        numbered.* EXCLUDE (first_discipline, second_discipline, opening),
-        payer.payer,
-        payer.plan,
-        payer.unit_method,
-        payer.factor,
-        CASE WHEN first_discipline < 60 THEN 'PT' WHEN first_discipline < 86 THEN 'OT' ELSE 'SLP' END AS discipline,
-        CASE
-            WHEN second_discipline >= 20 OR first_discipline >= 86 THEN NULL
-            WHEN first_discipline >= 60 THEN 'PT'
-            WHEN second_discipline < 14 THEN 'OT'
-            ELSE 'SLP'
-        END AS second_discipline,
-        -- What the patient had used elsewhere: so much that a line crosses or reaches the threshold, or passes the
-        -- amount of medical review, or that the year ends near the threshold; some, or none.
-        CASE
-            WHEN payer.plan IS DISTINCT FROM 'medicare_part_b' OR opening >= 85 THEN 'unknown'
-            WHEN opening < 22 THEN 'crosses'
-            WHEN opening < 29 THEN 'reaches'
-            WHEN opening < 39 THEN 'reviewed'
-            WHEN opening < 47 THEN 'approaches'
-            WHEN opening < 56 THEN 'some'
-            ELSE 'none'
-        END AS opening
-    FROM numbered
-    INNER JOIN payer ON numbered.number % 50 = payer.slot
-)
-
-SELECT
-    *,
-    -- Physical and occupational therapy on the same days, for some who have both.
-    coalesce(discipline <> 'SLP' AND second_discipline <> 'SLP' AND draw('same days', number) % 100 < 40, FALSE)
-        AS same_days
-FROM placed;
-
-CREATE OR REPLACE TABLE episode AS
-WITH part AS (
-    SELECT
-        * EXCLUDE (second_discipline),
-        2 * number AS episode_id,
-        second_discipline IS NOT NULL AS has_two
-    FROM patient
-    UNION ALL
-    SELECT
-        * EXCLUDE (second_discipline) REPLACE (second_discipline AS discipline),
-        2 * number + 1 AS episode_id,
-        TRUE AS has_two
-    FROM patient
-    WHERE second_discipline IS NOT NULL
-)
-
-SELECT
-    *,
-    CASE discipline WHEN 'PT' THEN 'GP' WHEN 'OT' THEN 'GO' ELSE 'GN' END AS discipline_modifier,
-    6 + (draw('visits', episode_id) % 19)::INTEGER AS visits_planned,
-    8 + (draw('report', episode_id) % 3)::INTEGER AS report_every,
-    draw('assistant', episode_id) % 4 = 0 AND discipline <> 'SLP' AS has_assistant,
-    draw('reevaluation', episode_id) % 6 = 0 AND discipline <> 'SLP' AND NOT same_days AS has_reevaluation,
-    (draw('first day', if(same_days, 2 * number, episode_id))
-        % greatest(1, getvariable('end_date') - getvariable('start_date') - 40))::INTEGER AS first_day,
-    -- Days of the week; a second discipline comes on the other days unless both share them.
-    [[1, 3, 5], [2, 4], [1, 4], [2, 5]][
-        1 + [[0, 1, 2, 3], [1, 0, 3, 2]][
-            1 + (episode_id % 2 = 1 AND NOT same_days)::INTEGER
-        ][1 + (draw('weekdays', number) % 4)::INTEGER]
-    ] AS weekdays
-FROM part;
-
-CREATE OR REPLACE TABLE treatment_day AS
-WITH day AS (
-    SELECT
-        episode_id,
-        visits_planned,
-        getvariable('start_date')::DATE
-        + unnest(range(first_day, getvariable('end_date') - getvariable('start_date') + 1))::INTEGER AS service_date,
-        weekdays
-    FROM episode
-),
-
-kept AS (
-    SELECT
-        *,
-        row_number() OVER (PARTITION BY episode_id ORDER BY service_date)::INTEGER AS visit_number
-    FROM day
-    WHERE
-        list_contains(weekdays, isodow(service_date)::INTEGER)
-        AND draw('kept', concat_ws('.', episode_id, service_date)) % 100 >= 6
-)
-
-SELECT
-    episode_id,
-    service_date,
-    visit_number,
-    max(visit_number) OVER (PARTITION BY episode_id) AS visits,
-    visits_planned
-FROM kept
-WHERE visit_number <= visits_planned;
-
--- Cases that concern a whole episode. Each gets one in a hundred episodes, and three at least.
-CREATE OR REPLACE TABLE episode_plant AS
-WITH candidate AS (
-    SELECT
-        episode.episode_id,
-        pick(['report_overdue', 'cloned', 'stalled', 'repeated_thrice'], 'episode plant', episode.episode_id) AS plant,
-        3 + (draw('run start', episode.episode_id) % 2)::INTEGER AS run_first,
-        4 + (draw('run length', episode.episode_id) % 3)::INTEGER AS run_length
-    FROM episode
-    INNER JOIN (SELECT DISTINCT episode_id, visits FROM treatment_day) AS seen USING (episode_id)
-    WHERE
-        seen.visits >= 15 AND NOT episode.same_days AND NOT episode.has_reevaluation
-        AND (episode.discipline <> 'SLP' OR episode.plan = 'medicare_part_b')
-),
-
-fitting AS (
-    SELECT candidate.*
-    FROM candidate
-    INNER JOIN episode USING (episode_id)
-    WHERE if(candidate.plant = 'report_overdue', episode.plan = 'medicare_part_b', episode.discipline <> 'SLP')
-)
-
-SELECT
-    episode_id,
-    plant,
-    run_first,
-    run_first + CASE plant WHEN 'repeated_thrice' THEN 3 WHEN 'report_overdue' THEN 0 ELSE run_length END - 1
-        AS run_last
-FROM fitting
-QUALIFY
-    row_number() OVER (PARTITION BY plant ORDER BY draw('episode rank', episode_id), episode_id)
-    <= greatest(3, (SELECT count(*) FROM episode) // 100);
-
--- Clinicians who have a habit, good or bad, of documenting minutes: two long episodes each, and no other patients.
-CREATE OR REPLACE TABLE habit AS
-WITH candidate AS (
-    SELECT
-        episode.episode_id,
-        episode.site,
-        episode.discipline,
-        episode.unit_method,
-        pick(
-            ['estimated', 'short', 'same_number', 'nearly_estimated', 'nearly_short'], 'habit', episode.episode_id
-        ) AS habit
-    FROM episode
-    INNER JOIN (SELECT DISTINCT episode_id, visits FROM treatment_day) AS seen USING (episode_id)
-    WHERE
-        seen.visits >= 12 AND NOT episode.same_days AND episode.discipline <> 'SLP'
-        AND episode.episode_id NOT IN (SELECT episode_id FROM episode_plant)
-),
-
-grouped AS (
-    SELECT
-        *,
-        row_number() OVER one AS place,
-        count(*) OVER (PARTITION BY habit, site, discipline) AS places
-    FROM candidate
-    WHERE unit_method = 'cms' OR habit NOT IN ('short', 'nearly_short')
-    WINDOW one AS (PARTITION BY habit, site, discipline ORDER BY draw('habit rank', episode_id), episode_id)
-),
-
-ranked AS (
-    SELECT
-        *,
-        dense_rank() OVER (PARTITION BY habit ORDER BY draw('habit site', concat_ws('.', site, discipline))) AS turn
-    FROM grouped
-    WHERE place <= 2 AND places >= 2
-)
-
-SELECT
-    episode_id,
-    habit,
-    60 + list_position(['estimated', 'short', 'same_number', 'nearly_estimated', 'nearly_short'], habit) AS post
-FROM ranked
-WHERE turn <= greatest(1, (SELECT count(*) FROM episode) // 300);
-
+-- The visits of these patients' episodes, and where cases are planted.
 -- Each visit with its clinician's post and the case that is planted in it alone.
 CREATE OR REPLACE TABLE planned AS
 WITH typed AS (
@@ -265,7 +76,11 @@ planted AS (
     FROM offered
     QUALIFY
         row_number() OVER (PARTITION BY plant ORDER BY bid, visit_id)
-        <= greatest(if(kind = 'fault', 3, 2), (SELECT count(*) FROM typed) // if(kind = 'fault', 900, 1500))
+        <= greatest(
+            -- Of what notes say there are many cases, which must leave a small clinic whole days without any.
+            if(kind = 'fault', 3, 2) - (plant IN (SELECT plant FROM saying))::INTEGER,
+            (SELECT count(*) FROM typed) // if(kind = 'fault', 900, 1500)
+        )
 )
 
 SELECT
@@ -440,14 +255,75 @@ SELECT first_visit, first_plant, NULL, 'evening' FROM together
 UNION ALL
 SELECT second_visit, second_plant, NULL, 'evening' FROM together;
 
+-- Notes that one clinician copies from patient to patient (or only begins to): four patients' visits each.
+CREATE OR REPLACE TABLE copied AS
+WITH candidate AS (
+    SELECT
+        visit_id,
+        number,
+        site,
+        discipline,
+        therapist_post,
+        lot
+    FROM planned
+    WHERE free AND note_type = 'daily' AND NOT same_days AND NOT by_assistant AND discipline <> 'SLP'
+),
+
+clinician AS (
+    SELECT
+        site,
+        discipline,
+        therapist_post,
+        concat_ws('.', site, discipline, therapist_post) AS copyist
+    FROM candidate
+    GROUP BY site, discipline, therapist_post
+    HAVING count(DISTINCT number) >= 8
+),
+
+chosen AS (
+    SELECT
+        *,
+        row_number() OVER (ORDER BY draw('copyist', copyist), copyist) AS turn
+    FROM clinician
+    QUALIFY turn <= 2 * greatest(3, (SELECT count(*) FROM planned) // 2500)
+),
+
+one_each AS (
+    SELECT
+        candidate.visit_id,
+        candidate.lot,
+        chosen.copyist,
+        chosen.turn
+    FROM candidate
+    INNER JOIN chosen
+        ON
+            candidate.site = chosen.site
+            AND candidate.discipline = chosen.discipline
+            AND candidate.therapist_post = chosen.therapist_post
+    ANTI JOIN shared ON candidate.visit_id = shared.visit_id
+    QUALIFY
+        row_number() OVER (
+            PARTITION BY chosen.copyist, candidate.number ORDER BY candidate.lot, candidate.visit_id
+        ) = 1
+)
+
+SELECT
+    visit_id,
+    copyist,
+    if(turn % 2 = 1, 'copied_to_others', 'heading_to_others') AS plant
+FROM one_each
+QUALIFY row_number() OVER (PARTITION BY copyist ORDER BY lot, visit_id) <= 4;
+
 CREATE OR REPLACE TABLE visit AS
 WITH chosen AS (
     SELECT
-        planned.* REPLACE (coalesce(shared.plant, planned.plant) AS plant),
+        planned.* REPLACE (coalesce(shared.plant, copied.plant, planned.plant) AS plant),
+        copied.copyist,
         shared.minutes AS minutes_set,
         shared.spread,
         CASE
             WHEN shared.plant IS NOT NULL THEN shared.plant
+            WHEN copied.plant IS NOT NULL THEN copied.plant
             WHEN planned.plant IS NOT NULL AND planned.plant <> 'modifier_of_other_on_evaluation' THEN planned.plant
             WHEN planned.habit IS NOT NULL AND planned.note_type = 'evaluation' THEN planned.habit || '_evaluation'
             WHEN planned.note_type IN ('evaluation', 'reevaluation') THEN planned.note_type
@@ -457,7 +333,8 @@ WITH chosen AS (
             ELSE 'normal'
         END AS used
     FROM planned
-    LEFT JOIN shared USING (visit_id)
+    LEFT JOIN shared ON planned.visit_id = shared.visit_id
+    LEFT JOIN copied ON planned.visit_id = copied.visit_id
 )
 
 SELECT

@@ -91,6 +91,11 @@ def cut(data: Bytes, offsets: Ints, known: Vocabulary) -> Words:
         before, middle, after = kind[:-2], kind[1:-1], kind[2:]
         point = (plain[1:-1] == ord(".")) & (before == _DIGIT) & (after == _DIGIT)
         joint = ((plain[1:-1] == ord("-")) | (plain[1:-1] == ord("'"))) & (before == _LETTER) & (after == _LETTER)
+        # What stands before a note or behind it is another note's.
+        edge = offsets[1:-1]
+        for at in (edge - 2, edge - 1):
+            inner = at[(at >= 0) & (at < point.size)]
+            point[inner], joint[inner] = False, False
         middle[point] = _DIGIT
         middle[joint] = _SPACE
     begins = np.ones(size, np.bool_)

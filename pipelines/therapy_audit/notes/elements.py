@@ -6,7 +6,7 @@ show an element.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,9 +32,11 @@ _WEIGHTS = np.array([2.0, 1.5, 1.0, 1.0, 0.5])  # a name says as much as an acti
 _DOINGS = np.array([True, True, True, False, True])
 _PARTS = np.array([False, True, True, True, True])  # a name alone has no components
 _TOGETHER = 2.0  # of the weight stands in one sentence: words scattered over a note name no task
-_DIRECTIONS = ("cue", "therapist_act", "graded_act")
+_DIRECTIONS = ("cue", "therapist_act", "graded_act", "directed", "task_change")
 _OPENING = 8  # words at a note's begin that tell what it is about
 _UNNAMED = 0.5  # exercise that is not named, nor dosed, says little of a note's nature
+_NAMED = 2.0  # weight of the actions and things that name a task
+_TIE = 0.1  # what can be read as exercise or as treatment is treatment
 _AIDED = 0.5  # where the therapist is the doer, a task is named beside the direction
 _LIKELY_MINUTES = (8, 240)
 _HALF_DAY = 720
@@ -62,6 +64,8 @@ class Judged:
 def judge(found: Found, weights: Mapping[str, float], codes: Sequence[str | None] | None = None) -> Judged:
     """Judge a batch. `codes` are the notes' billed codes, where they are known: one for each note."""
     notes = found.words.first.size - 1
+    whole_note = found
+    found = _of_code(found, notes, codes)
     activity = _activity(found, notes)
     evidence = {
         "specific_activity": activity.evidence,
@@ -77,8 +81,8 @@ def judge(found: Found, weights: Mapping[str, float], codes: Sequence[str | None
     evidence["specific_activity"] = shown.where(narrative[found.words.note[shown.start]] != PASSIVE)
     for name in ELEMENTS[:2]:
         present[name] = _counts(found, evidence[name], notes) > 0
-    start, stop = _times(found, notes)
-    minutes = _minutes(found, notes, start >= 0, codes)
+    start, stop = _times(whole_note, notes)
+    minutes = _minutes(whole_note, notes, start >= 0, codes)
     whole = sum(weights.values())
     parts = {**present, "time_stated": (minutes >= 0) | (start >= 0)}
     score = sum((flags * (100 * weights[name] / whole) for name, flags in parts.items()), np.zeros(notes))
@@ -92,6 +96,31 @@ def judge(found: Found, weights: Mapping[str, float], codes: Sequence[str | None
         stop=stop,
         score=np.round(score, 1),
     )
+
+
+def _of_code(found: Found, notes: int, codes: Sequence[str | None] | None) -> Found:
+    """Leave out the parts of a note that are headed by another code, where the billed code heads one too."""
+    at = found.everywhere["code"].start
+    heads = at[found.segments["sentence"].begin(at) == at]
+    if not heads.size:
+        return found
+    note = found.words.note[heads]
+    wanted = [(codes[one] if codes is not None else None) or _BILLED for one in note.tolist()]
+    own = np.array([found.known[kind] for kind in found.words.kind[heads].tolist()]) == np.array(wanted)
+    mixed = np.zeros(notes, np.bool_)
+    mixed[note[own]] = True
+    begin = heads[~own & mixed[note]]
+    if not begin.size:
+        return found
+    # A part ends where the next one begins, or with the note.
+    following = np.append(heads, found.numbers.size)[np.searchsorted(heads, begin) + 1]
+    end = np.minimum(following, found.words.first[found.words.note[begin] + 1])
+    size = found.numbers.size
+    steps = np.bincount(begin, minlength=size + 1) - np.bincount(end, minlength=size + 1)
+    other = np.append(np.cumsum(steps)[:size] > 0, False)
+    matches = {name: one.where(~other[one.start]) for name, one in found.matches.items()}
+    everywhere = {name: one.where(~other[one.start]) for name, one in found.everywhere.items()}
+    return replace(found, matches=matches, everywhere=everywhere)
 
 
 @dataclass(frozen=True)
@@ -127,10 +156,13 @@ def _activity(found: Found, notes: int) -> _Activity:
     fresh[order] = first
     sentence = found.segments["sentence"].of[start]
     sentences = found.segments["sentence"].first.size
-    exercises = np.bincount(found.segments["sentence"].of[found.everywhere["exercise"].start], minlength=sentences)
+    exercise = found.everywhere["exercise"].start
+    exercise = exercise[~found.reached["warm_up"][exercise]]
+    exercises = np.bincount(found.segments["sentence"].of[exercise], minlength=sentences)
     tasks = np.bincount(sentence, weight, sentences)
     exercised = (exercises > 0) & (tasks <= 2.0 * exercises + 1)
-    taught = found.reached["taught"][start]
+    only_taught = found.reached["taught"] & ~found.reached["performed_it"]
+    taught = only_taught[start]
     counts = fresh & ~exercised[sentence] & ~found.reached["passive_scope"][start]
     aided = found.reached["therapist_clause"][start]
     weight = np.where(aided, weight * _AIDED, weight)
@@ -142,6 +174,12 @@ def _activity(found: Found, notes: int) -> _Activity:
     together = np.bincount(sentence, weight * (counts & ~taught), sentences)
     densest = np.zeros(notes)
     np.maximum.at(densest, found.words.note[found.segments["sentence"].first[:-1]], together[:-1])
+    # A distance, a load or a number of times is a component too, of what is a task without it.
+    core = np.bincount(sentence, np.where(counts & ~taught & ~aided & (weight >= 1), weight, 0), sentences) >= _TOGETHER
+    amount = found.matches["task_amount"].start
+    held = amount[core[found.segments["sentence"].of[amount]] & ~only_taught[amount]]
+    amounts = np.minimum(np.bincount(found.words.note[held], minlength=notes), 1)
+    performed, components = performed + amounts, components + amounts
     specific = (performed >= _ENOUGH) & (acts >= 1) & (components >= 1) & (densest >= _TOGETHER)
     explained = (told >= _TOGETHER) & (told_acts >= 2)
     shown = counts & np.where(taught, explained[note], specific[note])
@@ -170,13 +208,13 @@ def _direction(found: Found, narrative: Ints) -> Matches:
     for name in _DIRECTIONS:
         matches = found.matches[name]
         nature = narrative[found.words.note[matches.start]]
-        parts.append(matches.where((nature != INSTRUCTION) & ((nature != PASSIVE) | (name == "cue"))))
+        parts.append(matches.where((nature != INSTRUCTION) & ((nature != PASSIVE) | (name in {"cue", "directed"}))))
     return outermost(parts)
 
 
 def _goal(found: Found) -> Matches:
     """Take goal words that something of this patient's life follows in the sentence, or stands before the last word."""
-    goals = found.matches["goal_word"]
+    goals = outermost([found.matches[name] for name in ("goal_word", "goal_tie")])
     size = found.numbers.size
     if not goals.start.size:
         return goals
@@ -192,7 +230,7 @@ def _goal(found: Found) -> Matches:
     strange[found.everywhere["unknown"].start] = True
     small = np.zeros(size + 1, np.bool_)
     small[found.everywhere["stop_words"].start] = True
-    value = np.where(general, 0.0, np.where(known, 1.0, np.where(strange & ~small, 0.5, 0.0)))
+    value = np.where(general, 0.0, np.where(known, 1.0, np.where(strange & ~small, 0.4, 0.0)))
     total = np.concatenate((np.zeros(1), np.cumsum(value)))
     sentences = found.segments["sentence"]
     begin, end = sentences.begin(goals.start), sentences.end(goals.start)
@@ -207,7 +245,7 @@ def _goal(found: Found) -> Matches:
 
 
 def _response(found: Found) -> Matches:
-    parts = [found.matches[name] for name in ("tolerance", "performance", "measurement")]
+    parts = [found.matches[name] for name in ("tolerance", "performance", "shortfall", "measurement")]
     parts += [found.matches[f"assist_{level}"] for level in LEVELS]
     whole = outermost(parts)
     return whole.where(~inside(whole, found.everywhere["not_a_response"]))
@@ -219,20 +257,29 @@ def _narrative(found: Found, activity: _Activity, present: Mapping[str, Flags], 
 
     unnamed = count("exercise_generic")
     exercise = count("exercise") + np.where((count("exercise") > 0) | (count("dose") > 0), 1.0, _UNNAMED) * unnamed
-    told = count("instruction") + 2 * count("instruction_only")
+    told = np.where(count("instruction") > 0, count("instruction") + 2 * count("instruction_only"), 0)
     passive = count("passive")
-    done = np.where(activity.specific, activity.performed, 0)
+    # A task that is only named makes a note functional where nothing else was done.
+    named = (activity.performed >= _NAMED) & (exercise + told + passive == 0)
+    done = np.where(activity.specific | named, activity.performed, 0)
     directed, goal, response = (present[name] for name in ELEMENTS[1:])
-    others = np.stack((exercise, told, passive))
+    others = np.stack((exercise, told, passive + _TIE * (passive > 0)))
     most = others.max(axis=0)
     kind = np.array([IMPAIRMENT, INSTRUCTION, PASSIVE])[others.argmax(axis=0)]
     listening = (count("instruction_only") > 0) & (told >= 3)
     told_mostly = (told >= 2) & (told * 1.5 >= done) & ~directed
     generic = count("task_generic") > 0
     functional = (done > 0) & (done >= 1.2 * exercise) & (done >= 1.5 * passive) & (done >= 1.0 * told) & ~listening
-    named = directed & (goal | response) & (generic | goal) & (most <= 2)
-    answer = np.where(most >= 1, kind, np.where(directed & (goal | response), FUNCTIONAL, VAGUE))
-    answer = np.where(named & (exercise <= 1) & (passive <= 1) & ~listening, FUNCTIONAL, answer)
+    # Where no task is named, bare cues and a bare level say nothing: the direction must grade, or serve a goal.
+    graded = count("therapist_act") + count("graded_act") + count("directed") + count("task_change") > 0
+    led = directed & (goal | (graded & response & (count("vague") < 2) & (_directions(found, notes) > 1)))
+    answer = np.where(most >= 1, kind, np.where(led, FUNCTIONAL, VAGUE))
+    unexplained = (kind == INSTRUCTION) & (told <= 1) & (activity.taught < 1) & ~goal
+    answer = np.where(unexplained & (most >= 1) & (generic | (count("vague") > 0)), VAGUE, answer)
+    # An exercise with its dose and nothing else done is an exercise, whatever it is for.
+    dosed = (exercise >= 1) & (count("dose") > 0) & (activity.performed < 1) & ~generic
+    led_on = led & (generic | goal) & (exercise <= 1) & (passive <= 1) & (most <= 2) & ~listening & ~dosed
+    answer = np.where(led_on, FUNCTIONAL, answer)
     answer = np.where(functional, FUNCTIONAL, answer)
     answer = np.where(listening | (told_mostly & (told >= exercise) & (told >= passive)), INSTRUCTION, answer)
     teaching = found.matches["instruction"]
@@ -243,6 +290,10 @@ def _narrative(found: Found, activity: _Activity, present: Mapping[str, Flags], 
     aside = (kind == INSTRUCTION) & generic & (most <= 2) & (count("instruction_only") == 0) & ~opened
     empty = bare & ((most <= 1) | undosed | aside)
     return np.where(empty, VAGUE, answer).astype(np.int64)
+
+
+def _directions(found: Found, notes: int) -> Ints:
+    return _counts(found, outermost([found.matches[name] for name in _DIRECTIONS]), notes)
 
 
 def _level(found: Found, notes: int) -> Ints:

@@ -59,12 +59,18 @@ def load(path: Path, text_column: str = "text") -> tuple[list[Any], pa.ChunkedAr
     return ids, texts.cast("string"), codes
 
 
-def lines(path: Path, text_column: str, folder: Path | None, *, as_json: bool) -> Iterator[str]:
-    """Yield a line of JSON for each note in the file's order, or words on it; AuditError as load() has it."""
+def lines(
+    path: Path, text_column: str, folder: Path | None, *, as_json: bool, with_measures: bool = False
+) -> Iterator[str]:
+    """Yield a line of JSON for each note in the file's order, or words on it; AuditError as load() has it.
+
+    With measures, the JSON has the columns of reading.PROGRESS too, and the words a line on them.
+    """
     ids, texts, codes = load(path, text_column)
     row = 0
     for batch in reading.batches(texts, codes, folder):
-        for answer in batch.to_pylist():
+        told = batch if with_measures else batch.drop_columns(list(reading.PROGRESS))
+        for answer in told.to_pylist():
             yield (
                 json.dumps({"id": _plain(ids[row]), **answer}, ensure_ascii=False)
                 if as_json
@@ -88,4 +94,8 @@ def _words(identity: Any, answer: dict[str, Any]) -> str:
         f"  {name.replace('_', ' '):18} " + ("; ".join(span["text"] for span in found["evidence"]) or "-")
         for name, found in answer["elements"].items()
     ]
+    if "measures" in answer:
+        measured = [f"{one['measure'].replace('_', ' ')} {one['value']:g}" for one in answer["measures"]]
+        measured += [name.replace("_", " ") for name in reading.PROGRESS[1:] if answer[name]]
+        told.append(f"  {'measures':18} " + ("; ".join(measured) or "-"))
     return "\n".join([head, *(" ".join(line.splitlines()) for line in told)])

@@ -44,11 +44,15 @@ Item = str | int | frozenset[tuple[str, ...]]  # of a pattern: a concept's name,
 
 @dataclass(frozen=True)
 class Scope:
-    """How far a concept's words reach: to which side, to the end of which segment, over how many words (0: all)."""
+    """How far a concept's words reach: to which side, to the end of which segment, over how many words (0: all).
+
+    A reach forward ends before the words of the concepts `ends_at`, if they come earlier.
+    """
 
     reach: str
     until: str = "sentence"
     words: int = 0
+    ends_at: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -92,13 +96,20 @@ def load(folder: Path | None = None) -> Lexicon:
 
 def fingerprint(folder: Path | None = None) -> str:
     """Return a hash of the shipped lexicon and a clinic's folder: the same words give the same evidence."""
-    texts = dict(resources.texts(resources.folder("rules") / "lexicon", ".yaml"))
+    words = resources.folder("rules")
+    texts = dict(resources.texts(words / "lexicon", ".yaml"))
+    texts["measures"] = words.joinpath("measures.yaml").read_text(encoding="utf-8")
     if folder is not None:
         texts |= {f"own {path.name}": path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.yaml"))}
     told = hashlib.sha256()
     for name, text in sorted(texts.items()):
         told.update(f"{name}\0{text}\0".encode())
     return told.hexdigest()[:16]
+
+
+def made_of(raw: Mapping[str, dict[str, Any]]) -> Lexicon:
+    """Return a lexicon of these concepts by name, each as a file of rules/lexicon/ has it; AuditError as load()."""
+    return _lexicon(raw)
 
 
 @cache
@@ -150,7 +161,8 @@ def _lexicon(raw: Mapping[str, dict[str, Any]]) -> Lexicon:
     concepts = {name: _concept(name, item) for name, item in raw.items()}
     for concept in concepts.values():
         used = {item for pattern in concept.patterns for item in pattern if isinstance(item, str)}
-        for other in sorted({*used, *concept.unless_within, *concept.cancelled_by}):
+        stops = concept.scope.ends_at if concept.scope else ()
+        for other in sorted({*used, *stops, *concept.unless_within, *concept.cancelled_by}):
             if other not in concepts and other not in BUILT_IN:
                 raise AuditError(f"rules/lexicon/{concept.name}.yaml: there is no concept '{other}'.")
         for other in concept.cancelled_by:
@@ -176,7 +188,8 @@ def _ordered(concepts: Mapping[str, Concept]) -> dict[str, Concept]:
             raise AuditError(f"rules/lexicon/{name}.yaml: the concept is made of itself: {' > '.join((*above, name))}.")
         concept = concepts[name]
         parts = {item for pattern in concept.patterns for item in pattern if isinstance(item, str)}
-        for part in sorted({*parts, *concept.unless_within} - {name}):
+        stops = concept.scope.ends_at if concept.scope else ()
+        for part in sorted({*parts, *concept.unless_within, *stops} - {name}):
             add(part, (*above, name))
         done[name] = concept
 
@@ -214,7 +227,7 @@ def _concept(name: str, raw: Mapping[str, Any]) -> Concept:
     )
     if "scope" not in raw:
         return concept
-    scope = Scope(**raw["scope"])
+    scope = Scope(**{**raw["scope"], "ends_at": tuple(raw["scope"].get("ends_at", ()))})
     if scope.reach not in _REACHES or scope.until not in _SEGMENTS:
         raise AuditError(f"{where}: scope needs reach ({', '.join(_REACHES)}) and until ({', '.join(_SEGMENTS)}).")
     return replace(concept, scope=scope)

@@ -33,11 +33,17 @@ _TURNS = frozenset((
 _THERAPIST = "therapist"
 _SAME = {"&": "and", "+": "and", "@": "at"}
 _UNITS = ("to", "deg", "degrees", "x", "of", "out", "lb", "in", "min", "and")  # after a nought that is a number
+_LONGEST_GAP = 99  # words between two items of a pattern, more than any pattern has
+_CUED = ("vc", "vcs", "tc", "tcs", "cue", "cues", "cueing", "prompts")
 _ORDINARY = "ordinary"  # the concept whose words are never taken for misspellings
 _SHORTEST, _LONG = 6, 9  # letters of a word that can be a misspelling, and of one where any one letter may be wrong
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 _SIEVE_BITS = 20
 _SIEVE_SHIFT = np.uint64(64 - _SIEVE_BITS)
+_LENGTH_BITS = 10  # of a phrase's words
+_LONGEST_PHRASE = 1 << _LENGTH_BITS
+_PLACE_BITS = 36  # of a word's place in a batch
+_PLACE = (1 << _PLACE_BITS) - 1
 _LEVELS = ("phrase", "clause", "sentence", "section")
 
 
@@ -60,9 +66,11 @@ class Matcher:
     numbers: dict[str, int] = field(default_factory=dict)
     trie: Trie = field(init=False)
     known: cutting.Vocabulary = field(default_factory=cutting.Vocabulary)
+    meaning: Flags = field(init=False)  # by number: alone, not only in a phrase or a pattern, it is a concept's word
     learned: Learned = field(init=False)  # what is known of the vocabulary's words, as arrays
     meant: dict[str, int] = field(default_factory=dict)  # number by word, misspelled ones too
     parts: dict[frozenset[tuple[str, ...]], str] = field(default_factory=dict)  # literal items of patterns
+    tables: dict[frozenset[tuple[str, ...]], Flags] = field(default_factory=dict)  # single words of items
     correctable: dict[tuple[str, str], list[str]] = field(default_factory=dict)  # by first and last letter
 
     def __post_init__(self) -> None:
@@ -71,9 +79,11 @@ class Matcher:
         for concept in self.lexicon.concepts.values():
             entries[concept.name] = frozenset() if concept.name == _ORDINARY else concept.phrases
             for pattern in concept.patterns:
-                for item in pattern:
-                    if isinstance(item, frozenset) and item not in self.parts:
-                        self.parts[item] = f"literal {len(self.parts)}"
+                for place, item in enumerate(pattern):
+                    if isinstance(item, frozenset):
+                        # Single words behind the first item are looked up there: that costs less than finding all.
+                        part = item if place == 0 else frozenset(phrase for phrase in item if len(phrase) > 1)
+                        self.parts.setdefault(part, f"literal {len(self.parts)}")
         entries |= {name: phrases for phrases, name in self.parts.items()}
         for word in (
             *_TURNS,
@@ -100,6 +110,15 @@ class Matcher:
             name: [tuple(self._number(word) for word in phrase) for phrase in phrases]
             for name, phrases in entries.items()
         }
+        singles = {
+            item: [self._number(phrase[0]) for phrase in item if len(phrase) == 1]
+            for concept in self.lexicon.concepts.values()
+            for pattern in concept.patterns
+            for item in pattern[1:]
+            if isinstance(item, frozenset)
+        }
+        for item, words in singles.items():
+            self.tables[item] = np.isin(np.arange(len(self.numbers)), words)
         self.trie = _trie(coded, len(self.numbers))
         ordinary = self.lexicon.concepts.get(_ORDINARY)
         guarded = {phrase[0] for phrase in ordinary.phrases if len(phrase) == 1} if ordinary else set()
@@ -107,6 +126,10 @@ class Matcher:
         for word in sorted(self.numbers):
             if len(word) >= _SHORTEST - 1 and word.isalpha() and word not in guarded:
                 self.correctable.setdefault((word[0], word[-1]), []).append(word)
+        self.meaning = np.zeros(len(self.numbers), np.bool_)
+        self.meaning[1] = True
+        for concept in self.lexicon.concepts.values():
+            self.meaning[[self.numbers[phrase[0]] for phrase in entries[concept.name] if len(phrase) == 1]] = True
         self.learned = _learned(self, [])
 
     def learn(self) -> Learned:
@@ -209,8 +232,9 @@ class Trie:
     keys: Ints
     following: Ints
     root: Ints  # next state by word, 0 where no phrase begins with it
-    ends: Ints  # by state, the first of its rows in `concept`; one longer than there are states
-    concept: Ints
+    ends: Ints  # by state, the first of its rows in `concept`
+    counts: Ints  # and how many they are
+    concept: Ints  # its place among the names, shifted to the upper bits
     goes_on: Flags  # by state: a longer phrase begins with it
     sieve: Flags  # by the upper bits of a key times an odd number: False where it is surely no key
     names: tuple[str, ...]
@@ -234,14 +258,16 @@ def _trie(entries: dict[str, list[tuple[int, ...]]], words: int) -> Trie:
             root[word] = following
     sieve = np.zeros(1 << _SIEVE_BITS, np.bool_)
     sieve[(np.array([key for key, _ in coded], np.uint64) * _ODD) >> _SIEVE_SHIFT] = True
-    counts = [len(outputs.get(state, ())) for state in range(len(states) + 1)]
+    counts = np.array([len(outputs.get(state, ())) for state in range(len(states) + 1)], np.int64)
     return Trie(
         words=size,
         keys=np.array([key for key, _ in coded], np.int64),
         following=np.array([state for _, state in coded], np.int64),
         root=root,
-        ends=np.concatenate((np.zeros(1, np.int64), np.cumsum(counts))),
-        concept=np.array([row for state in range(len(states) + 1) for row in outputs.get(state, ())], np.int64),
+        ends=np.cumsum(counts) - counts,
+        counts=counts,
+        concept=np.array([row for state in range(len(states) + 1) for row in outputs.get(state, ())], np.int64)
+        << (_PLACE_BITS + _LENGTH_BITS),
         goes_on=np.isin(np.arange(len(states) + 1), [state for state, _ in states]),
         sieve=sieve,
         names=names,
@@ -278,13 +304,20 @@ class Segments:
 
 def find(matcher: Matcher, data: npt.NDArray[np.uint8], offsets: Ints) -> Found:
     """Find every concept of the lexicon in the notes data[offsets[i]:offsets[i + 1]]."""
-    words = cutting.cut(data, offsets, matcher.known)
-    learned = matcher.learn()
+    return look(matcher, cutting.cut(data, offsets, matcher.known))
+
+
+def look(
+    matcher: Matcher, words: Words, learned: Learned | None = None, segments: dict[str, Segments] | None = None
+) -> Found:
+    """Find every concept of the lexicon in words of its vocabulary; what is known of them, and where they end."""
+    learned = learned or matcher.learn()
     numbers, flags = _numbers(matcher, words, learned)
-    segments = _segments(matcher, words, numbers, learned)
+    segments = segments or _segments(matcher, words, numbers, learned)
     size = numbers.size
+    padded = np.append(numbers, np.zeros(_LONGEST_GAP + 1, np.int64))  # a pattern may look beyond the last word
     everywhere = {name: Matches(at, at + 1) for name in flags for at in (np.flatnonzero(flags[name]),)}
-    openings = segments["sentence"].first[:-1]
+    openings = _openings(matcher, numbers, segments["sentence"])
     everywhere["opening"] = Matches(openings, openings)  # no word, but the place before a sentence's first
     everywhere |= _phrases(matcher.trie, numbers, segments["sentence"])
     matches = dict(everywhere)
@@ -293,15 +326,9 @@ def find(matcher: Matcher, data: npt.NDArray[np.uint8], offsets: Ints) -> Found:
         parts = [everywhere[concept.name]]
         parts += [
             _sequence(
-                [
-                    everywhere[matcher.parts.get(item, "")]
-                    if isinstance(item, frozenset)
-                    else item
-                    if isinstance(item, int)
-                    else everywhere[item]
-                    for item in pattern
-                ],
+                [_item(matcher, item, everywhere, place) for place, item in enumerate(pattern)],
                 segments["sentence"],
+                padded,
             )
             for pattern in concept.patterns
         ]
@@ -310,7 +337,8 @@ def find(matcher: Matcher, data: npt.NDArray[np.uint8], offsets: Ints) -> Found:
             whole = whole.where(~inside(whole, everywhere[other]))
         everywhere[concept.name] = whole
         if concept.scope is not None:
-            reached[concept.name] = _reach(concept, whole, segments, size)
+            stops = [everywhere[name].start for name in concept.scope.ends_at]
+            reached[concept.name] = _reach(concept, whole, segments, size, stops)
     for concept in matcher.lexicon.concepts.values():
         kept = everywhere[concept.name]
         for scope in concept.cancelled_by:
@@ -329,7 +357,7 @@ def _numbers(matcher: Matcher, words: Words, learned: Learned) -> tuple[Ints, di
         "number": numbers == 1,
         "past": shapes["past"][kind],
         "ing": shapes["ing"][kind],
-        "unknown": (numbers == 0) & letters & shapes["long"][kind],
+        "unknown": ~matcher.meaning[numbers] & letters & shapes["long"][kind],
         "word": letters,
     }
     touching = words.start[1:] == words.end[:-1]
@@ -340,6 +368,13 @@ def _numbers(matcher: Matcher, words: Words, learned: Learned) -> tuple[Ints, di
     numbers[nought[~np.isin(numbers[nought + 1], [matcher.numbers.get(unit, -1) for unit in _UNITS])]] = (
         matcher.numbers["zero"]
     )
+    nought = np.flatnonzero(shapes["nought"][kind[2:]]) + 2  # and so is it behind them: VC 0%, cues: 0
+    cued = np.array([matcher.numbers.get(word, -1) for word in _CUED])
+    near = np.isin(numbers[nought - 1], cued)
+    near &= words.note[nought - 1] == words.note[nought]
+    apart = np.isin(numbers[nought - 2], cued) & (numbers[nought - 1] == matcher.numbers[":"])
+    near |= apart & (words.note[nought - 2] == words.note[nought])
+    numbers[nought[near]] = matcher.numbers["zero"]
     at = np.flatnonzero(shapes["pt"][kind] & words.upper)
     if at.size:
         # PT is the therapist and pt the patient, but in a note all in capitals nobody can tell.
@@ -387,23 +422,30 @@ def _segments(matcher: Matcher, words: Words, numbers: Ints, learned: Learned) -
     return found
 
 
+def _openings(matcher: Matcher, numbers: Ints, sentences: Segments) -> Ints:
+    """Return where a sentence begins, and where it goes on behind a heading of one word ("A: toward doing laundry")."""
+    first = sentences.first[:-1]
+    colon = first[first + 2 < numbers.size]
+    colon = colon[numbers[colon + 1] == matcher.numbers[":"]] + 2
+    return np.sort(np.concatenate((first, colon[sentences.of[colon] == sentences.of[colon - 2]])))
+
+
 def _phrases(trie: Trie, numbers: Ints, sentences: Segments) -> dict[str, Matches]:
     """Follow the trie from every word at once, one word further each round, and note which phrases end."""
     state = trie.root[numbers]
     begin = np.flatnonzero(state)
     state = state[begin]
     last = begin
-    starts, ends, concepts = [], [], []
+    packed = [np.zeros(0, np.int64)]  # concept, first word and length in one number
     while begin.size:
-        counts = trie.ends[state + 1] - trie.ends[state]
+        counts = trie.counts[state]
         hit = np.flatnonzero(counts)
         if hit.size:
-            times = counts[hit]
+            times, ended = counts[hit], state[hit]
             first = np.cumsum(times) - times
-            rows = np.repeat(trie.ends[state[hit]] - first, times) + np.arange(int(times.sum()))
-            starts.append(np.repeat(begin[hit], times))
-            ends.append(np.repeat(last[hit] + 1, times))
-            concepts.append(trie.concept[rows].astype(np.uint16))
+            rows = np.repeat(trie.ends[ended] - first, times) + np.arange(int(times.sum()))
+            place = (begin[hit] << _LENGTH_BITS) + (_LONGEST_PHRASE - 1) - (last[hit] - begin[hit])
+            packed.append(trie.concept[rows] + np.repeat(place, times))
         more = np.flatnonzero(trie.goes_on[state] & (last + 1 < numbers.size))
         begin, last, state = begin[more], last[more] + 1, state[more]
         keys = state * trie.words + numbers[last]
@@ -412,35 +454,67 @@ def _phrases(trie: Trie, numbers: Ints, sentences: Segments) -> dict[str, Matche
         at = np.minimum(np.searchsorted(trie.keys, keys), trie.keys.size - 1)
         goes = np.flatnonzero((trie.keys[at] == keys) & (sentences.of[begin] == sentences.of[last]))
         begin, last, state = begin[goes], last[goes], trie.following[at[goes]]
-    if not starts:
-        return {name: Matches(np.zeros(0, np.int64), np.zeros(0, np.int64)) for name in trie.names}
-    concept = np.concatenate(concepts)
-    order = np.argsort(concept, kind="stable")  # numbers so short are sorted without comparing them
-    start, end = np.concatenate(starts)[order], np.concatenate(ends)[order]
-    bounds = np.concatenate((np.zeros(1, np.int64), np.cumsum(np.bincount(concept, minlength=len(trie.names)))))
+    found = np.concatenate(packed)
+    # Numbers so short are sorted without comparing them, and what is then nearly in order takes little more.
+    found = found[np.argsort((found >> (_PLACE_BITS + _LENGTH_BITS)).astype(np.uint16), kind="stable")]
+    found.sort(kind="stable")
+    place = found >> _LENGTH_BITS  # concept and first word
+    end = place + _LONGEST_PHRASE - (found & (_LONGEST_PHRASE - 1))
+    keep = np.ones(end.size, np.bool_)  # what does not lie within an earlier one of its concept
+    keep[1:] = end[1:] > np.maximum.accumulate(end)[:-1]
+    place, end = place[keep], end[keep]
+    bounds = np.searchsorted(place, np.arange(len(trie.names) + 1) << _PLACE_BITS)
+    start, end = place & _PLACE, end & _PLACE
     return {
-        name: _outer(start[bounds[row] : bounds[row + 1]], end[bounds[row] : bounds[row + 1]])
+        name: Matches(start[bounds[row] : bounds[row + 1]], end[bounds[row] : bounds[row + 1]])
         for row, name in enumerate(trie.names)
     }
 
 
-def _sequence(items: list[Matches | int], sentences: Segments) -> Matches:
+def _item(
+    matcher: Matcher, item: Item, everywhere: dict[str, Matches], place: int
+) -> int | tuple[Matches, Flags | None]:
+    """Return a gap, or where an item of a pattern was found, with a table of the single words still to be looked up."""
+    if isinstance(item, int):
+        return item
+    if isinstance(item, str):
+        return everywhere[item], None
+    if place == 0:
+        return everywhere[matcher.parts[item]], None
+    longer = frozenset(phrase for phrase in item if len(phrase) > 1)
+    return everywhere[matcher.parts[longer]], matcher.tables[item]
+
+
+def _sequence(items: list[int | tuple[Matches, Flags | None]], sentences: Segments, numbers: Ints) -> Matches:
     """Match items in order within a sentence, the words between two no more than the gaps that stand between them."""
     first = items[0]
     if isinstance(first, int):
         raise TypeError
-    start, end, gap = first.start, first.end, 0
+    start, end, gap = first[0].start, first[0].end, 0
     for item in items[1:]:
         if isinstance(item, int):
             gap += item
             continue
-        if not item.start.size or not start.size:
+        found, singles = item
+        if not start.size or (singles is None and not found.start.size):
             return Matches(start[:0], end[:0])
-        at = np.searchsorted(item.start, end)
-        held = np.minimum(at, item.start.size - 1)
-        near = (at < item.start.size) & (item.start[held] <= end + gap)
-        near &= sentences.of[np.minimum(item.start[held], sentences.of.size - 1)] == sentences.of[start]
-        start, end, gap = start[near], item.end[held[near]], 0
+        begin, finish, near = end, end, np.zeros(end.size, np.bool_)
+        if found.start.size:
+            at = np.searchsorted(found.start, end)
+            held = np.minimum(at, found.start.size - 1)
+            begin, finish = found.start[held], found.end[held]
+            near = (at < found.start.size) & (begin <= end + gap)
+        if singles is not None:
+            begin, finish = begin.copy(), finish.copy()
+            for step in range(gap, -1, -1):  # so that the nearest stays
+                hit = np.flatnonzero(singles.take(numbers.take(end + step)))
+                hit = hit[~near[hit] | (end[hit] + step < begin[hit])]
+                begin[hit] = end[hit] + step
+                finish[hit] = begin[hit] + 1
+                near[hit] = True
+        kept = np.flatnonzero(near)
+        kept = kept[sentences.of[np.minimum(begin[kept], sentences.of.size - 1)] == sentences.of[start[kept]]]
+        start, end, gap = start[kept], finish[kept], 0
     return Matches(start, end)
 
 
@@ -470,7 +544,9 @@ def inside(these: Matches, others: Matches) -> Flags:
     return (at >= 0) & (others.end[np.maximum(at, 0)] > these.start)
 
 
-def _reach(concept: Concept, whole: Matches, segments: dict[str, Segments], size: int) -> Flags:
+def _reach(
+    concept: Concept, whole: Matches, segments: dict[str, Segments], size: int, stops: Sequence[Ints] = ()
+) -> Flags:
     """Mark the words that a scope covers; its own words are covered too."""
     scope = concept.scope
     if scope is None or not whole.start.size:
@@ -481,5 +557,16 @@ def _reach(concept: Concept, whole: Matches, segments: dict[str, Segments], size
     if scope.words:
         begin = np.maximum(begin, whole.start - scope.words)
         end = np.minimum(end, whole.end + scope.words)
-    steps = np.bincount(begin, minlength=size + 1) - np.bincount(end, minlength=size + 1)
-    return np.cumsum(steps)[:size] > 0
+    for stop in stops:
+        if stop.size:
+            at = np.searchsorted(stop, whole.end)
+            end = np.where(at < stop.size, np.minimum(end, stop[np.minimum(at, stop.size - 1)]), end)
+    # Both ends never fall from one to the next, so that reaches which overlap are neighbours, and become one.
+    apart = np.ones(begin.size, np.bool_)
+    apart[1:] = begin[1:] > end[:-1]
+    begin, end = begin[apart], end[np.append(apart[1:], True)]
+    lengths = end - begin
+    before = np.cumsum(lengths)
+    covered = np.zeros(size, np.bool_)
+    covered[np.repeat(end - before, lengths) + np.arange(int(before[-1]))] = True
+    return covered

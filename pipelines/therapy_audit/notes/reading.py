@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from therapy_audit.notes import cutting, elements, lexicon
+from therapy_audit.notes import cutting, elements, lexicon, measures
 from therapy_audit.notes.lexicon import ELEMENTS, LEVELS, NARRATIVES
 from therapy_audit.notes.matching import Matcher, Matches, find
 
@@ -20,10 +20,13 @@ if TYPE_CHECKING:
 
     from therapy_audit.notes.elements import Judged
     from therapy_audit.notes.matching import Found
+    from therapy_audit.notes.measures import Measured
 
 BATCH = 4_000  # notes; smaller ones cost more Python, larger ones leave the processor's cache
 _SPAN = pa.struct([("start", pa.int32()), ("end", pa.int32()), ("text", pa.string())])
 _ELEMENT = pa.struct([("present", pa.bool_()), ("evidence", pa.list_(_SPAN))])
+_MEASURE = pa.struct([("measure", pa.string()), ("value", pa.float64()), ("start", pa.int32()), ("end", pa.int32())])
+PROGRESS = ("measures", *measures.FLAGS)  # the columns that say how far the patient is
 SCHEMA = pa.schema(
     [
         ("elements", pa.struct([(name, _ELEMENT) for name in ELEMENTS])),
@@ -33,6 +36,8 @@ SCHEMA = pa.schema(
         ("start", pa.string()),
         ("stop", pa.string()),
         ("score", pa.float64()),
+        ("measures", pa.list_(_MEASURE)),
+        *((name, pa.bool_()) for name in measures.FLAGS),
     ]
 )
 
@@ -85,6 +90,8 @@ def _rows(ready: Matcher, texts: pa.Array, codes: Sequence[str | None] | None) -
     found = find(ready, data, offsets)
     judged = elements.judge(found, ready.lexicon.weights, codes)
     position = cutting.characters(data, offsets)
+    own = measures.vocabularies(ready.known)
+    measured = measures.measure(found, own)
     structs = [_element(found, judged, name, data, offsets, position) for name in ELEMENTS]
     return pa.RecordBatch.from_arrays(
         [
@@ -95,6 +102,8 @@ def _rows(ready: Matcher, texts: pa.Array, codes: Sequence[str | None] | None) -
             _clock(judged.start),
             _clock(judged.stop),
             pa.array(judged.score),
+            _measures(found, measured, own.measures, position),
+            *(pa.array(measured.flags[name]) for name in measures.FLAGS),
         ],
         schema=SCHEMA,
     )
@@ -118,6 +127,22 @@ def _element(found: Found, judged: Judged, name: str, data: Any, offsets: Any, p
     rows = np.searchsorted(note, np.arange(len(offsets))).astype(np.int32)
     lists = pa.ListArray.from_arrays(pa.array(rows), spans)
     return pa.StructArray.from_arrays([pa.array(judged.present[name]), lists], fields=list(_ELEMENT))
+
+
+def _measures(found: Found, measured: Measured, names: Sequence[str], position: Any) -> pa.ListArray:
+    """Return each note's measures with where they stand."""
+    begin, end = found.words.start[measured.start], found.words.end[measured.end - 1]
+    rows = pa.StructArray.from_arrays(
+        [
+            pa.array(names).take(pa.array(measured.measure)),
+            pa.array(measured.value),
+            pa.array(position(begin, measured.note), pa.int32()),
+            pa.array(position(end, measured.note), pa.int32()),
+        ],
+        fields=list(_MEASURE),
+    )
+    edges = np.searchsorted(measured.note, np.arange(found.words.first.size)).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(edges), rows)
 
 
 def _named(places: Any, names: Sequence[str]) -> pa.Array:

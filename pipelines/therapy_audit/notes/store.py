@@ -71,7 +71,7 @@ def fill(con: duckdb.DuckDBPyConnection, folder: Path | None = None) -> int:
 
 def _tables(numbers: Any, answers: pa.Table) -> Iterator[tuple[str, pa.Table]]:
     """Yield the answers on the texts of these numbers as rows of text_evidence, evidence_span and text_measure."""
-    answers = _padded(answers.combine_chunks())
+    answers = answers.combine_chunks()
     elements = answers.column("elements").combine_chunks()
     found = {name: pc.struct_field(elements, [name, "present"]) for name in ELEMENTS}
     plain = {name: answers.column(name) for name in ("narrative", "assist_level", "minutes", *_FLAGS)}
@@ -112,15 +112,3 @@ _CLOCK = {"start_time": "start", "stop_time": "stop"}
 
 def _timed(clock: Any) -> Any:
     return pc.if_else(pc.is_valid(clock), pc.binary_join_element_wise(clock, "00", ":"), None)
-
-
-def _padded(answers: pa.Table) -> pa.Table:  # TEMPORARY until reading.py gives them
-    rows = answers.num_rows
-    for name in _FLAGS:
-        if name not in answers.column_names:
-            answers = answers.append_column(name, pa.array([False] * rows))
-    if "measures" not in answers.column_names:
-        one = [("measure", pa.string()), ("value", pa.float64()), ("start", pa.int32()), ("end", pa.int32())]
-        kind = pa.list_(pa.struct(one))
-        answers = answers.append_column("measures", pa.array([[]] * rows, kind))
-    return answers

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     import duckdb
 
 
+_EPISODES = 500  # of which the page draws the visits: those of the findings with the largest amounts
+_VISITS = 80  # of each, from the first visit of the finding on
+
+
 def write(
     con: duckdb.DuckDBPyConnection,
     folder: Path,
@@ -28,7 +32,7 @@ def write(
     with_text: bool = False,
     settings: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Write report.html, findings.xlsx, findings.parquet, findings.csv, coverage.csv, quarantine.csv, summary.json.
+    """Write report.html, findings.xlsx, findings and documentation as Parquet and CSV, coverage, quarantine, summary.
 
     `con` holds the contract tables, the models and the results of a run (sql/schema.sql). `period` is the run's name
     for its dates, `quality` what quality.check() returned. More findings than `report_rows` and `workbook_rows` are
@@ -38,19 +42,33 @@ def write(
     from therapy_audit.report import html, workbook
 
     con.execute(tables.text("report_finding"))
+    con.execute(tables.text("report_service"))
     try:
         content = tables.content(con, period=period, quality=quality) | {"settings": dict(settings or {})}
         result = tables.summary(content)
         tables.copy(con, "findings_file", folder / "findings.parquet")
         tables.copy(con, "findings_file", folder / "findings.csv")
+        tables.copy(con, "documentation_file", folder / "documentation.parquet")
+        tables.copy(con, "documentation_file", folder / "documentation.csv")
         tables.copy(con, "coverage_file", folder / "coverage.csv")
         tables.copy(con, "quarantine_file", folder / "quarantine.csv", rows=None)
-        html.write(folder / "report.html", content, tables.rows(
-            con, "findings_shown", rows=report_rows, with_text=with_text
-        ))  # fmt: skip
+        html.write(
+            folder / "report.html",
+            content,
+            html.Shown(
+                findings=tables.rows(con, "findings_shown", rows=report_rows),
+                texts=tables.rows(con, "texts_shown", rows=report_rows) if with_text else [],
+                visits=tables.rows(
+                    con, "timelines", rows=report_rows, episodes=_EPISODES, visits=_VISITS, with_text=with_text
+                ),
+                measures=tables.rows(con, "measures"),
+                episodes=_EPISODES,
+            ),
+        )
         workbook.write(folder / "findings.xlsx", con, content, rows=workbook_rows)
     finally:
         con.execute("DROP TABLE IF EXISTS temp.report_finding")
+        con.execute("DROP TABLE IF EXISTS temp.report_service")
     text = json.dumps(result, indent=2, ensure_ascii=False, allow_nan=False)
     (folder / "summary.json").write_text(text + "\n", encoding="utf-8")
     return result

@@ -6,11 +6,12 @@ import base64
 import hashlib
 import json
 import re
+from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from therapy_audit.report.tables import Row
@@ -19,12 +20,45 @@ _SHOWN = 25  # rows of a table by payer, clinician or reason; the rest is told a
 _BARS = 12
 _ENCODED = (
     *("rule", "severity", "direction", "claim_id", "patient_id", "service_date", "month", "discipline", "hcpcs_code"),
-    *("rendering_npi", "payer", "plan", "message", "reference_state", "source_file", "note_text"),
+    *("rendering_npi", "payer", "plan", "message", "reference_state", "source_file", "grain", "points"),
 )
+_CLINICIANS = 40  # rows of the chart and table of what the notes say: those with the most notes
+_MONTHS = 24  # the last
+# How an element is called, marked in a text (a letter and a colour of report.css), and what earns its points.
+ELEMENTS: Mapping[str, tuple[str, str, str]] = {
+    "specific_activity": ("Specific activity", "A", "The note names the task and what of it the patient did."),
+    "skilled_direction": ("Skilled direction", "S", "A cue, facilitation, grading or decision by the clinician."),
+    "functional_goal": ("Functional goal", "G", "The activity is tied to something of this patient's life."),
+    "patient_response": ("Patient's response", "R", "Tolerance, performance, or a measure such as an assist level."),
+    "time_stated": ("Time", "", "Minutes or clock times of this activity, in a field or in the text."),
+}
+_NARRATIVES = {
+    "functional": "a functional activity that the patient performs",
+    "impairment": "isolated strength, motion or endurance work",
+    "instruction": "explaining, demonstrating or reviewing",
+    "passive": "something done to the patient",
+    "vague": "none of these in particular",
+    "not_told_apart": "several activities, in one text that does not keep them apart",
+}
 
 
-def write(path: Path, content: Row, findings: Sequence[Row]) -> None:
-    """Lay out the page; `findings` are those that its table holds, in the order shown."""
+@dataclass(frozen=True)
+class Shown:
+    """What the page's table of findings holds, in the order shown, and what opens with a finding.
+
+    `findings`: findings_shown.sql; `texts`: texts_shown.sql, empty where no text is asked for; `visits`: timelines.sql,
+    for the first `episodes` episodes that the findings speak of; `measures`: measures.sql.
+    """
+
+    findings: Sequence[Row]
+    texts: Sequence[Row] = ()
+    visits: Sequence[Row] = ()
+    measures: Sequence[Row] = ()
+    episodes: int = 0
+
+
+def write(path: Path, content: Row, shown: Shown) -> None:
+    """Lay out the page."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
     from plotly.offline import get_plotlyjs
@@ -38,6 +72,7 @@ def write(path: Path, content: Row, findings: Sequence[Row]) -> None:
     )
     environment.filters |= {
         "money": money, "number": number, "day": day, "month": month, "share": share, "web": web, "words": words,
+        "clinician": clinician,
     }  # fmt: skip
     templates = {name: _template(environment, name) for name in ("report.css", "report.js")}
     # Both go in whole, so that the policy can name them by their hash: no other script runs, whatever the data holds.
@@ -45,8 +80,12 @@ def write(path: Path, content: Row, findings: Sequence[Row]) -> None:
     path.write_text(
         environment.get_template("report.html").render(
             **content,
-            shown=len(findings),
+            shown=len(shown.findings),
             limit=_SHOWN,
+            elements=ELEMENTS,
+            narratives=_NARRATIVES,
+            clinician_rows=_CLINICIANS,
+            months_of=_grouped(content["documentation"]["month"], "clinician_npi"),
             references={row["rule"]: json.loads(row["references"]) for row in content["rules"]},
             style=Markup(templates["report.css"]),  # noqa: S704 - our own files
             scripts=[Markup(script) for script in scripts],  # noqa: S704
@@ -57,10 +96,18 @@ def write(path: Path, content: Row, findings: Sequence[Row]) -> None:
                 "clinicians": {
                     row["rendering_npi"]: row["provider_name"] for row in content["clinicians"] if row["provider_name"]
                 },
-                "findings": {
-                    name: _packed(name, [row[name] for row in findings]) for name in (findings[0] if findings else ())
-                },
-                "count": len(findings),
+                "findings": _columns(shown.findings),
+                "count": len(shown.findings),
+                "elements": [[title, letter] for title, letter, _ in ELEMENTS.values()],
+                "weights": [
+                    {"element": list(ELEMENTS).index(row["element"]), "points": round(row["points"], 1),
+                     "from": str(row["effective_from"]), "to": str(row["effective_to"])}
+                    for row in content["documentation_weights"] if row["element"] in ELEMENTS
+                ],
+                **_texts(shown.texts),
+                "timelines": _timelines(shown.visits),
+                "measures": {row["measure"]: [row["better"], row["words"]] for row in shown.measures},
+                "episodes": shown.episodes,
             })),
         ),
         encoding="utf-8",
@@ -132,6 +179,43 @@ def _packed(name: str, values: list[Any]) -> Any:
     return {"values": list(place), "at": [place[value] for value in values]}
 
 
+def _columns(findings: Sequence[Row]) -> Row:
+    """Return {name: column} of the findings shown."""
+    return {name: _packed(name, [row[name] for row in findings]) for name in (findings[0] if findings else ())}
+
+
+def _texts(rows: Sequence[Row]) -> Row:
+    """Return `texts`, each once, and `notes`: by patient and day, what was written with the place of its text."""
+    place = {text: at for at, text in enumerate(dict.fromkeys(row["text"] for row in rows))}
+    notes: Row = {}
+    for row in rows:
+        notes.setdefault(f"{row['patient_id']}\n{row['service_date']}", []).append({
+            "note": row["note_id"],
+            "discipline": row["discipline"],
+            "clinician": row["rendering_npi"],
+            "credential": row["clinician_credential"],
+            "code": row["hcpcs_code"],
+            "text": place[row["text"]],
+            "read": row["is_read"],
+            "marks": row["marks"],
+        })  # fmt: skip
+    return {"texts": list(place), "notes": notes}
+
+
+def _timelines(rows: Sequence[Row]) -> Row:
+    """Return, by patient, discipline, code and begin of the episode, its visits: {date, number, assist, ...} lists."""
+    columns = ("service_date", "number", "assist", "cues", "difficulty", "said", "score")
+    found: Row = {}
+    for row in rows:
+        key = "\n".join(str(row[name] or "") for name in ("patient_id", "discipline", "hcpcs_code", "episode_start"))
+        visits = found.setdefault(key, {name: [] for name in columns} | {"measures": {}})
+        for name in columns:
+            visits[name].append(row[name])
+        for measure, value in (row["measures"] or {}).items():
+            visits["measures"].setdefault(measure, {})[len(visits["number"]) - 1] = value
+    return found
+
+
 def _rules(rules: Sequence[Row]) -> Row:
     return {
         row["rule"]: {
@@ -168,6 +252,7 @@ def _charts(content: Row) -> Row:
             if row["overpayment_amount"] or row["underpayment_amount"]
         ],
         "months": [_both(row, month(row["month"])) for row in content["months"]],
+        "documentation": _documentation(content["documentation"]),
         "kx": [
             {
                 "label": f"{row['patient_id']} · {row['pool']} {row['year']} · {_standing(row)}",
@@ -180,6 +265,39 @@ def _charts(content: Row) -> Row:
             for row in sorted(below + above, key=lambda row: -row["share"])
         ],
     }
+
+
+def _documentation(found: Mapping[str, Sequence[Row]]) -> list[Row]:
+    """Return the chart's rows: a clinician with the average score and number of notes of each month, lowest first."""
+    months = sorted({row["month"] for row in found["month"]})[-_MONTHS:]
+    by_month = {(row["clinician_npi"], row["month"]): row for row in found["month"]}
+    rows = [row for row in found["clinician"] if row["scored"]][:_CLINICIANS]
+    return [
+        {
+            "label": clinician(row),
+            "scored": row["scored"],
+            "score": row["average_score"],
+            "months": [
+                {"label": month(name), "score": cell.get("average_score"), "scored": cell.get("scored", 0)}
+                for name in months
+                for cell in (by_month.get((row["clinician_npi"], name), {}),)
+            ],
+        }
+        for row in sorted(rows, key=lambda row: (row["average_score"], -row["scored"], row["clinician_npi"] or ""))
+    ]
+
+
+def _grouped(rows: Sequence[Row], name: str) -> dict[Any, list[Row]]:
+    """Return the rows by their value of a column."""
+    found: dict[Any, list[Row]] = {}
+    for row in rows:
+        found.setdefault(row[name], []).append(row)
+    return found
+
+
+def clinician(row: Row) -> str:
+    """Name the writer of notes."""
+    return str(row["provider_name"] or row["clinician_npi"] or "Several clinicians, or none named")
 
 
 def _both(row: Row, label: str) -> Row:

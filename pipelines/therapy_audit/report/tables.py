@@ -18,7 +18,7 @@ Row = dict[str, Any]
 # What the report, the workbook and the summary all tell: one name, one query, one set of rows.
 _CONTENT = (
     *("rules", "payers", "clinicians", "months", "kx_counts", "coverage_file", "not_evaluable_reasons"),
-    *("unmapped_payers", "reference_editions", "intake", "quarantine_reasons"),
+    *("unmapped_payers", "reference_editions", "intake", "quarantine_reasons", "documentation_weights"),
 )
 _KX_PATIENTS = 15  # on either side of the threshold
 
@@ -51,7 +51,16 @@ def content(con: duckdb.DuckDBPyConnection, *, period: str, quality: Mapping[str
         "quality": quality,
         "headline": rows(con, "headline")[0],
         "kx_patients": rows(con, "kx_patients", rows=_KX_PATIENTS),
+        "documentation": documentation(con),
     }
+
+
+def documentation(con: duckdb.DuckDBPyConnection, *, neutral: bool = False) -> dict[str, list[Row]]:
+    """Return what the notes on functional activities document: one row under `all`, others under clinician, month."""
+    found: dict[str, list[Row]] = {"all": [], "clinician": [], "month": []}
+    for row in rows(con, "documentation", neutral=neutral):
+        found[row.pop("level")].append(row)
+    return found
 
 
 def summary(content: Row) -> Row:
@@ -77,6 +86,7 @@ def summary(content: Row) -> Row:
             }
             for row in sorted(content["rules"], key=lambda row: str(row["rule"]))
         },
+        "documentation": _documented(content["documentation"]["all"][0]),
         "unmapped_payers": [{"payer": row["payer"], "lines": row["lines"]} for row in content["unmapped_payers"]],
         "stale_findings": headline["stale_findings"],
         "stale_references": [row["reference"] for row in content["reference_editions"] if row["stale"]],
@@ -84,6 +94,19 @@ def summary(content: Row) -> Row:
         "quality": quality and {key: quality[key] for key in ("success", "critical_failures", "warnings")},
     }
     return {key: _plain(value) for key, value in result.items()}
+
+
+ELEMENTS = ("specific_activity", "skilled_direction", "functional_goal", "patient_response", "time_stated")
+NARRATIVES = ("functional", "impairment", "instruction", "passive", "vague", "not_told_apart")
+
+
+def _documented(row: Row) -> Row:
+    """Return the counts of services, of those whose notes were scored, and of what these show."""
+    return {
+        **{key: row[key] for key in ("services", "scored", "average_score")},
+        "elements": {key: row[key] for key in ELEMENTS},
+        "narratives": {key: row[key] for key in NARRATIVES},
+    }
 
 
 _OUTCOMES = ("in_scope", "passed", "failed", "not_evaluable", "error")

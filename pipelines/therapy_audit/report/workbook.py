@@ -29,13 +29,14 @@ _COLOURS = {"error": "#F9DEDC", "warning": "#FFEBC2", "info": "#DCE9F9"}
 
 
 def write(path: Path, con: duckdb.DuckDBPyConnection, content: tables.Row, *, rows: int) -> None:
-    """Write the sheets Read me, Findings, Coverage and Quarantine; the largest `rows` findings (and refused rows)."""
+    """Write the sheets Read me, Findings, Documentation, Coverage and Quarantine; of two of them `rows` at most."""
     import xlsxwriter
 
     rows = min(rows, _LAST_ROW)
     findings = tables.rows(con, "finding_sheet", neutral=True, rows=rows)
     quarantine = tables.rows(con, "quarantine_file", neutral=True, rows=rows)
     coverage = tables.rows(con, "coverage_file", neutral=True)
+    documentation = tables.documentation(con, neutral=True)["month"]
     with xlsxwriter.Workbook(str(path), {"strings_to_urls": False}) as book:
         # A fixed date: the same findings give the same bytes.
         book.set_properties({"title": "Therapy audit findings", "created": datetime(2000, 1, 1)})  # noqa: DTZ001
@@ -45,6 +46,7 @@ def write(path: Path, con: duckdb.DuckDBPyConnection, content: tables.Row, *, ro
             Decimal: book.add_format({"valign": "top", "num_format": "$#,##0.00"}),
             date: book.add_format({"valign": "top", "num_format": "yyyy-mm-dd"}),
             int: book.add_format({"valign": "top", "num_format": "#,##0"}),
+            float: book.add_format({"valign": "top", "num_format": "0.0"}),
             "identifier": book.add_format({"valign": "top", "num_format": "0"}),
             "header": book.add_format({"bold": True, "bottom": 1, "bg_color": "#E8ECF1", "valign": "top"}),
             "fill_in": book.add_format(fill_in),
@@ -93,6 +95,7 @@ def write(path: Path, con: duckdb.DuckDBPyConnection, content: tables.Row, *, ro
         sheet.repeat_rows(0)
 
         for title, listed, empty in (
+            ("Documentation", documentation, ("clinician_npi", "month", "average_score")),
             ("Coverage", coverage, ("rule", "title")),
             ("Quarantine", quarantine, ("source_file", "source_row", "reason")),
         ):
@@ -104,7 +107,7 @@ def write(path: Path, con: duckdb.DuckDBPyConnection, content: tables.Row, *, ro
 
 def _read_me(content: tables.Row, findings: int, quarantined: int) -> list[tuple[str, Any]]:
     """Return the first sheet's lines, (label, value); a heading where the value is None."""
-    headline = content["headline"]
+    headline, notes = content["headline"], content["documentation"]["all"][0]
     stale = [row for row in content["reference_editions"] if row["stale"]]
     refused = sum(row["rows_refused"] for row in content["quarantine_reasons"])
     capped = findings < headline["findings"]
@@ -125,11 +128,15 @@ def _read_me(content: tables.Row, findings: int, quarantined: int) -> list[tuple
         ("For information", headline["infos"]),
         ("Checks not evaluable", headline["not_evaluable"]),
         ("Rows refused at intake", headline["rows_quarantined"]),
+        ("Documentation score, average", notes["average_score"] if notes["scored"] else "No note could be scored."),
         ("On this workbook", None),
         ("Findings sheet", f"The {findings:,} largest of {headline['findings']:,} findings; "
          "all are in findings.parquet and findings.csv." if capped else f"All {findings:,} findings."),
         ("Quarantine sheet", f"The first {quarantined:,} of {refused:,} refused rows; all are in quarantine.csv."
          if quarantined < refused else f"All {refused:,} refused rows."),
+        ("Documentation sheet", ("What the notes on functional activities document, by clinician and month. The score "
+         f"is made of {_weights(content)}; length earns nothing. Columns from specific_activity on count the notes, of "
+         "those scored, that show it. Each service is in documentation.csv.")),
         ("How to work through it", ("Filter the Findings sheet by rule or payer. For each row, check the record, then "
          "choose a disposition and write reviewer, reviewed_on and, where it helps, a note (the yellow columns). "
          "Leave the other columns as they are: finding_id is how the decision is found again next month.")),
@@ -150,6 +157,13 @@ def _read_me(content: tables.Row, findings: int, quarantined: int) -> list[tuple
         *(("Reference to renew", (f"{row['reference']}, edition {row['edition']}, covers up to {row['covers_to']} "
            f"({row['findings']:,} findings after it). Load {row['official_file']}.")) for row in stale),
     ]  # fmt: skip
+
+
+def _weights(content: tables.Row) -> str:
+    """Return the points of the score in words: specific activity 25 points, ..."""
+    latest = max((row["effective_from"] for row in content["documentation_weights"]), default=None)
+    told = [row for row in content["documentation_weights"] if row["effective_from"] == latest]
+    return ", ".join(f"{row['element'].replace('_', ' ')} {row['points']:.3g} points" for row in told)
 
 
 def _header(sheet: Worksheet, names: Sequence[str], count: int, style: Format, frozen: int = 0) -> None:

@@ -15,8 +15,8 @@
 
   // ---- charts -------------------------------------------------------------------------------------------------
   const palettes = {
-    light: { ink: "#1a2129", soft: "#55606d", grid: "#e3e7ec", over: "#c2453b", under: "#1f8a70", error: "#c2453b", warning: "#d09a2c", info: "#4a7fc4", idle: "#8b96a3" },
-    dark: { ink: "#e8ecf1", soft: "#a6b0bd", grid: "#343d48", over: "#e8786e", under: "#4fb79b", error: "#e8786e", warning: "#d6a53d", info: "#79a9e6", idle: "#7d8793" },
+    light: { ink: "#1a2129", soft: "#55606d", grid: "#e3e7ec", over: "#c2453b", under: "#1f8a70", error: "#c2453b", warning: "#d09a2c", info: "#4a7fc4", idle: "#8b96a3", scores: [[0, "#d9701a"], [0.5, "#eda45c"], [0.8, "#f7d6a8"], [1, "#eef3f8"]] },
+    dark: { ink: "#e8ecf1", soft: "#a6b0bd", grid: "#343d48", over: "#e8786e", under: "#4fb79b", error: "#e8786e", warning: "#d6a53d", info: "#79a9e6", idle: "#7d8793", scores: [[0, "#b35c08"], [0.5, "#7d4614"], [0.8, "#513b24"], [1, "#26303a"]] },
   };
   const settings = { displaylogo: false, showSendToCloud: false, plotlyServerURL: "", displayModeBar: false };
   // Plotly reads markup in labels; a payer's or clinician's name is text.
@@ -83,6 +83,21 @@
         textfont: { size: 12, color: colours.soft }, customdata: rows.map(one.hover), hovertemplate: "%{customdata}<extra></extra>",
       })), layout];
     },
+    // One cell for each clinician and month, its number in it; low scores stand out in either scheme.
+    documentation: (rows, colours, width) => {
+      const months = rows[0].months.map((one) => one.label);
+      const left = Math.min(190, Math.max(...rows.map((row) => 7 * row.label.length + 26)), Math.floor(width * 0.38));
+      const cell = (width - left - 6) / months.length;
+      const layout = base(colours, width, (rows.length > 15 ? 22 : 30) * rows.length + 40);
+      layout.margin = { l: left, r: 6, t: 32, b: 6 };
+      layout.xaxis = { type: "category", side: "top", fixedrange: true, showgrid: false, zeroline: false, ticks: "", tickfont: { color: colours.soft, size: 12 }, tickangle: cell < 62 ? -60 : 0, automargin: true };
+      layout.yaxis = { autorange: "reversed", fixedrange: true, showgrid: false, zeroline: false, ticks: "", tickmode: "array", tickvals: rows.map((_, at) => at), ticktext: rows.map((row) => cut(row.label, left - 20)), tickfont: { color: colours.ink } };
+      return [[{
+        type: "heatmap", x: months, z: rows.map((row) => row.months.map((one) => one.score ?? null)), zmin: 0, zmax: 100, showscale: false, xgap: 2, ygap: 2, colorscale: colours.scores,
+        text: rows.map((row) => row.months.map((one) => (one.scored ? one.score.toFixed(0) : ""))), texttemplate: cell < 26 ? "" : "%{text}", textfont: { size: 12, color: colours.ink }, hoverongaps: false,
+        customdata: rows.map((row) => row.months.map((one) => plain(one.scored ? `${row.label}, ${one.label}: ${one.score} on average of ${one.scored.toLocaleString("en-US")} ${one.scored === 1 ? "note" : "notes"}` : ""))), hovertemplate: "%{customdata}<extra></extra>",
+      }], layout];
+    },
     kx: (rows, colours, width) => bars(rows, [{
       value: (row) => row.share, colour: (row, c) => (row.without ? c.error : row.share >= 1 ? c.idle : c.warning), text: () => "",
       hover: (row) => `${row.label}: ${row.lower ? "at least " : ""}${row.used} of ${row.threshold}`,
@@ -124,7 +139,7 @@
     const search = document.getElementById("search");
     const selects = [...document.querySelectorAll("#filters select")];
     const headers = [...list.querySelectorAll("th[data-sort]")];
-    const state = { sort: "amount_at_risk", down: true, page: 0, at: [] };
+    const state = { sort: "amount_at_risk", down: true, page: 0, at: [], opened: new Set() };
 
     for (const select of selects) {
       const name = select.dataset.column;
@@ -169,6 +184,7 @@
         header.setAttribute("aria-sort", header.dataset.sort === state.sort ? (state.down ? "descending" : "ascending") : "none");
       }
       state.page = 0;
+      state.opened.clear();
       render();
     };
 
@@ -196,6 +212,7 @@
         return /^\d{4}-\d\d-\d\d$/.test(entry) ? day(entry) : entry;
       };
       for (const [name, entry] of Object.entries(value)) {
+        if (entry === "") continue;
         const row = element("tr");
         const head = element("th", words(name));
         head.scope = "row";
@@ -214,12 +231,204 @@
       for (const node of nodes) { const item = element("li"); item.append(node); items.append(item); }
       return items;
     };
+    // The points that make up the score of a service's note.
+    const points = (at) => {
+      if (!get.points(at)) return null;
+      const [score, ...earned] = get.points(at).split(" ").map(Number);
+      const date = get.service_date(at), table = element("table", null, "points");
+      data.elements.forEach(([name], number) => {
+        const weight = data.weights.find((one) => one.element === number && one.from <= date && date <= one.to);
+        const row = element("tr"), head = element("th", name);
+        head.scope = "row";
+        row.append(head, element("td", earned[number] ? "shown" : "not found"), element("td", `${earned[number]} of ${weight ? weight.points : 0}`));
+        table.append(row);
+      });
+      const foot = element("tfoot"), row = element("tr"), head = element("th", "Score");
+      head.scope = "row";
+      row.append(head, element("td", ""), element("td", `${score} of 100`));
+      foot.append(row);
+      table.append(foot);
+      return block("How the note scores", table);
+    };
+
+    // A text with its evidence marked. Places count characters as Unicode has them, not as JavaScript does.
+    const marked = (text, marks) => {
+      const letters = Array.from(text), spans = [];
+      for (const [kind, start, end] of [...marks].sort((a, b) => a[0] - b[0] || a[1] - b[1] || a[2] - b[2])) {
+        const last = spans[spans.length - 1];
+        if (last && last.kind === kind && start <= last.end) last.end = Math.max(last.end, end);
+        else if (end > start) spans.push({ kind, start, end: Math.min(end, letters.length) });
+      }
+      const edges = [...new Set([0, letters.length, ...spans.flatMap((span) => [span.start, span.end])])].sort((a, b) => a - b);
+      const node = element("pre", null, "marked");
+      edges.slice(0, -1).forEach((from, at) => {
+        let piece = document.createTextNode(letters.slice(from, edges[at + 1]).join(""));
+        for (const span of spans.filter((one) => one.start <= from && from < one.end).reverse()) {
+          const mark = element("mark", null, `mark-${span.kind}`);
+          mark.title = data.elements[span.kind][0];
+          if (span.start === from) mark.dataset.key = data.elements[span.kind][1];
+          mark.append(piece);
+          piece = mark;
+        }
+        node.append(piece);
+      });
+      return node;
+    };
+    const legend = (marks) => {
+      const line = element("p", null, "keys");
+      data.elements.forEach(([name, letter], kind) => {
+        if (!letter) return;
+        const found = marks.some((one) => one[0] === kind), item = element("span", null, found ? "" : "none"), key = element("mark", name, `mark-${kind}`);
+        key.dataset.key = letter;
+        item.append(key);
+        if (!found) item.append(" none found");
+        line.append(item);
+      });
+      return line;
+    };
+    const notes = (at) => {
+      const told = data.notes[`${get.patient_id(at)}\n${get.service_date(at)}`];
+      if (!told) return null;
+      const code = get.hcpcs_code(at), mine = [], others = [], seen = new Set();
+      // A text of the whole note is read for each of its codes: shown once, as read for the finding's.
+      const ordered = [...told].sort((a, b) => (b.code === code) - (a.code === code) || b.read - a.read);
+      for (const one of ordered) {
+        const same = `${one.note}\n${one.text}`;
+        if (seen.has(same)) continue;
+        seen.add(same);
+        const own = (one.code === code || !one.code) && (!one.discipline || !get.discipline(at) || one.discipline === get.discipline(at));
+        (own ? mine : others).push(one);
+      }
+      const shown = (one) => {
+        const part = element("div");
+        part.append(element("p", [one.code || "The note", [one.clinician && clinician(one.clinician), one.credential || one.discipline].filter(Boolean).join(", "), one.note].filter(Boolean).join(" · "), "note"));
+        if (one.read) part.append(legend(one.marks));
+        part.append(marked(data.texts[one.text], one.marks));
+        return part;
+      };
+      const part = block(mine.length ? `What the note says of ${code || "the service"}` : "What the notes of the day say", ...(mine.length ? mine : others).map(shown));
+      part.className = "wide";
+      if (mine.length && others.length) {
+        const fold = element("details");
+        fold.append(element("summary", `Other texts of the day (${others.length})`), ...others.map(shown));
+        part.append(fold);
+      }
+      return part;
+    };
+
+    // ---- an episode's visits, with what their notes measure; drawn when a finding is opened ---------------------
+    const LEVELS = ["independent", "modified independent", "supervision", "contact guard", "minimal", "moderate", "maximal", "dependent"];
+    const CUES = ["none", "minimal", "moderate", "maximal"];
+    const drawn = (name, attributes, text) => {
+      const node = document.createElementNS("http://www.w3.org/2000/svg", name);
+      for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+      if (text !== undefined) node.textContent = text;
+      return node;
+    };
+    const figure = (value) => value.toLocaleString("en-US", { maximumFractionDigits: 2 });
+    const timeline = (at) => {
+      if (get.grain(at) !== "activity") return null;
+      const said = JSON.parse(get.facts(at));
+      const visits = data.timelines[[get.patient_id(at), get.discipline(at), said.hcpcs_code, said.episode_start].map((one) => one ?? "").join("\n")];
+      if (!visits) return block("The episode's visits", element("p", `Not drawn: the page holds the visits of ${data.episodes.toLocaleString("en-US")} episodes, those with the largest amounts.`));
+      const dates = visits.service_date, count = dates.length;
+      const first = dates.findIndex((date) => date >= said.since), last = Math.min(first + said.visits, count) - 1;
+      const inside = (place) => first >= 0 && place >= first && place <= last;
+      const values = (measure) => dates.map((_, place) => visits.measures[measure][place] ?? null);
+      const known = (list) => list.filter((one) => one !== null).length;
+      const measures = Object.keys(visits.measures).sort((a, b) => known(values(b)) - known(values(a)) || (a < b ? -1 : 1));
+      // How a measure is told: its name with a unit, the direction in which it gets better, and whether its numbers mean anything.
+      const gauge = (measure) => {
+        const [better, told] = data.measures[measure] || ["more", "#"], name = words(measure), unit = /# ([^#\s]+)$/.exec(told || "");
+        const percent = /#%/.test(told || "");
+        return {
+          title: name[0].toUpperCase() + name.slice(1) + (unit && !name.includes(unit[1].slice(0, -1)) ? ` (${unit[1]})` : ""), values: values(measure), number: true, sign: better === "less" ? -1 : 1,
+          text: told && !told.includes("#") ? null : (value) => (percent ? `${figure(100 * value)}%` : figure(value)), loose: better === "either" && told && !told.includes("#"),
+        };
+      };
+      const lanes = [
+        { title: "Assist level", values: visits.assist, names: LEVELS }, { title: "Cues", values: visits.cues, names: CUES }, { title: "Difficulty", values: visits.difficulty, text: String },
+        ...measures.slice(0, 6).map(gauge), { title: "The note says", values: visits.said, text: String, each: true }, { title: "Score", values: visits.score, number: true, sign: 1, text: figure },
+      ].filter((lane) => known(lane.values));
+
+      const room = Math.max(270, list.parentNode.clientWidth - 60), narrow = room < 500, left = narrow ? 112 : 170;
+      const step = Math.max(narrow ? 24 : 34, Math.min(64, (room - left - 24) / count)), width = Math.max(room, left + step * count + 24), x = (place) => left + step * (place + 0.5);
+      const picture = drawn("svg", { width, role: "img" }), layer = [];
+      let y = 26;
+      for (const lane of lanes) {
+        const seen = lane.values.filter((one) => one !== null), spread = lane.names || lane.number;
+        const low = spread ? Math.min(...seen) : 0, high = spread ? Math.max(...seen) : 0;
+        // The title stands beside the levels where there is room for both, else above them.
+        const long = lane.names && 7.2 * lane.title.length + 6.6 * Math.max(...lane.names.slice(low, high + 1).map((name) => name.length)) > left - 14;
+        const above = long ? 18 : 0, height = lane.names ? 18 * (high - low + 1) + 8 + above : lane.number && high > low ? 46 : 30;
+        const part = (value) => (lane.sign < 0 ? high - value : value - low) / (high - low);
+        const level_of = (value) => (lane.names ? y + 13 + above + 18 * (value - low) : lane.number && high > low ? y + 38 - 18 * part(value) : y + height - 9);
+        layer.push(drawn("line", { x1: 0, x2: width, y1: y - 2, y2: y - 2, class: "grid" }), drawn("text", { x: 0, y: y + 17, "font-weight": 600 }, lane.title));
+        if (lane.names) for (let level = low; level <= high; level += 1) layer.push(drawn("text", { x: left - 8, y: level_of(level) + 4, "text-anchor": "end", class: "soft" }, lane.names[level].replace("modified independent", narrow ? "mod. indep." : "modified independent")));
+        const held = lane.values.map((value, place) => ({ value, place })).filter((one) => one.value !== null);
+        if (spread && !lane.loose) layer.push(drawn("polyline", { class: "path", points: held.map((one) => `${x(one.place)},${level_of(one.value)}`).join(" ") }));
+        let free = -1e9;
+        held.forEach((one, order) => {
+          const middle = x(one.place), text = lane.text ? lane.text(one.value) : "", changed = lane.each || !order || held[order - 1].value !== one.value;
+          layer.push(drawn("circle", { cx: middle, cy: level_of(one.value), r: 3.5, class: inside(one.place) ? "run" : "" }));
+          if (!text || !changed) return;
+          const half = 3.4 * text.length, from = Math.max(left, Math.min(middle - half, width - 2 * half));
+          if (from < free) return;
+          layer.push(drawn("text", { x: from + half, y: level_of(one.value) - 8, "text-anchor": "middle" }, text));
+          free = from + 2 * half + 5;
+        });
+        y += height + 6;
+      }
+      for (const place of [...new Set([first, last, 0, count - 1])].filter((one) => one >= 0)) {
+        const middle = Math.min(Math.max(x(place), left), width - 24);
+        if (layer.some((node) => node.dataset.date && Math.abs(node.dataset.date - middle) < 52)) continue;
+        const label = drawn("text", { x: middle, y: y + 12, "text-anchor": "middle", class: "soft", "data-date": middle }, day(dates[place]).replace(/, \d+$/, ""));
+        layer.push(label);
+      }
+      if (first >= 0) {
+        const from = x(first) - step / 2, wide = step * (last - first + 1);
+        picture.append(drawn("rect", { x: from, y: 20, width: wide, height: y - 22, class: "band", rx: 4 }));
+        picture.append(drawn("text", { x: Math.min(from, width - 120), y: 14 }, `the ${said.visits} visits`));
+      }
+      picture.append(...layer);
+      picture.setAttribute("height", y + 20);
+      picture.setAttribute("viewBox", `0 0 ${width} ${y + 20}`);
+      picture.setAttribute("aria-label", `${count} visits of the episode; the finding is about ${said.visits} from ${day(said.since)} on. The table below holds the numbers.`);
+      const frame = element("div", null, "timeline");
+      frame.append(picture);
+
+      const table = element("table", null, "visits"), head = element("tr"), body = element("tbody"), top = element("thead");
+      const shown = (lane, place) => {
+        const value = lane.values[place];
+        if (value === null) return "";
+        if (lane.names) return lane.names[value];
+        return lane.text ? lane.text(value) : lane.values.slice(0, place).filter((one) => one !== null).pop() === value ? "same" : "stated";
+      };
+      const all = [...lanes, ...measures.slice(6).map(gauge)];
+      for (const title of ["Visit", "Date", ...all.map((lane) => lane.title)]) { const one = element("th", title); one.scope = "col"; head.append(one); }
+      dates.forEach((date, place) => {
+        const row = element("tr", null, inside(place) ? "run" : ""), one = element("th", visits.number[place]);
+        one.scope = "row";
+        row.append(one, element("td", day(date), "one"), ...all.map((lane) => element("td", shown(lane, place))));
+        body.append(row);
+      });
+      top.append(head);
+      table.append(top, body);
+      const fold = element("details"), box = element("div", null, "box");
+      box.append(table);
+      fold.append(element("summary", "These visits as a table"), box);
+      const part = block("The episode, visit by visit", element("p", lanes.length ? `Marked: the visits of this finding. Higher is better: less help, fewer errors, more distance.${measures.length > 6 ? " The table has more measures." : ""}` : "The notes of these visits state no measure.", "note"), frame, fold);
+      part.className = "wide";
+      return part;
+    };
     const detail = (at) => {
       const rule = data.rules[get.rule(at)] || { references: [], exceptions: [] };
       const row = element("tr", null, "detail"), cell = element("td"), inside = element("div", null, "in");
       cell.colSpan = 7;
       inside.append(element("p", get.message(at), "said"));
-      inside.append(block("What was seen", facts(JSON.parse(get.facts(at)))));
+      const seen = block("What was seen", facts(JSON.parse(get.facts(at)))), scored = points(at);
+      if (scored) seen.append(scored);
+      inside.append(seen);
       const right = element("div");
       right.append(block("The rule and its source", element("p", `${title(get.rule(at))} (${get.rule(at)}, ${get.severity(at)}, ${get.direction(at)})`), bullets(rule.references.map((entry) => {
         if (!entry.href || !/^https?:\/\//.test(entry.href)) return document.createTextNode(entry.title);
@@ -238,7 +447,7 @@
         clinician: get.rendering_npi(at) && `${clinician(get.rendering_npi(at))} (NPI ${get.rendering_npi(at)})`, payer: get.payer(at), plan: get.plan(at) && words(get.plan(at)),
         source: `${get.source_file(at)}, row ${get.source_row(at)}`, "finding id": get.finding_id(at),
       })));
-      if (get.note_text(at)) inside.append(block("What the notes of the day say", element("pre", get.note_text(at))));
+      for (const part of [timeline(at), notes(at)]) if (part) inside.append(part);
       cell.append(inside);
       row.append(cell);
       return row;
@@ -268,13 +477,15 @@
         if (String(window.getSelection())) return; // someone is copying a claim number
         const opened = open.getAttribute("aria-expanded") === "true";
         open.setAttribute("aria-expanded", String(!opened));
-        if (opened) row.nextSibling.remove(); else row.after(detail(at));
+        if (opened) { row.nextSibling.remove(); state.opened.delete(at); } else { row.after(detail(at)); state.opened.add(at); }
       });
-      return row;
+      if (!state.opened.has(at)) return [row];
+      open.setAttribute("aria-expanded", "true");
+      return [row, detail(at)];
     };
     render = (size = SIZE) => {
       const count = state.at.length, from = Math.min(state.page * SIZE, Math.max(count - 1, 0)), to = Math.min(from + size, count);
-      body.replaceChildren(...state.at.slice(from, to).map(line));
+      body.replaceChildren(...state.at.slice(from, to).flatMap(line));
       const [over, under] = exposure();
       document.getElementById("status").textContent = count
         ? `${(from + 1).toLocaleString("en-US")}–${to.toLocaleString("en-US")} of ${count.toLocaleString("en-US")} findings · ${money(over)} at risk${under ? `, ${money(under)} under-billed` : ""}, each line once`

@@ -1,0 +1,91 @@
+-- The sentences of a skilled activity's description that are the clinician's own, numbers, dates and pronouns levelled:
+-- no headings and phrases of a few words, and nothing that a second clinician writes too, of another patient. Where one
+-- clinician wrote everything, nothing can be told from others' use: then all of it. Only of visits with a sentence that
+-- another patient's note has too: the rest is nobody's copy.
+WITH practice AS (
+    SELECT coalesce(min(clinician_npi) = max(clinician_npi), FALSE) AS one_clinician FROM description
+),
+
+author AS (
+    SELECT
+        series,
+        visit_number,
+        hash(patient_id) AS patient_key,
+        hash(clinician_npi) AS clinician_key
+    FROM description
+    WHERE clinician_npi IS NOT NULL
+),
+
+told AS NOT MATERIALIZED (
+    SELECT
+        author.series,
+        author.visit_number,
+        author.patient_key,
+        author.clinician_key,
+        unnest(string_split(description_text.letters, chr(1))) AS letters,
+        unnest(description_text.sentence_words) AS words
+    FROM description_text
+    INNER JOIN author
+        ON description_text.series = author.series AND description_text.visit_number = author.visit_number
+),
+
+sentence AS MATERIALIZED (
+    SELECT
+        series,
+        visit_number,
+        patient_key,
+        clinician_key,
+        hash(letters) AS sentence_key,
+        words
+    FROM told
+    -- Past the end of the text there are words of nothing.
+    WHERE letters <> '' AND (words >= 4 OR (SELECT one_clinician FROM practice))
+),
+
+-- Most sentences are one patient's.
+repeated AS MATERIALIZED (
+    SELECT
+        sentence_key,
+        min(clinician_key) < max(clinician_key) AS by_several
+    FROM sentence
+    GROUP BY sentence_key
+    HAVING min(patient_key) < max(patient_key)
+),
+
+-- Whose the sentence is, of each patient. A colleague who stands in for a patient, and copies, makes no template.
+used AS (
+    SELECT
+        sentence.sentence_key,
+        sentence.patient_key,
+        CASE
+            WHEN min(sentence.clinician_key) = max(sentence.clinician_key) THEN min(sentence.clinician_key)
+        END AS clinician_key
+    FROM sentence
+    INNER JOIN repeated ON sentence.sentence_key = repeated.sentence_key
+    WHERE repeated.by_several
+    GROUP BY sentence.sentence_key, sentence.patient_key
+),
+
+common AS (
+    SELECT sentence_key
+    FROM used
+    GROUP BY sentence_key
+    HAVING min(clinician_key) < max(clinician_key)
+),
+
+visit AS (
+    SELECT DISTINCT
+        sentence.series,
+        sentence.visit_number
+    FROM sentence
+    INNER JOIN repeated ON sentence.sentence_key = repeated.sentence_key
+)
+
+SELECT DISTINCT
+    sentence.*,
+    practice.one_clinician
+FROM sentence
+INNER JOIN visit ON sentence.series = visit.series AND sentence.visit_number = visit.visit_number
+CROSS JOIN practice
+LEFT JOIN common ON sentence.sentence_key = common.sentence_key
+WHERE practice.one_clinician OR common.sentence_key IS NULL
