@@ -587,6 +587,68 @@ def test_a_task_in_few_words_is_specific_with_its_amount(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
+    [
+        "Recliner transfers, 7 of them, min A.",
+        "Practised tub transfers with the bench, 6 in all.",
+        "Transfer into and out of the car simulator (18 times) with CGA.",
+        "Practised lying to sitting on the edge of the bed, 12 repetitions.",
+        "Practised getting down to the floor mat and up again, holding a chair, 12 repetitions.",
+        "Practised pivot transfers out of bed into a chair, 12 repetitions.",
+        "Tray carrying from kitchen to dining room (4 lb over 61 feet).",
+        "Shopping cart pushing with turns and stops, 74 feet with 3 lb.",
+        "Trash can rolling down the driveway and back.",
+        "Vacuum pushing over carpet and tile, mod I.",
+        "Making soup and a sandwich at the stove and counter, 8 steps done without help.",
+        "Bus step ups with a shopping bag, supervision.",
+        "Typing a half page, 4 errors.",
+    ],
+)
+def test_a_task_named_as_a_noun_is_specific(text: str) -> None:
+    assert "specific_activity" in present(text)
+    assert answer(text)["narrative"] == "functional"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Instructed in log roll, then patient performed it 8 times from bed to sitting; verbal cues for the knees.",
+        "Taught safe reach, patient then took six plates from the top shelf, verbal cues for weight shift.",
+        "Taught her how to slide the tray, she did it 10 times along the counter with four cups on it, verbal cues.",
+        "Taught posture during washing the face and brushing teeth at the sink, completed 15 steps; 6 verbal cues.",
+        "Heel raises as warm-up, then moving from bed to chair and back with a walker, done 6 times; tactile cues.",
+        "Washing dishes at the sink with rest breaks planned, completed 13 steps; verbal cues for breathing.",
+    ],
+)
+def test_what_was_taught_or_warmed_up_for_was_then_done(text: str) -> None:
+    assert {"specific_activity", "skilled_direction"} <= present(text)
+    assert answer(text)["narrative"] == "functional"
+
+
+@pytest.mark.parametrize(
+    ("text", "narrative"),
+    [
+        ("Planned stair climbing with a grocery bag for next visit; not attempted today.", "vague"),
+        ("Stair climbing with a bag of groceries not done today, patient arrived late.", "vague"),
+        ("Session cut short. Nothing was attempted.", "vague"),
+        ("Taught log roll, patient did not perform it.", "instruction"),
+        ("Passive range of motion to the shoulder and manual stretching of the hamstrings.", "passive"),
+        ("PROM to the right shoulder in all planes, manual stretching of pectorals. Tolerated well.", "passive"),
+        ("Tandem walking along the line 4 x 20 ft, CGA, verbal cues to look up.", "impairment"),
+        ("Rows 3 x 12 with cues for the scapula, tired after. Goal: swim again.", "impairment"),
+    ],
+)
+def test_where_no_task_was_done_the_narrative_says_what_was(text: str, narrative: str) -> None:
+    assert not {"specific_activity"} & present(text)
+    assert answer(text)["narrative"] == narrative
+
+
+def test_a_heading_opens_a_sentence_and_a_goal_of_an_earlier_episode_is_none() -> None:
+    assert "functional_goal" in present("O: Carried laundry basket 40 ft.\nA: Toward doing own laundry.")
+    assert "functional_goal" not in present("Met his goal of driving again in his last episode of care in 2023.")
+
+
+@pytest.mark.parametrize(
+    "text",
     ["Lives alone and cooks for herself.", "Hurt back lifting a box off a shelf.", "No cooking or carrying done."],
 )
 def test_what_is_done_elsewhere_is_no_activity(text: str) -> None:
@@ -615,6 +677,7 @@ PIECES = (
     "Pt carried 3 cups", "PT cued hip hinge", "Goal: cook für die Enkel", "pain 3/10", "β-Test", "\u2022 donned socks",
     "min A", "didn\u2019t drop", "19\u2019", "10:00\u201310:25", "\U0001f600", "e\u0301clair", "\n", ". ", "; ", ", ",
     "w/o cues", "5\u00d710", "SpO2 95\u00a0%", "\u201cbig step\u201d", "\x00", "||",
+    "moved \u00d7", "\u2192 stairs", "\u2019", "vc 0", "Goal: moved", "#", "0",
 )  # fmt: skip
 
 

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from therapy_audit import engine, rules
+from therapy_audit.cli import cli
 from therapy_audit.notes import store
 
 if TYPE_CHECKING:
@@ -71,6 +73,62 @@ def test_likeness_is_the_same_on_any_number_of_threads() -> None:
                 ).fetchall()
             )
     assert found[0] == found[1] == found[2]
+
+
+@settings(deadline=None)
+@given(words, words, st.sampled_from([0.5, 0.9]))
+def test_likeness_from_a_least_one_is_the_same_or_nothing(
+    con: duckdb.DuckDBPyConnection, left: str, right: str, least: float
+) -> None:
+    whole = likeness(con, left, right)
+    found = con.execute("SELECT text_likeness_from(?::VARCHAR, ?::VARCHAR, ?)", [left, right, least]).fetchall()[0][0]
+    assert found == pytest.approx(whole if whole >= least else 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "letters", "sentences"),
+    [
+        ("he lifts 2.5 lb to a shelf. her feet x 5; ok", "liftslbtoashelf\1feetx\1ok", [8, 5, 2]),
+        ("dos 3/02: stairs, 15 min.", "stairs", [5]),
+        ("dos 3/04: stairs. 9:15 a.m. 16 minutes\n", "stairs", [3, 2, 2, 1]),
+        ("sit to stand  x 5", "sittostandx", [6]),
+        ("min a, not mod a", "minanotmoda", [5]),
+        ("the sheet here", "thesheethere", [3]),
+        ("caf\xe9\u2014", "caf\xe9\u2014", [1]),
+        ("", "", [1]),
+        ("5 10", "", [2]),
+        (None, None, None),
+    ],
+)
+def test_letters_are_without_what_changes_by_itself(
+    con: duckdb.DuckDBPyConnection, text: str | None, letters: str | None, sentences: list[int] | None
+) -> None:
+    found = con.execute("SELECT text_letters(?::VARCHAR)", [text]).fetchall()[0][0]
+    assert found == (None if text is None else {"letters": letters, "words": sentences})
+
+
+@settings(deadline=None)
+@given(st.lists(words, max_size=9))
+def test_letters_of_a_text_do_not_depend_on_its_neighbours(con: duckdb.DuckDBPyConnection, texts: list[str]) -> None:
+    query = (
+        "SELECT list(text_letters(text) ORDER BY place) FROM (SELECT unnest(?::VARCHAR[]) AS text, unnest(?) AS place)"
+    )
+    together = con.execute(query, [texts, list(range(len(texts)))]).fetchall()[0][0] or []
+    assert together == [con.execute("SELECT text_letters(?::VARCHAR)", [text]).fetchall()[0][0] for text in texts]
+    for found in together:
+        assert len(found["letters"].split("\1")) <= len(found["words"])
+        assert not set(found["letters"]) & set("0123456789 .,;\n")
+
+
+def test_bench_times_the_step_and_the_function() -> None:
+    done = CliRunner().invoke(cli, ["bench", "likeness", "--notes", "400", "--threads", "1"])
+    assert done.exit_code == 0, done.output
+    # Of forty patients two are charted in the same words, eight in nearly the same.
+    assert "400 descriptions" in done.output
+    assert " 10 findings" in done.output
+    assert "model description_text" in done.output
+    assert "rule clinic.description_cloned_across_patients" in done.output
+    assert "times as fast as levenshtein: text_likeness(one, other)" in done.output
 
 
 @pytest.mark.skipif(not EPISODES.exists(), reason="the development set of episodes is not here")

@@ -86,6 +86,7 @@ STATED: list[tuple[str, dict[str, float]]] = [
     ("5 of 8 cans placed.", {"success_share": 0.625, "successes": 5}),
     ("Five out of eight cans placed.", {"success_share": 0.625, "successes": 5}),
     ("Five out of the eight cans placed.", {"success_share": 0.625, "successes": 5}),
+    ("Rolling R min A, 8 of 10.", {"assist": 4, "success_share": 0.8, "successes": 8}),
     ("Finished 2 shoes of 4 tries.", {"success_share": 0.5, "successes": 2}),
     ("Named pictures with 60% accuracy.", {"success_share": 0.6}),
     ("VC x4 for hinge.", {"cue_count": 4}),
@@ -152,6 +153,15 @@ FLAGGED: list[tuple[str, set[str]]] = [
     ("Pt has plateaued. POC revised: frequency reduced to 1x/wk.", {"plateau", "plan_changed"}),
     ("No change over three visits.", {"plateau"}),
     ("No sign of plateau.", set()),
+    ("Has reached max benefit. Transition to HEP.", {"plateau", "plan_changed"}),
+    ("Function leveled off since eval; frequency decreased to monthly.", {"plateau", "plan_changed"}),
+    ("Scores have not budged. Long-term goal restated.", {"plateau", "plan_changed"}),
+    ("Unchanged x 4 visits, referred back to surgeon.", {"plateau", "plan_changed"}),
+    ("Plan of care to end in two visits.", {"plan_changed"}),
+    ("D/C next visit.", {"plan_changed"}),
+    ("Continue same plan, frequency 2x/wk.", set()),
+    ("Goal: d/c to home.", set()),
+    ("Seen since discharge from SNF.", set()),
     ("Goal downgraded to bathing with two aides.", {"plan_changed"}),
     ("Off day, poor sleep.", {"setback"}),
     ("Flare since Saturday.", {"setback"}),
@@ -164,6 +174,9 @@ FLAGGED: list[tuple[str, set[str]]] = [
     ("OT added tactile cue and a rest break.", set()),
     ("Changed to built-up handle.", set()),
     ("Same task as last time.", set()),
+    ("Continued sit to stand from a standard chair while carrying a laundry basket.", set()),
+    ("Jacket took seven minutes from start to finish.", set()),
+    ("Now carrying a cup.", {"advanced"}),
 ]
 
 

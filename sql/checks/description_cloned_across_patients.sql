@@ -33,7 +33,7 @@ shared AS (
         sentence_key
     FROM description_sentence
     GROUP BY clinician_key, sentence_key
-    HAVING count(DISTINCT patient_key) >= (SELECT min(least_patients) FROM described)
+    HAVING count(DISTINCT patient_key) >= (SELECT min(value) FROM parameter WHERE name = $patients)
 ),
 
 candidate AS (
@@ -117,14 +117,6 @@ alike AS (
     FROM cloned
 ),
 
-written AS (
-    SELECT
-        clinician_npi,
-        count(DISTINCT note_id) AS notes
-    FROM described
-    GROUP BY clinician_npi
-),
-
 clinician AS (
     SELECT
         clinician_npi,
@@ -134,6 +126,15 @@ clinician AS (
         min({'service_date': service_date, 'claim_id': claim_id, 'claim_line_number': claim_line_number}) AS first_line
     FROM alike
     WHERE patients >= least_patients
+    GROUP BY clinician_npi
+),
+
+written AS (
+    SELECT
+        clinician_npi,
+        count(DISTINCT note_id) AS notes
+    FROM clinician_descriptions_in_scope($rule)
+    WHERE text_key IS NOT NULL AND clinician_npi IN (SELECT clinician_npi FROM clinician)
     GROUP BY clinician_npi
 )
 

@@ -11,8 +11,7 @@ WITH placed AS (
         -- The first visit, a gain, a harder task, a decision, ground lost: from here the count begins.
         visit.visit_number = 1 OR visit.plateau_answered OR visit.has_new_plan OR gain.is_lost OR gain.gains AS begins
     FROM activity_visit AS visit
-    INNER JOIN activity_gain AS gain
-        ON visit.activity_number = gain.activity_number AND visit.visit_number = gain.visit_number
+    INNER JOIN activity_gain AS gain ON visit.day_number = gain.day_number
 ),
 
 run AS (

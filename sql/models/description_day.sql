@@ -70,7 +70,7 @@ ended AS (
     CROSS JOIN setting
     WHERE
         last_one.text_key = first_one.text_key
-        OR text_likeness(last_one.letters, first_one.letters) >= setting.likeness
+        OR text_likeness_from(last_one.letters, first_one.letters, setting.likeness::DOUBLE) >= setting.likeness
 ),
 
 -- A visit is in a run where it ends one, or one of the next few does.
@@ -162,6 +162,14 @@ moving AS (
             AND count(*) FILTER (value <> last_value) > 0
             AND (bool_and(value >= last_value) OR bool_and(value <= last_value))
     ) AS one_way
+),
+
+placed_run AS (
+    SELECT
+        run.*,
+        moving.series IS NOT NULL AS measure_moves
+    FROM run
+    LEFT JOIN moving ON run.series = moving.series AND run.first_number = moving.first_number
 )
 
 SELECT
@@ -182,9 +190,8 @@ SELECT
     coalesce(run.first_date, description.service_date) AS text_since,
     coalesce(run.visit_number - run.first_number + 1, 1) AS text_visits,
     coalesce(run.visit_number - run.identical_number + 1, 1) AS identical_visits,
-    moving.series IS NOT NULL AS measure_moves
+    coalesce(run.measure_moves, FALSE) AS measure_moves
 FROM description
-LEFT JOIN run ON description.series = run.series AND description.visit_number = run.visit_number
+LEFT JOIN placed_run AS run ON description.series = run.series AND description.visit_number = run.visit_number
 LEFT JOIN description_text
     ON description.series = description_text.series AND description.visit_number = description_text.visit_number
-LEFT JOIN moving ON run.series = moving.series AND run.first_number = moving.first_number

@@ -121,14 +121,22 @@ def cut(data: Bytes, offsets: Ints, known: Vocabulary) -> Words:
     first = np.searchsorted(start, offsets)
     note = np.repeat(np.arange(offsets.size - 1), np.diff(first))
     spaced = np.append((plain == 32) | (plain == 10) | (plain == 13) | (plain == 9), True)[end] if size else keep
+    upper = np.append(capital, False)[start + 1] & (end - start > 1)
+    initial = capital[start]
+    spaced |= end >= offsets[note + 1]
+    if plain is not data:
+        # A typographic mark is one of its bytes; where it stands begins and ends with the whole character.
+        within = np.append((data & 0xC0) == 0x80, False)
+        for _ in range(2):
+            start, end = start - within[start], end + within[end]
     return Words(
         start=start,
         end=end,
         note=note,
         kind=numbers[rows],
-        upper=np.append(capital, False)[start + 1] & (end - start > 1),
-        initial=capital[start],
-        spaced=spaced | (end >= offsets[note + 1]),
+        upper=upper,
+        initial=initial,
+        spaced=spaced,
         first=first,
     )
 

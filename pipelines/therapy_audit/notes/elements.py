@@ -38,6 +38,7 @@ _UNNAMED = 0.5  # exercise that is not named, nor dosed, says little of a note's
 _NAMED = 2.0  # weight of the actions and things that name a task
 _TIE = 0.1  # what can be read as exercise or as treatment is treatment
 _AIDED = 0.5  # where the therapist is the doer, a task is named beside the direction
+_TOLD, _STRANGE = 5, 2  # a word of the patient's life makes a goal, and so do three that the lexicon does not know
 _LIKELY_MINUTES = (8, 240)
 _HALF_DAY = 720
 _BILLED = "97530"
@@ -230,17 +231,17 @@ def _goal(found: Found) -> Matches:
     strange[found.everywhere["unknown"].start] = True
     small = np.zeros(size + 1, np.bool_)
     small[found.everywhere["stop_words"].start] = True
-    value = np.where(general, 0.0, np.where(known, 1.0, np.where(strange & ~small, 0.4, 0.0)))
-    total = np.concatenate((np.zeros(1), np.cumsum(value)))
+    value = np.where(general, 0, np.where(known, _TOLD, np.where(strange & ~small, _STRANGE, 0)))
+    total = np.concatenate((np.zeros(1, np.int64), np.cumsum(value)))
     sentences = found.segments["sentence"]
     begin, end = sentences.begin(goals.start), sentences.end(goals.start)
     after = total[end] - total[goals.start]
     last = goals.end >= end - 2
     before = np.where(last, total[goals.start] - total[np.maximum(begin, goals.start - 8)], 0)
     last_told = np.maximum.accumulate(np.where(value > 0, np.arange(size + 1), 0))
-    till = np.where(after >= 1, last_told[np.maximum(end - 1, 0)] + 1, goals.end)
-    since = np.where((after < 1) & (before >= 1), np.maximum(begin, goals.start - 8), goals.start)
-    keep = (after >= 1) | (before >= 1)
+    till = np.where(after >= _TOLD, last_told[np.maximum(end - 1, 0)] + 1, goals.end)
+    since = np.where((after < _TOLD) & (before >= _TOLD), np.maximum(begin, goals.start - 8), goals.start)
+    keep = (after >= _TOLD) | (before >= _TOLD)
     return outermost([Matches(since[keep], till[keep])])
 
 

@@ -360,20 +360,22 @@ def _numbers(matcher: Matcher, words: Words, learned: Learned) -> tuple[Ints, di
         "unknown": ~matcher.meaning[numbers] & letters & shapes["long"][kind],
         "word": letters,
     }
-    touching = words.start[1:] == words.end[:-1]
+    same = words.note[1:] == words.note[:-1]  # what begins the next note says nothing of this one
+    touching = same & (words.start[1:] == words.end[:-1])
     for mark, unit in (("pound", "lb"), ("inch", "in")):
         at = 1 + np.flatnonzero(shapes[mark][kind[1:]] & flags["number"][:-1] & touching)
         numbers[at] = matcher.numbers[unit]
-    nought = np.flatnonzero(shapes["nought"][kind[:-1]] & letters[1:])  # 0 cues is none, but 0 to 90 is a range
+    nought = np.flatnonzero(shapes["nought"][kind[:-1]] & letters[1:] & same)  # 0 cues is none, but 0 to 90 is a range
     numbers[nought[~np.isin(numbers[nought + 1], [matcher.numbers.get(unit, -1) for unit in _UNITS])]] = (
         matcher.numbers["zero"]
     )
-    nought = np.flatnonzero(shapes["nought"][kind[2:]]) + 2  # and so is it behind them: VC 0%, cues: 0
+    nought = np.flatnonzero(shapes["nought"][kind[1:]]) + 1  # and so is it behind them: VC 0%, cues: 0
     cued = np.array([matcher.numbers.get(word, -1) for word in _CUED])
     near = np.isin(numbers[nought - 1], cued)
     near &= words.note[nought - 1] == words.note[nought]
-    apart = np.isin(numbers[nought - 2], cued) & (numbers[nought - 1] == matcher.numbers[":"])
-    near |= apart & (words.note[nought - 2] == words.note[nought])
+    two = np.maximum(nought - 2, 0)
+    apart = np.isin(numbers[two], cued) & (numbers[nought - 1] == matcher.numbers[":"])
+    near |= apart & (words.note[two] == words.note[nought])
     numbers[nought[near]] = matcher.numbers["zero"]
     at = np.flatnonzero(shapes["pt"][kind] & words.upper)
     if at.size:

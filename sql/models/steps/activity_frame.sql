@@ -21,6 +21,7 @@ keyed AS (
         any_value(service.service_date) AS service_date,
         min(service.note_id) AS note_id,
         bool_and(service.has_own_text) AS has_own_texts,
+        sum(service.text_length) AS text_length,
         coalesce(bool_or(text_evidence.plateau OR decided.note_id IS NOT NULL), FALSE) AS plateau,
         coalesce(bool_or(text_evidence.plan_changed OR decided.plan_changed), FALSE) AS plan_changed,
         coalesce(bool_or(text_evidence.setback), FALSE) AS setback,
@@ -31,13 +32,24 @@ keyed AS (
     GROUP BY service.day_number
 ),
 
--- Texts are compared only where a day has another activity.
-shared AS (
-    SELECT treatment_day_number
-    FROM keyed
-    WHERE has_own_texts
-    GROUP BY treatment_day_number
-    HAVING count(*) > 1
+-- Texts are compared only where another activity of the day has one that begins alike.
+opened AS (
+    SELECT DISTINCT
+        treatment_day_number,
+        day_number,
+        text_opening
+    FROM activity_service
+    WHERE text_opening <> ''
+),
+
+alike AS (
+    SELECT DISTINCT unnest(day_numbers) AS day_number
+    FROM (
+        SELECT list(day_number) AS day_numbers
+        FROM opened
+        GROUP BY treatment_day_number, text_opening
+        HAVING count(*) > 1
+    ) AS beginning
 ),
 
 -- What is left when spaces and punctuation are gone, but for signs that belong to a number (2.5, -10, 1/2).
@@ -51,7 +63,7 @@ worded AS (
             '.'
         ) AS words
     FROM activity_service AS service
-    SEMI JOIN shared ON service.treatment_day_number = shared.treatment_day_number
+    INNER JOIN alike ON service.day_number = alike.day_number
     INNER JOIN note_service
         ON service.note_id = note_service.note_id AND service.service_number = note_service.service_number
 ),
@@ -100,7 +112,8 @@ SELECT
     keyed.plan_changed,
     keyed.setback,
     keyed.advanced,
-    -- Null where the text is that of the whole note, and where the day has no other activity.
+    keyed.text_length,
+    -- Null where the text is that of the whole note, and where no other of the day begins alike.
     CASE WHEN keyed.has_own_texts THEN own_text.own_text_key END AS own_text_key,
     day.plan,
     day.episode_start,

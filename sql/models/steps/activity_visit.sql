@@ -16,6 +16,7 @@ numbered AS (
         frame.setback,
         frame.advanced,
         frame.has_new_plan,
+        frame.text_length,
         row_number() OVER visit_order AS visit_number,
         count(*) OVER (PARTITION BY frame.activity_number) AS visits_of_activity,
         max(measured.measures) OVER visit_order AS measures_so_far,

@@ -59,29 +59,32 @@ charted AS (
         ON note_service.note_id = service_text.note_id AND note_service.service_number = service_text.service_number
     LEFT JOIN text_evidence ON service_text.text_number = text_evidence.text_number
     GROUP BY note_service.patient_id, note_minutes.discipline, note_service.hcpcs_code, note_service.service_date
+),
+
+placed AS (
+    SELECT
+        charted.*,
+        hash(charted.patient_id, charted.discipline, charted.hcpcs_code, day.episode_start) AS series,
+        day.plan,
+        day.episode_start,
+        coalesce(billed.first_line.claim_id, day.claim_id) AS claim_id,
+        coalesce(billed.first_line.claim_line_number, day.claim_line_number) AS claim_line_number,
+        coalesce(billed.amount, 0.00) AS amount
+    FROM charted
+    INNER JOIN day
+        ON
+            charted.patient_id = day.patient_id
+            AND charted.discipline = day.discipline
+            AND charted.service_date = day.service_date
+    LEFT JOIN billed
+        ON
+            charted.patient_id = billed.patient_id
+            AND charted.discipline = billed.discipline
+            AND charted.service_date = billed.service_date
+            AND charted.hcpcs_code = billed.hcpcs_code
 )
 
 SELECT
-    charted.*,
-    hash(charted.patient_id, charted.discipline, charted.hcpcs_code, day.episode_start) AS series,
-    row_number() OVER (
-        PARTITION BY charted.patient_id, charted.discipline, charted.hcpcs_code, day.episode_start
-        ORDER BY charted.service_date
-    ) AS visit_number,
-    day.plan,
-    day.episode_start,
-    coalesce(billed.first_line.claim_id, day.claim_id) AS claim_id,
-    coalesce(billed.first_line.claim_line_number, day.claim_line_number) AS claim_line_number,
-    coalesce(billed.amount, 0.00) AS amount
-FROM charted
-INNER JOIN day
-    ON
-        charted.patient_id = day.patient_id
-        AND charted.discipline = day.discipline
-        AND charted.service_date = day.service_date
-LEFT JOIN billed
-    ON
-        charted.patient_id = billed.patient_id
-        AND charted.discipline = billed.discipline
-        AND charted.service_date = billed.service_date
-        AND charted.hcpcs_code = billed.hcpcs_code
+    *,
+    row_number() OVER (PARTITION BY series ORDER BY service_date) AS visit_number
+FROM placed

@@ -28,8 +28,16 @@ pair AS (
                 length(this_one.letters) < setting.likeness * length(last_one.letters)
                 OR length(last_one.letters) < setting.likeness * length(this_one.letters)
                 THEN FALSE
-            ELSE text_likeness(this_one.letters, last_one.letters) >= setting.likeness
+            ELSE text_likeness_from(this_one.letters, last_one.letters, setting.likeness::DOUBLE)
+                >= setting.likeness
         END
+),
+
+often AS (
+    SELECT series
+    FROM pair
+    GROUP BY series
+    HAVING count(*) >= (SELECT visits - 1 FROM setting)
 )
 
 SELECT
@@ -38,4 +46,4 @@ SELECT
     same_letters,
     long_enough
 FROM pair
-WHERE series IN (SELECT series FROM pair GROUP BY series HAVING count(*) >= (SELECT visits - 1 FROM setting))
+WHERE series IN (SELECT series FROM often)

@@ -44,9 +44,7 @@ sentence AS MATERIALIZED (
 
 -- Most sentences are one patient's.
 repeated AS MATERIALIZED (
-    SELECT
-        sentence_key,
-        min(clinician_key) < max(clinician_key) AS by_several
+    SELECT sentence_key
     FROM sentence
     GROUP BY sentence_key
     HAVING min(patient_key) < max(patient_key)
@@ -62,7 +60,6 @@ used AS (
         END AS clinician_key
     FROM sentence
     INNER JOIN repeated ON sentence.sentence_key = repeated.sentence_key
-    WHERE repeated.by_several
     GROUP BY sentence.sentence_key, sentence.patient_key
 ),
 

@@ -24,10 +24,9 @@ service AS NOT MATERIALIZED (
         series,
         visit_number,
         services,
+        told.letters,
         told.words,
-        CASE WHEN told.letters <> '' THEN TRUE ELSE regexp_matches(text, '[0-9]') END AS says_something,
-        -- rtrim() reads every letter.
-        CASE WHEN ends_with(told.letters, chr(1)) THEN rtrim(told.letters, chr(1)) ELSE told.letters END AS letters
+        CASE WHEN told.letters <> '' THEN TRUE ELSE regexp_matches(text, '[0-9]') END AS says_something
     FROM told
 ),
 
