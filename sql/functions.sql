@@ -121,3 +121,7 @@ CREATE OR REPLACE MACRO assistant_units_untimed(therapist_minutes, assistant_min
         OR exceeds_tenth_simply(therapist_minutes, assistant_minutes), units, 0
     )
 };
+
+-- The part of an amount from one share of it to another, in cents: parts that meet add up to the whole.
+CREATE OR REPLACE MACRO share_of(amount, part_from, part_to) AS
+    (round(amount * part_to, 2) - round(amount * part_from, 2))::DECIMAL(12, 2);

@@ -66,3 +66,15 @@ WHERE clinician_npi IS NOT NULL AND sole_plan;
 -- Patients' years in a pool of the KX threshold, by the day that the year stands at.
 CREATE OR REPLACE MACRO patient_years_in_scope(rule_id) AS TABLE
 SELECT * FROM rows_in_scope(rule_id, 'kx_year');
+
+-- Claim lines with the answer that their payer owes them; none where no remittances were given.
+CREATE OR REPLACE MACRO answers_in_scope(rule_id) AS TABLE
+SELECT * FROM rows_in_scope(rule_id, 'line_answer');
+
+-- Lines of remittances.
+CREATE OR REPLACE MACRO remitted_lines_in_scope(rule_id) AS TABLE
+SELECT * FROM rows_in_scope(rule_id, 'remittance_match');
+
+-- Remittances, by the last service date that they pay for, with their sums that do not agree.
+CREATE OR REPLACE MACRO remittances_in_scope(rule_id) AS TABLE
+SELECT * FROM rows_in_scope(rule_id, 'remittance_balance');

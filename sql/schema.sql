@@ -3,10 +3,11 @@
 -- Every row carries source_file and source_row (1 is the header or first record of the file), so that each finding
 -- leads back to a line of a file.
 
--- One row per billed service line, as the claim export has it.
+-- One row per billed service line of each version of a claim, as the claim export or 837P has it.
 CREATE TABLE claim_line (
     claim_id VARCHAR NOT NULL, -- the export's claim or account number; made from patient and date where it has none
-    claim_line_number INTEGER NOT NULL, -- 1, 2, ... within the claim; unique with claim_id
+    claim_version INTEGER NOT NULL DEFAULT 1, -- 1, 2, ... per claim_id, in the order submitted
+    claim_line_number INTEGER NOT NULL, -- 1, 2, ... within the claim; unique with claim_id and claim_version
     patient_id VARCHAR NOT NULL,
     payer VARCHAR, -- as the export spells it
     service_date DATE NOT NULL,
@@ -23,7 +24,11 @@ CREATE TABLE claim_line (
     diagnosis_codes VARCHAR [] NOT NULL,
     received_date DATE, -- when the payer received the claim
     claim_frequency_code VARCHAR, -- 1 original, 7 replacement, 8 void
-    original_claim_id VARCHAR, -- the claim that a replacement or void refers to
+    original_claim_id VARCHAR, -- the claim that a replacement or void refers to: its claim_id, or the payer's number of it
+    submitted_date DATE, -- when the claim was sent (837P); an export may lack it
+    line_control_number VARCHAR, -- the provider's number of the line, which a remittance gives back
+    supervising_npi VARCHAR,
+    prior_authorization VARCHAR,
     source_file VARCHAR NOT NULL,
     source_row BIGINT NOT NULL
 );
@@ -115,18 +120,54 @@ CREATE TABLE patient_opening_balance (
     source_row BIGINT NOT NULL
 );
 
--- One row per service line of a remittance.
+-- One row per payment: an 835 transaction.
+CREATE TABLE remittance (
+    remittance_id VARCHAR NOT NULL, -- trace number; made unique with file and transaction where several have one
+    payer VARCHAR,
+    payer_id VARCHAR,
+    payment_method VARCHAR, -- CHK, ACH, NON, ...
+    paid_amount DECIMAL(12, 2), -- USD paid in all; negative where the payer takes back
+    paid_date DATE,
+    source_file VARCHAR NOT NULL,
+    source_row BIGINT NOT NULL
+);
+
+-- One row per claim of a remittance.
+CREATE TABLE remittance_claim (
+    remittance_id VARCHAR NOT NULL,
+    remittance_claim_number INTEGER NOT NULL, -- unique with remittance_id
+    claim_id VARCHAR, -- the claim number sent, as returned
+    claim_status_code VARCHAR, -- 1 primary, 2 secondary, 3 tertiary, 4 denied, 19-21 forwarded, 22 reversal, ...
+    charge_amount DECIMAL(12, 2),
+    paid_amount DECIMAL(12, 2),
+    patient_responsibility_amount DECIMAL(12, 2),
+    payer_claim_control_number VARCHAR, -- the payer's number of the claim
+    claim_frequency_code VARCHAR,
+    patient_id VARCHAR,
+    rendering_npi VARCHAR,
+    received_date DATE, -- when the payer received the claim
+    source_file VARCHAR NOT NULL,
+    source_row BIGINT NOT NULL
+);
+
+-- One row per service line of a remittance; one for a claim of an 835 without service lines.
 CREATE TABLE remittance_line (
     remittance_id VARCHAR NOT NULL, -- check or trace number; made from the file where the export has none
     remittance_line_number INTEGER NOT NULL, -- unique with remittance_id
+    remittance_claim_number INTEGER, -- null where the export has no such level
+    line_kind VARCHAR NOT NULL DEFAULT 'service', -- service; claim: judged as a whole, without service lines
+    claim_status_code VARCHAR, -- of its claim: 22 takes back what was paid before
     claim_id VARCHAR NOT NULL, -- the claim number sent, as returned
     claim_line_number INTEGER,
+    line_control_number VARCHAR, -- the provider's number of the line, given back
     payer VARCHAR,
     patient_id VARCHAR,
     service_date DATE,
-    hcpcs_code VARCHAR,
+    hcpcs_code VARCHAR, -- as paid
     modifiers VARCHAR [] NOT NULL,
+    billed_hcpcs_code VARCHAR, -- where the payer judged another code
     units INTEGER, -- units paid
+    billed_units INTEGER,
     charge_amount DECIMAL(12, 2),
     allowed_amount DECIMAL(12, 2),
     paid_amount DECIMAL(12, 2),
@@ -136,17 +177,59 @@ CREATE TABLE remittance_line (
     source_row BIGINT NOT NULL
 );
 
--- One row per adjustment of a remittance line.
+-- One row per adjustment of a remittance line, or of a claim (what a claim repeats of its lines is left out).
 CREATE TABLE remittance_adjustment (
     remittance_id VARCHAR NOT NULL,
-    remittance_line_number INTEGER NOT NULL,
-    adjustment_number INTEGER NOT NULL, -- unique within the remittance line
+    remittance_claim_number INTEGER,
+    remittance_line_number INTEGER, -- null for an adjustment of a claim that has service lines
+    adjustment_number INTEGER NOT NULL, -- unique within the remittance line, or claim
     group_code VARCHAR, -- CO, PR, OA, PI, CR
     reason_code VARCHAR, -- CARC
-    remark_code VARCHAR, -- RARC
+    remark_code VARCHAR, -- RARC, where the export has it beside the reason
     amount DECIMAL(12, 2),
     source_file VARCHAR NOT NULL,
     source_row BIGINT NOT NULL
+);
+
+-- One row per remark code of a remittance claim or line.
+CREATE TABLE remittance_remark (
+    remittance_id VARCHAR NOT NULL,
+    remittance_claim_number INTEGER,
+    remittance_line_number INTEGER, -- null for a remark on the claim
+    remark_code VARCHAR NOT NULL, -- RARC
+    source_file VARCHAR NOT NULL,
+    source_row BIGINT NOT NULL
+);
+
+-- One row per adjustment of a payment that belongs to no claim (PLB).
+CREATE TABLE remittance_provider_adjustment (
+    remittance_id VARCHAR NOT NULL,
+    adjustment_number INTEGER NOT NULL, -- unique with remittance_id
+    provider_id VARCHAR,
+    reason_code VARCHAR,
+    reference_id VARCHAR,
+    amount DECIMAL(12, 2), -- positive takes from the payment
+    source_file VARCHAR NOT NULL,
+    source_row BIGINT NOT NULL
+);
+
+-- One row per sum or count of an X12 file that does not agree.
+CREATE TABLE x12_imbalance (
+    check_name VARCHAR NOT NULL, -- payment, claim_paid, service_paid, claim_charge, transaction_segments, ...
+    remittance_id VARCHAR, -- null where it is about a claim file, or the envelope
+    claim_id VARCHAR,
+    expected DECIMAL(18, 2),
+    found DECIMAL(18, 2),
+    source_file VARCHAR NOT NULL,
+    source_row BIGINT NOT NULL
+);
+
+-- One row per thing of an X12 file that could not be read, or is not as the standard has it: nothing was guessed.
+CREATE TABLE x12_problem (
+    code VARCHAR NOT NULL,
+    sentence VARCHAR NOT NULL,
+    source_file VARCHAR NOT NULL,
+    source_row BIGINT NOT NULL -- segment, from 1
 );
 
 -- One row per input row that was refused: where it is, what kind of value it held (never the value), and why.
@@ -206,6 +289,12 @@ CREATE TABLE rule_reference (
     reference VARCHAR NOT NULL
 );
 
+-- One row per rule and reason or remark code of the denials that it speaks to.
+CREATE TABLE rule_denial_reason (
+    rule VARCHAR NOT NULL,
+    denial_code VARCHAR NOT NULL -- CARC or RARC
+);
+
 -- One row per parameter, key and span of dates (rules/parameters/, audit.toml).
 CREATE TABLE parameter (
     name VARCHAR NOT NULL, -- authority and name: medicare.kx_threshold
@@ -226,7 +315,8 @@ CREATE TABLE rule_scope (
 -- One row: the service dates on which this run reports. Claims outside still count toward running totals.
 CREATE TABLE audit_period (
     period_start DATE NOT NULL,
-    period_end DATE NOT NULL
+    period_end DATE NOT NULL,
+    as_of DATE -- claims submitted and payments made later do not count; null: all that was given
 );
 
 -- One row per reference table, or part of one: the service dates that its edition covers.
@@ -329,6 +419,20 @@ CREATE TABLE modifier_code (
     assistant_discipline VARCHAR -- PT or OT for CQ, CO
 );
 
+-- One row per reason code (CARC) of remittances that is known, by what it is about (rules/codes/denial_reason.csv).
+CREATE TABLE denial_reason (
+    reason_code VARCHAR NOT NULL,
+    category VARCHAR NOT NULL, -- own words: modifier, documentation, ...
+    is_denial BOOLEAN NOT NULL, -- false: the service stays paid; a price, the patient's share, a reduction
+    remark_decides BOOLEAN NOT NULL -- a remark code says more than the reason
+);
+
+-- One row per remark code (RARC) that says what a reason code leaves open (rules/codes/remark_reason.csv).
+CREATE TABLE remark_reason (
+    remark_code VARCHAR NOT NULL,
+    category VARCHAR NOT NULL
+);
+
 -- One row: the Medicare locality by which expected amounts are reckoned (audit.toml; none: national).
 CREATE TABLE fee_locality (
     locality VARCHAR NOT NULL
@@ -392,9 +496,9 @@ CREATE TABLE finding (
     rule VARCHAR NOT NULL,
     severity VARCHAR NOT NULL, -- error, warning, info; a check may judge less severely than its rule
     direction VARCHAR NOT NULL, -- overpayment, underpayment, compliance
-    claim_id VARCHAR NOT NULL,
-    claim_line_number INTEGER NOT NULL, -- the line at fault, or the visit's first line concerned
-    patient_id VARCHAR NOT NULL,
+    claim_id VARCHAR NOT NULL, -- of a remittance: the claim that it names; empty where it names none
+    claim_line_number INTEGER NOT NULL, -- the line at fault, or the visit's first line concerned; 0 of a remittance
+    patient_id VARCHAR NOT NULL, -- empty where a remittance names none
     service_date DATE NOT NULL,
     discipline VARCHAR,
     hcpcs_code VARCHAR,

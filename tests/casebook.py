@@ -5,8 +5,9 @@ A case gives what was billed and documented and says which findings of its rule 
 (2026-03-02); `payer`, `modifiers`, `allowed`, `discipline`, `note`, `service` and `line` change the defaults;
 `visits:` is a list of such days, each with `repeat`, `every_days`; `tables:` adds rows to any contract table.
 `expect:` lists the findings (claim_line_number, service_date, amount_at_risk, facts ... as far as given); [] is clean.
-`not_evaluable: n` runs the case by itself and looks at the rule's coverage; so do `parameters:` and `period:` (the
-first and last service date that are audited; left out: all).
+In `tables:` numbers of patients, claims and remittances are each case's own; the n-th day's claim is c001, c002, ...
+`not_evaluable: n` runs the case by itself and looks at the rule's coverage; so do `parameters:`, `period:` (the first
+and last service date that are audited; left out: all) and `as_of:` (the day that the run looks from).
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ Coverage = dict[str, dict[str, int]]  # by rule: in_scope, passed, failed, not_e
 FOLDER = Path(__file__).parent / "cases"
 # Published worked examples: minutes by code, and the units and allocations that either method allows.
 UNITS = list(csv.DictReader((FOLDER / "units.csv").read_text(encoding="utf-8").splitlines()))
-_KEYS = {"name", "why", "expect", "not_evaluable", "visits", "tables", "parameters", "period"}
+_KEYS = {"name", "why", "expect", "not_evaluable", "visits", "tables", "parameters", "period", "as_of"}
+_OWN = {"patient_id", "npi", "claim_id", "original_claim_id", "remittance_id", "payer_claim_control_number"}
+_LISTS = {"claim_line": ("modifiers", "diagnosis_codes"), "remittance_line": ("modifiers",)}
 _DAY_KEYS = {
     "billed", "documented", "date", "payer", "modifiers", "allowed", "discipline", "note", "service", "line", "repeat",
     "every_days", "lines",
@@ -48,7 +51,7 @@ class Case:
     @property
     def alone(self) -> bool:
         """Whether the case needs a run of its own."""
-        return not {"not_evaluable", "parameters", "period"}.isdisjoint(self.data)
+        return not {"not_evaluable", "parameters", "period", "as_of"}.isdisjoint(self.data)
 
 
 def load() -> list[Case]:
@@ -81,11 +84,14 @@ def rows(case: Case) -> dict[str, list[dict[str, Any]]]:
     for table, extra in case.data.get("tables", {}).items():
         for item in extra:
             row = {"source_file": "case.yaml", "source_row": 1} if table not in _REFERENCE_TABLES else {}
-            tables.setdefault(table, []).append(
-                row
-                | {key: case.prefix + value if key in {"patient_id", "npi"} else value for key, value in item.items()}
-            )
+            row |= {name: [] for name in _LISTS.get(table, ())}
+            tables.setdefault(table, []).append(row | _own(case.prefix, item))
     return tables
+
+
+def _own(prefix: str, item: dict[str, Any]) -> dict[str, Any]:
+    """Return the row with the numbers that are a case's own marked as such."""
+    return {key: prefix + value if key in _OWN and value else value for key, value in item.items()}
 
 
 def _add_day(
@@ -153,7 +159,8 @@ def judge(cases: list[Case]) -> tuple[dict[str, list[dict[str, Any]]], Coverage]
         engine.prepare(con, ruleset)
         insert_rows(con, [rows(case) for case in cases])
         engine.map_payers(con, ruleset.payer_patterns)
-        engine.set_period(con, *cases[0].data.get("period", ()))
+        first, last = cases[0].data.get("period", (None, None))
+        engine.set_period(con, first, last, as_of=cases[0].data.get("as_of"))
         store.fill(con)
         engine.build_models(con)
         errors = engine.run_rules(con, ruleset.rules)
@@ -164,7 +171,9 @@ def judge(cases: list[Case]) -> tuple[dict[str, list[dict[str, Any]]], Coverage]
         for row in result.fetchall():
             item = dict(zip(names, row, strict=True))
             item["facts"] = json.loads(item["facts"], parse_float=Decimal)
-            findings.setdefault(item["patient_id"].partition("~")[0] + "~", []).append(item)
+            # What is about a remittance may have no patient.
+            owner = item["patient_id"] or item["facts"].get("remittance_id", "")
+            findings.setdefault(owner.partition("~")[0] + "~", []).append(item)
         outcomes = con.execute("SELECT rule, in_scope, passed, failed, not_evaluable FROM coverage").fetchall()
     outcome = ("in_scope", "passed", "failed", "not_evaluable")
     # A finding on what could not be judged, or was not in scope, would make the passed ones fewer than none.

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 CANARY = "CANARY"  # stands for whatever a patient's record holds
 CONTRACT_TABLES = (
     *("claim_line", "visit_note", "note_service", "plan_of_care", "authorization", "provider"),
-    *("patient_opening_balance", "remittance_line", "remittance_adjustment", "quarantine", "intake_file"),
+    *("patient_opening_balance", "remittance", "remittance_claim", "remittance_line", "remittance_adjustment"),
+    *("remittance_remark", "remittance_provider_adjustment", "x12_imbalance", "x12_problem"),
+    *("quarantine", "intake_file"),
 )
 # One clean row per table; each case below replaces some columns of it.
 CLEAN: dict[str, dict[str, Any]] = {
@@ -82,6 +84,18 @@ CLEAN: dict[str, dict[str, Any]] = {
     },
     "provider": {"npi": "1234567893", "discipline": "PT", "credential": "PT"},
     "patient_opening_balance": {"patient_id": "P1", "year": 2026, "pool": "PT+SLP", "amount": 100},
+    "remittance": {"remittance_id": "R1", "payer": "MEDICARE", "paid_amount": 48, "paid_date": "2026-03-01"},
+    "remittance_claim": {
+        "remittance_id": "R1",
+        "remittance_claim_number": 1,
+        "claim_id": "C1",
+        "claim_status_code": "1",
+        "paid_amount": 48,
+    },
+    "remittance_remark": {"remittance_id": "R1", "remittance_claim_number": 1, "remark_code": "N640"},
+    "remittance_provider_adjustment": {"remittance_id": "R1", "adjustment_number": 1, "amount": 5},
+    "x12_imbalance": {"check_name": "payment", "remittance_id": "R1", "expected": 48, "found": 43},
+    "x12_problem": {"code": "units", "sentence": "SVC05 is not a whole number of units."},
     "remittance_line": {
         "remittance_id": "R1",
         "remittance_line_number": 1,
@@ -205,6 +219,12 @@ FAULTS: list[tuple[str, list[dict[str, Any]], str, str]] = [
         "patient_opening_balance.expect_column_values_to_be_in_set",
         "critical",
     ),
+    ("remittance", [{}, {}], "remittance.key_unique", "critical"),
+    ("remittance_claim", [{"remittance_id": CANARY}], "remittance_claim.remittance_known", "critical"),
+    ("remittance_claim", [{"claim_status_code": CANARY}], "remittance_claim.claim_status_shape", "warning"),
+    ("remittance_remark", [{"remark_code": CANARY}], "remittance_remark.remark_code_shape", "warning"),
+    ("x12_imbalance", [{"check_name": "group_transactions"}], "x12_imbalance.envelope_counts_agree", "warning"),
+    ("x12_problem", [{"code": "missing_iea"}], "x12_problem.file_whole", "warning"),
     ("remittance_line", [{"claim_id": CANARY}], "remittance_line.claims_mostly_known", "warning"),
     ("remittance_line", [{"paid_date": "2026-02-02"}], "remittance_line.dates_plausible", "warning"),
     (

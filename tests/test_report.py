@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 FILES = (
-    *("coverage.csv", "documentation.csv", "documentation.parquet", "findings.csv", "findings.parquet"),
-    *("findings.xlsx", "quarantine.csv", "report.html", "summary.json"),
+    *("coverage.csv", "denials.csv", "denials.parquet", "documentation.csv", "documentation.parquet", "findings.csv"),
+    *("findings.parquet", "findings.xlsx", "quarantine.csv", "report.html", "summary.json"),
 )
 QUALITY = {
     "success": False,
@@ -52,6 +52,7 @@ def database(lines: int) -> duckdb.DuckDBPyConnection:
     con = duckdb.connect(config={"threads": 2})
     contract = (HERE.parent / "sql" / "schema.sql").read_text(encoding="utf-8").partition("CREATE MACRO")[0]
     con.execute(contract)
+    con.execute((HERE.parent / "sql" / "functions.sql").read_text(encoding="utf-8"))
     con.execute("SET VARIABLE lines = " + str(lines))
     con.execute((HERE / "test_report.sql").read_text(encoding="utf-8"))
     return con
@@ -163,6 +164,7 @@ def test_same_database_gives_same_bytes(folder: Path, tmp_path: Path) -> None:
         for table in (
             *("finding", "therapy_line", "kx_year", "quarantine", "documented_service", "activity_day", "note_service"),
             *("evidence_span", "text_measure"),
+            *("line_remittance", "line_payment", "remittance_line", "remittance_adjustment", "remittance_remark"),
         ):
             con.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT * FROM {table} ORDER BY hash({table})")
         con.execute("SET threads = 1")
@@ -308,7 +310,7 @@ def test_note_text_is_shown_only_where_asked_for(con: duckdb.DuckDBPyConnection,
 
 def test_workbook_is_made_for_review(folder: Path) -> None:
     book = openpyxl.load_workbook(folder / "findings.xlsx")
-    assert book.sheetnames == ["Read me", "Findings", "Documentation", "Coverage", "Quarantine"]
+    assert book.sheetnames == ["Read me", "Findings", "Documentation", "Denials", "Coverage", "Quarantine"]
     sheet = book["Findings"]
     header = [cell.value for cell in sheet[1]]
     assert header[:4] == ["disposition", "reviewer", "reviewed_on", "note"]

@@ -1,7 +1,7 @@
 -- A made-up clinic for the report's tests: `lines` claim lines, the models they lead to, and about one finding per 25
 -- lines. Some values are hostile on purpose: markup, spreadsheet formulas, an address that is no web address. Each note
 -- on 97530 has one of four texts; the word Zaffre is in all of them.
-INSERT INTO audit_period VALUES ('2026-07-01', '2026-09-30');
+INSERT INTO audit_period VALUES ('2026-07-01', '2026-09-30', NULL);
 
 INSERT INTO plan VALUES
 ('medicare_part_b', 'Medicare Part B', 'cms', TRUE, TRUE, TRUE),
@@ -64,7 +64,11 @@ INSERT INTO rule VALUES
 ('medicare.ncci_pair_not_allowed', 'Two codes that are never paid together', 'error', 'overpayment', 'visit',
     'Withdraw the column 2 code.', [], '[{"title": "NCCI Policy Manual ch. 11", "href": "https://www.cms.gov/ncci/policy-manual"}]', 'f10');
 
-INSERT INTO claim_line
+INSERT INTO claim_line (
+    claim_id, claim_line_number, patient_id, payer, service_date, hcpcs_code, modifiers, units, charge_amount,
+    allowed_amount, paid_amount, rendering_npi, billing_npi, discipline, place_of_service, diagnosis_codes, received_date,
+    claim_frequency_code, original_claim_id, source_file, source_row
+)
 SELECT
     'C' || lpad((i // 3)::VARCHAR, 7, '0'),
     i % 3 + 1,
@@ -81,6 +85,8 @@ SELECT
     (1790000000 + hash(i // 3, 6) % 10)::VARCHAR,
     NULL, 'PT', '11', [], NULL, '1', NULL, 'claims_2026q3.csv', i + 2
 FROM range(getvariable('lines')) AS r (i);
+
+CREATE TABLE current_line AS SELECT * FROM claim_line;
 
 CREATE TABLE therapy_line AS
 SELECT
@@ -300,3 +306,70 @@ INSERT INTO rule_reference VALUES
 INSERT INTO reference_edition VALUES
 ('ncci_pair', NULL, '2024 Q3 (v302)', '2019-01-01', '2024-09-30',
     'the current quarter''s Medicare NCCI practitioner PTP edits (ccipra-v32...-f1.txt to f4.txt)');
+
+-- Nine of ten lines have an answer; of these one in eight is denied, and half of the denials are paid a month later.
+CREATE TABLE answered AS
+SELECT
+    *,
+    hash(claim_id, claim_line_number, 21) % 8 = 0 AS denied,
+    (hash(claim_id, claim_line_number, 22) % 7)::INTEGER + 1 AS why,
+    hash(claim_line_number, 23, claim_id) // 4096 % 2 = 0 AS paid_later,
+    service_date + 14 + (hash(claim_id, 24) % 30)::INTEGER AS paid_date
+FROM claim_line
+WHERE hash(claim_id, claim_line_number, 20) % 10 > 0;
+
+INSERT INTO remittance_line (
+    remittance_id, remittance_line_number, remittance_claim_number, line_kind, claim_status_code, claim_id,
+    claim_line_number, patient_id, service_date, hcpcs_code, modifiers, units, charge_amount, allowed_amount, paid_amount,
+    patient_responsibility_amount, paid_date, source_file, source_row
+)
+SELECT
+    'R1', source_row, source_row, 'service', if(denied, '4', '1'), claim_id, claim_line_number, patient_id, service_date,
+    hcpcs_code, modifiers, units, charge_amount, if(denied, 0, allowed_amount), if(denied, 0, allowed_amount),
+    0, paid_date, 'era.835', source_row
+FROM answered
+UNION ALL
+SELECT
+    'R2', source_row, source_row, 'service', '1', claim_id, claim_line_number, patient_id, service_date,
+    hcpcs_code, modifiers, units, charge_amount, allowed_amount, allowed_amount, 0, paid_date + 30, 'era.835', 90000 + source_row
+FROM answered
+WHERE denied AND paid_later;
+
+INSERT INTO remittance_adjustment
+SELECT
+    'R1', source_row, source_row, 1, (['CO', 'CO', 'CO', 'CO', 'PR', 'OA', 'CO'])[why],
+    (['16', '97', '151', '50', '204', '18', '197'])[why], (['N822', NULL, 'N362', NULL, NULL, NULL, NULL])[why],
+    charge_amount, 'era.835', source_row
+FROM answered
+WHERE denied
+UNION ALL
+SELECT 'R1', source_row, source_row, 1, 'CO', '45', NULL, charge_amount - allowed_amount, 'era.835', source_row
+FROM answered
+WHERE NOT denied;
+
+CREATE TABLE line_remittance AS
+SELECT claim_id, claim_line_number, remittance_id, remittance_line_number, 'claim and line number' AS match_key, 1.000 AS match_score
+FROM remittance_line;
+
+CREATE TABLE line_payment AS
+SELECT
+    claim_id, claim_line_number, count(remittance_id)::INTEGER AS adjudications, sum(paid_amount)::DECIMAL(12, 2) AS paid_amount,
+    min(paid_date) AS first_paid_date, max(paid_date) AS last_paid_date,
+    (max(paid_date) - any_value(claim_line.service_date) - 3)::INTEGER AS days_to_payment
+FROM (SELECT claim_id, claim_line_number, service_date FROM claim_line) AS claim_line
+LEFT JOIN (
+    SELECT claim_id, claim_line_number, remittance_id, paid_amount, paid_date FROM remittance_line
+) AS answer USING (claim_id, claim_line_number)
+GROUP BY claim_id, claim_line_number;
+
+INSERT INTO denial_reason VALUES
+('16', 'information missing', TRUE, TRUE), ('97', 'bundled or mutually exclusive', TRUE, FALSE),
+('151', 'too many units or too often', TRUE, FALSE), ('50', 'not medically necessary', TRUE, FALSE),
+('204', 'not covered', TRUE, FALSE), ('18', 'duplicate', TRUE, FALSE), ('197', 'authorization', TRUE, FALSE),
+('45', 'contract amount', FALSE, FALSE);
+
+INSERT INTO remark_reason VALUES ('N822', 'modifier');
+
+INSERT INTO rule_denial_reason VALUES
+('medicare.discipline_modifier_missing', 'N822'), ('medicare.ncci_pair_without_modifier', '97'),
+('medicare.timed_units_exceed_minutes', '151'), ('clinic.skilled_direction_missing', '50');

@@ -154,7 +154,8 @@ def test_a_claim_line_has_all_that_its_loops_say(tmp_path: Path) -> None:
         "supervising_npi": "1333333333", "facility_npi": "1555555555", "place_of_service": "12",
         "diagnosis_codes": ["M79641", "M5416"], "claim_frequency_code": "7", "original_claim_id": "ORIGINAL",
         "prior_authorization": "AUTHLINE", "line_control_number": "CONTROL",
-        "claim_charge_amount": Decimal("180.50"), "claim_row": 17, "source_file": "file.x12", "source_row": 25,
+        "claim_charge_amount": Decimal("180.50"), "submitted_date": dt.date(2026, 1, 1), "claim_row": 17,
+        "source_file": "file.x12", "source_row": 25,
     }  # fmt: skip
     assert (second["minutes"], second["units"]) == (45, None)
     assert (second["rendering_npi"], second["supervising_npi"]) == ("1444444444", None)

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from therapy_audit import accuracy, engine, intake, pipeline, rules, synth
+from therapy_audit import accuracy, engine, intake, pipeline, resources, rules, synth
 from therapy_audit import open as open_audit
 from therapy_audit.config import INPUTS, Config
 from therapy_audit.errors import AuditError
 from therapy_audit.notes import store
+
+if TYPE_CHECKING:
+    import duckdb
 
 # What a child process runs: its argument is a JSON object; its last line of output is one too.
 _RUN = """
@@ -62,6 +66,43 @@ print(json.dumps({
     "seconds": time.perf_counter() - started, "peak_kib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
 }))
 """
+# Ten visits of each patient, of 48 words: of twenty patients one is charted in the same words at all visits, four in
+# nearly the same.
+_DESCRIBED = """
+CREATE TEMP TABLE described AS
+WITH word AS (
+    SELECT string_split(
+        'patient performed sit to stand from low chair step over threshold and retrieve light items cabinet for home '
+        || 'mobility verbal cues safety posture tolerated well with rest breaks functional goal she he her pulled '
+        || 'clothes drawer put on pullover button shirt then jacket all in bedroom therapist transfer slide board '
+        || 'hinge cue pelvis facilitation contact guard elbow wrist shelf counter groceries stairs rail reciprocal '
+        || 'laundry basket walker recliner toilet commode dressing shoes straps prompt kitchen meal plan recipe '
+        || 'dishes oven car door curb ramp soil bag lift carry floor waist shoulder', ' '
+    ) AS words
+)
+
+SELECT
+    'P' || patient AS patient_id,
+    'N' || patient || '-' || visit AS note_id,
+    'C' || (patient % 500) AS clinician_npi,
+    DATE '2026-01-05' + (3 * visit)::INTEGER AS service_date,
+    'DOS ' || (1 + visit) || '/' || (visit + 10) || ': '
+    || array_to_string(list_transform(range(48), lambda place:
+        word.words[(hash(1000 * patient + CASE
+            WHEN patient % 20 = 0 OR (patient % 20 < 5 AND place <> 7) THEN 0 ELSE visit
+        END, place) % len(word.words) + 1)::INTEGER]
+        || CASE
+            WHEN place % 9 = 8 THEN '. '
+            WHEN place % 7 = 5 THEN ' ' || (3 + hash(patient, visit) % 9) || ' '
+            ELSE ' '
+        END), '')
+    || (10 + hash(patient, visit) % 20) || ' min.' AS text
+FROM range($patients) AS person (patient)
+CROSS JOIN range(10) AS time (visit)
+CROSS JOIN word
+"""
+# Pairs of texts on which the likeness is timed against DuckDB's own.
+_PAIRS = 20_000
 
 
 @dataclass(frozen=True)
@@ -203,6 +244,92 @@ def multiply_and_judge(
             for table in ("claim_line", "note_service", "finding")
         }
     return {"stages": stages, **rows}
+
+
+def likeness_table(notes: int, threads: int | None = None) -> str:
+    """Time the rules on cloned descriptions over about so many made-up notes: their models, their checks.
+
+    Returns text: wall and processor seconds of each part and in all, findings, and how many times as long as
+    text_likeness DuckDB's levenshtein takes for the same pairs of texts.
+    """
+    ruleset = rules.load()
+    stages: list[tuple[str, float, float]] = []
+    used = _processor_seconds()
+
+    def timed(name: str, seconds: float) -> None:
+        nonlocal used
+        stages.append((name, seconds, _processor_seconds() - used))
+        used = _processor_seconds()
+
+    with (
+        tempfile.TemporaryDirectory(prefix="therapy-audit-bench-") as name,
+        engine.connect(Path(name) / "likeness.duckdb", threads=threads) as con,
+    ):
+        engine.prepare(con, ruleset)
+        _describe(con, max(1, notes // 10))
+        engine.map_payers(con, ruleset.payer_patterns)
+        engine.set_period(con)
+        con.execute("CHECKPOINT")
+        used = _processor_seconds()
+        engine.build_models(con, timed, only=["description_day", "description_sentence"])
+        # Of the scopes those alone that these rules read: the others' models are not here.
+        for macro in resources.folder("sql").joinpath("in_scope.sql").read_text(encoding="utf-8").split(";\n"):
+            if "description" in macro or "rows_in_scope(rule_id, model)" in macro:
+                con.execute(macro)
+        found = 0
+        for rule in ruleset.rules:
+            if rule.name.startswith("clinic.description_cloned"):
+                started = perf_counter()
+                found += len(con.execute(rule.sql, engine.bound(rule)).fetchall())
+                timed(f"rule {rule.name}", perf_counter() - started)
+        ((services, mean),) = con.execute("SELECT count(*), avg(length(text)) FROM described").fetchall()
+        con.execute(
+            "CREATE TEMP TABLE paired AS SELECT this_one.letters AS one, last_one.letters AS other"
+            " FROM description_text AS this_one INNER JOIN description_text AS last_one"
+            " ON this_one.series = last_one.series AND this_one.visit_number = last_one.visit_number + 1 LIMIT ?",
+            [_PAIRS],
+        )
+        seconds = {}
+        for function in ("text_likeness(one, other)", "text_likeness_from(one, other, 0.9)", "levenshtein(one, other)"):
+            started = perf_counter()
+            con.execute(f"SELECT sum({function}) FROM paired").fetchall()
+            seconds[function] = perf_counter() - started
+    slow = seconds.pop("levenshtein(one, other)")
+    step = [stage for stage in stages if "description" in stage[0]]
+    text = [
+        f"{services:,} descriptions of {mean:.0f} characters, {found:,} findings; {threads or os.cpu_count()} threads",
+        "",
+        f"{'seconds':>9} {'processor':>9}  part",
+        *(f"{wall:9.2f} {own:9.2f}  {stage}" for stage, wall, own in step),
+        f"{sum(item[1] for item in step):9.2f} {sum(item[2] for item in step):9.2f}  in all",
+        "",
+        *(f"{slow / taken:9.1f}  times as fast as levenshtein: {function}" for function, taken in seconds.items()),
+    ]
+    return "\n".join(text)
+
+
+def _processor_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+def _describe(con: duckdb.DuckDBPyConnection, patients: int) -> None:
+    """Fill claim lines, notes and their services with ten visits of each patient, and table `described` with texts."""
+    con.execute(_DESCRIBED, {"patients": patients})
+    common = "note_id, patient_id, service_date, 'made' AS source_file, 1 AS source_row"
+    con.execute(
+        f"INSERT INTO claim_line BY NAME SELECT {common.replace('note_id', 'note_id AS claim_id')},"
+        " 1 AS claim_line_number, 'MEDICARE PART B' AS payer, '97530' AS hcpcs_code, ['GP'] AS modifiers,"
+        " []::VARCHAR[] AS diagnosis_codes, 1 AS units, 30 AS allowed_amount, 'PT' AS discipline FROM described"
+    )
+    con.execute(
+        f"INSERT INTO visit_note BY NAME SELECT {common}, 'PT' AS discipline, clinician_npi AS rendering_npi,"
+        " 'PT' AS clinician_credential, 'daily' AS note_type FROM described"
+    )
+    con.execute(
+        f"INSERT INTO note_service BY NAME SELECT {common}, 1 AS service_number, '97530' AS hcpcs_code, 15 AS minutes,"
+        " text FROM described"
+    )
 
 
 def accuracy_page(lines: int, seed: int) -> str:

@@ -39,6 +39,7 @@ def _input_options(command: Any) -> Any:
     "--mapping", "mappings", multiple=True, type=click.Path(path_type=Path), help="Mapping YAML for unknown headers."
 )
 @click.option("--period", help="Service dates to report: 2026, 2026-Q1, 2026-03, 2026-01-01..2026-03-31, last-month.")
+@click.option("--as-of", metavar="DATE", help="Leave out claims sent and remittances paid after this day.")
 @click.option(
     "--out", "output", type=click.Path(file_okay=False, path_type=Path), help="Report folder [reports/<period>]."
 )
@@ -146,6 +147,80 @@ def _near(path: Path) -> Path:
     return whole.relative_to(Path.cwd()) if whole.is_relative_to(Path.cwd()) else whole
 
 
+def _scrub_inputs(command: Any) -> Any:
+    for name in reversed(INPUTS[1:]):
+        command = click.option(
+            f"--{name.replace('_', '-')}", multiple=True, metavar="FILE", help=f"{name.replace('_', ' ').capitalize()}."
+        )(command)
+    return command
+
+
+@cli.command()
+@click.argument("claims", nargs=-1, required=True, metavar="CLAIMS...")
+@_scrub_inputs
+@click.option("--history", multiple=True, metavar="FILE", help="Claims billed before: they count, and are not judged.")
+@click.option(
+    "--config",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="audit.toml: its payers, terms and inputs, but for its claims.",
+)
+@click.option(
+    "--mapping", "mappings", multiple=True, type=click.Path(path_type=Path), help="Mapping YAML for unknown headers."
+)
+@click.option(
+    "--reference", type=click.Path(file_okay=False, path_type=Path), help="Folder of loaded reference tables."
+)
+@click.option(
+    "--lexicon",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder with the clinic's own words for what notes document.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option(
+    "--out", "output", type=click.Path(dir_okay=False, path_type=Path), help="Write the verdicts there; print totals."
+)
+@click.option(
+    "--fail-on",
+    type=click.Choice(["error", "warning", "never"]),
+    default="error",
+    show_default=True,
+    help="Exit 1 for claims with findings of this severity or above.",
+)
+@click.option("--threads", type=click.IntRange(1, 256), help="Threads to use [all].")
+@click.option("--memory-limit", help="Memory for DuckDB, such as 2GB.")
+def scrub(
+    claims: tuple[str, ...],
+    history: tuple[str, ...],
+    config: Path | None,
+    as_json: bool,  # noqa: FBT001
+    output: Path | None,
+    fail_on: str,
+    mappings: tuple[Path, ...],
+    **flags: Any,
+) -> None:
+    """Judge CLAIMS before they are billed: block, warn or pass, with the reasons; by the same rules as a run."""
+    from therapy_audit import config as settings
+    from therapy_audit import pipeline
+    from therapy_audit import scrub as scrubbing
+
+    given = {name: files for name in INPUTS[1:] if (files := flags.pop(name))}
+    base = settings.read(config) if config else None
+    inputs = {**(base.inputs if base else {}), **given, "claims": claims}
+    chosen = pipeline.from_inputs(base, inputs=inputs, mappings=mappings or None, **flags)
+    result = scrubbing.scrub(chosen, history)
+    text = result.as_json() if as_json else "\n".join(result.table())
+    if output:
+        scrubbing.write(output, text)
+        click.echo(result.total())
+    else:
+        click.echo(text)
+    if result.rule_errors:
+        broken = ", ".join(f"{name} ({fault})" for name, fault in result.rule_errors.items())
+        click.echo(f"These rules failed and judged nothing: {broken}. Please report it.", err=True)
+        sys.exit(3)
+    sys.exit(1 if result.reached(fail_on) else 0)
+
+
 @cli.command()
 @click.argument("pairs", nargs=-1, metavar="[CODE=MINUTES]...")
 @click.option(
@@ -198,6 +273,26 @@ def map_file(file: Path, input_name: str | None) -> None:
     from therapy_audit import intake
 
     click.echo(intake.propose(file, input_name))
+
+
+@cli.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per file.")
+def inspect(files: tuple[Path, ...], as_json: bool) -> None:  # noqa: FBT001
+    """Say what FILEs hold: kind, counts, totals and problems of X12; kind of input, columns and rows of tables."""
+    from therapy_audit.intake import inspecting
+
+    readable = True
+    for file in files:
+        try:
+            found = inspecting.inspect(file)
+        except AuditError as fault:
+            click.echo(f"Error: {fault}", err=True)
+            readable = False
+            continue
+        click.echo(inspecting.as_json(found) if as_json else inspecting.as_text(found))
+        readable &= found["readable"]
+    sys.exit(0 if readable else 2)
 
 
 @cli.command()
@@ -420,6 +515,25 @@ def bench_rules(lines: int, seed: int, threads: int | None, memory_limit: str | 
     from therapy_audit import bench as measuring
 
     click.echo(measuring.rules_table(lines, seed, threads, memory_limit))
+
+
+@bench.command("likeness")
+@click.option("--notes", default=1_000_000, show_default=True, type=click.IntRange(10), help="Visit notes, about.")
+@click.option("--threads", type=click.IntRange(1), help="Threads to use [all].")
+def bench_likeness(notes: int, threads: int | None) -> None:
+    """Time the rules on cloned descriptions over made-up notes, and text_likeness against DuckDB's levenshtein."""
+    from therapy_audit import bench as measuring
+
+    click.echo(measuring.likeness_table(notes, threads))
+
+
+@bench.command("x12")
+@click.option("--megabytes", default=200, show_default=True, type=click.IntRange(1), help="Size of each file, about.")
+def bench_x12(megabytes: int) -> None:
+    """Time 837P and 835 files from file to tables, and against other readers where they are installed."""
+    from therapy_audit import bench_x12 as measuring
+
+    click.echo(measuring.table(megabytes))
 
 
 @bench.command("accuracy")

@@ -23,7 +23,7 @@ QUALITY = ("stop", "warn")
 _KEYS = {
     "period": str, "output": str, "fail_on": str, "quality": str, "report_rows": int, "workbook_rows": int,
     "with_text": bool, "inputs": dict, "payers": dict, "unit_method": dict, "parameters": dict, "mappings": list,
-    "required_modifiers": dict, "pairs": list, "reference": str, "locality": str, "lexicon": str,
+    "required_modifiers": dict, "pairs": list, "reference": str, "locality": str, "lexicon": str, "as_of": str,
 }  # fmt: skip
 
 _OWN_FORM = {"inputs", "mappings", "output", "pairs", "reference", "lexicon"}  # keys that are not taken as they stand
@@ -35,6 +35,9 @@ TEMPLATE = """\
 # Service dates to report on: "2026", "2026-Q1", "2026-03", "2026-01-01..2026-03-31" or "last-month".
 # Left out: all dates of the claims. Earlier claims of the year still count toward the KX threshold.
 # period = "2026-Q1"
+
+# The day that the run looks from: claims sent and remittances paid after it do not count. Left out: all that is given.
+# as_of = "2026-04-15"
 
 # Folder of the report; it is replaced as a whole, and only when a run succeeds. Left out: reports/<period>.
 # output = "reports/2026-Q1"
@@ -110,6 +113,7 @@ class Config:
     inputs: Mapping[str, tuple[str, ...]]
     mappings: tuple[Path, ...] = ()
     period: str | None = None
+    as_of: str | None = None
     output: Path | None = None
     fail_on: str = "never"
     quality: str = "stop"
@@ -178,6 +182,14 @@ def span(period: str, today: date | None = None) -> tuple[date, date]:
     raise AuditError(
         f"Period '{period}' is not one; write 2026, 2026-Q1, 2026-03, 2026-01-01..2026-03-31 or last-month."
     )
+
+
+def day(as_of: str) -> date:
+    """Return the day that a run looks from."""
+    try:
+        return date.fromisoformat(as_of)
+    except ValueError:
+        raise AuditError(f"as_of '{as_of}' is not a date; write it as 2026-04-15.") from None
 
 
 def _months(year: int, month: int, count: int) -> tuple[date, date]:

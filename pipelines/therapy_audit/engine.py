@@ -150,6 +150,7 @@ def prepare(con: duckdb.DuckDBPyConnection, ruleset: RuleSet, reference: Path | 
         ],
     )
     _insert(con, "rule_reference", [(rule.name, name) for rule in ruleset.rules for name in rule.reference_tables])
+    _insert(con, "rule_denial_reason", [(rule.name, code) for rule in ruleset.rules for code in rule.denial_reasons])
     _insert(
         con,
         "rule",
@@ -181,8 +182,13 @@ def map_payers(con: duckdb.DuckDBPyConnection, patterns: Sequence[tuple[str, str
     _insert(con, "payer_plan", plans)
 
 
-def set_period(con: duckdb.DuckDBPyConnection, start: date | None = None, end: date | None = None) -> tuple[date, date]:
-    """Set the service dates on which the run reports (default: all that the claims hold) and return them."""
+def set_period(
+    con: duckdb.DuckDBPyConnection, start: date | None = None, end: date | None = None, as_of: date | None = None
+) -> tuple[date, date]:
+    """Set the service dates on which the run reports (default: all that the claims hold) and return them.
+
+    Claims sent and remittances paid after `as_of` do not count; without it everything does.
+    """
     span = con.execute("SELECT min(service_date), max(service_date) FROM claim_line").fetchone()
     first, last = span or (None, None)
     if first is None or last is None:
@@ -193,7 +199,7 @@ def set_period(con: duckdb.DuckDBPyConnection, start: date | None = None, end: d
             f"No claim line has a service date from {chosen[0]} to {chosen[1]}; those given run from {first} to {last}."
         )
     con.execute("DELETE FROM audit_period")
-    con.execute("INSERT INTO audit_period VALUES (?, ?)", chosen)
+    con.execute("INSERT INTO audit_period (period_start, period_end, as_of) VALUES (?, ?, ?)", [*chosen, as_of])
     return chosen
 
 
@@ -204,10 +210,12 @@ def build_models(
 ) -> None:
     """Create one table per sql/models/*.sql (or those named and what they read), each after the tables that it reads.
 
-    Those of sql/models/steps/ are temporary: they are not written to the database file.
+    Those of sql/models/steps/ are temporary: they are not written to the database file. Those of views/ hold no rows
+    of their own.
     """
     texts = resources.texts(resources.folder("sql") / "models", ".sql")
-    kinds = {path.rpartition(".")[2]: "TEMP TABLE" if path.startswith("steps.") else "TABLE" for path in texts}
+    folders = {"steps": "TEMP TABLE", "views": "TEMP VIEW"}
+    kinds = {path.rpartition(".")[2]: folders.get(path.partition(".")[0], "TABLE") for path in texts}
     waiting = {path.rpartition(".")[2]: sql for path, sql in texts.items()}
     needs = {name: set(con.get_table_names(sql)) & set(waiting) - {name} for name, sql in waiting.items()}
     if only:
@@ -234,7 +242,8 @@ def run_rules(
     """Fill `finding` and `coverage` and return {rule: error} of the rules whose query failed."""
     con.execute(
         "CREATE OR REPLACE TEMP TABLE raw_finding (rule VARCHAR, claim_id VARCHAR, claim_line_number INTEGER,"
-        " severity VARCHAR, amount_at_risk DECIMAL(12, 2), message VARCHAR, facts JSON)"
+        " severity VARCHAR, amount_at_risk DECIMAL(12, 2), message VARCHAR, facts JSON, service_date DATE,"
+        " patient_id VARCHAR, payer VARCHAR, plan VARCHAR, hcpcs_code VARCHAR, source_file VARCHAR, source_row BIGINT)"
     )
     errors: dict[str, str] = {}
     for rule in rules:
@@ -374,9 +383,17 @@ def bound(rule: Rule) -> dict[str, str]:
     return {name: value for name, value in (("rule", rule.name), *rule.parameters.items()) if f"${name}" in rule.sql}
 
 
+_TOLD_BY_LINE = ("service_date", "patient_id", "payer", "plan", "hcpcs_code", "source_file", "source_row")
+
+
 def _check(con: duckdb.DuckDBPyConnection, rule: Rule) -> None:
     columns = [item[0] for item in con.execute(f"SELECT * FROM ({rule.sql}) LIMIT 0", bound(rule)).description]
-    facts = [name for name in columns if name not in {"claim_id", "claim_line_number", "amount_at_risk", "severity"}]
+    # What is not about a claim line says itself what a line would tell.
+    own = () if rulebook.grains().grains[rule.grain].of_line else _TOLD_BY_LINE
+    line = ["claim_id", "claim_line_number"]
+    facts = [name for name in columns if name not in {*line, *own, "amount_at_risk", "severity"}]
+    named = ", ".join(f'"{name}"' if name in columns else "NULL" for name in line)
+    told = ", ".join(f'"{name}"' if name in own and name in columns else "NULL" for name in _TOLD_BY_LINE)
     # A check may judge its findings less (or more) severely than its rule, by a column of that name.
     severity = "severity" if "severity" in columns else f"'{rule.severity}'"
     packed = ", ".join(f'"{name}" := "{name}"' for name in facts)
@@ -384,9 +401,10 @@ def _check(con: duckdb.DuckDBPyConnection, rule: Rule) -> None:
         f"""
         INSERT INTO raw_finding
         SELECT
-            '{rule.name}', claim_id, claim_line_number, {severity}, amount_at_risk,
+            '{rule.name}', {named}, {severity}, amount_at_risk,
             {message_sql(rule.message)},
-            to_json(struct_pack({packed}))
+            to_json(struct_pack({packed})),
+            {told}
         FROM ({rule.sql})
         """,
         bound(rule),
@@ -422,24 +440,35 @@ def _collect(con: duckdb.DuckDBPyConnection) -> None:
         ),
         located AS (
             SELECT
-                raw_finding.*,
+                raw_finding.rule, raw_finding.severity, raw_finding.amount_at_risk, raw_finding.message,
+                raw_finding.facts,
                 rule.direction, rule.grain,
-                line.patient_id, line.service_date, line.discipline, line.hcpcs_code, line.rendering_npi,
-                line.payer, line.plan,
+                coalesce(raw_finding.claim_id, '') AS claim_id,
+                coalesce(raw_finding.claim_line_number, 0) AS claim_line_number,
+                coalesce(line.patient_id, raw_finding.patient_id, '') AS patient_id,
+                coalesce(line.service_date, raw_finding.service_date) AS service_date,
+                line.discipline,
+                coalesce(line.hcpcs_code, raw_finding.hcpcs_code) AS hcpcs_code,
+                line.rendering_npi,
+                coalesce(line.payer, raw_finding.payer) AS payer,
+                coalesce(line.plan, raw_finding.plan) AS plan,
                 CASE
                     WHEN reach.covered IS NULL THEN 'none'
                     WHEN reach.covered THEN 'current'
                     ELSE 'stale_reference'
                 END AS reference_state,
-                claim_line.source_file, claim_line.source_row
+                coalesce(current_line.source_file, raw_finding.source_file) AS source_file,
+                coalesce(current_line.source_row, raw_finding.source_row) AS source_row
             FROM raw_finding
             INNER JOIN rule ON raw_finding.rule = rule.rule
-            INNER JOIN therapy_line AS line USING (claim_id, claim_line_number)
-            INNER JOIN claim_line USING (claim_id, claim_line_number)
+            LEFT JOIN therapy_line AS line
+                ON raw_finding.claim_id = line.claim_id AND raw_finding.claim_line_number = line.claim_line_number
+            LEFT JOIN current_line ON line.line_id = current_line.line_id
             LEFT JOIN reach
                 ON
                     raw_finding.rule = reach.rule AND line.setting = reach.setting
                     AND line.service_date = reach.service_date
+            WHERE line.line_id IS NOT NULL OR raw_finding.service_date IS NOT NULL
         )
         SELECT
             left(md5(CASE grain {identity} END), 16) AS finding_id,
@@ -583,3 +612,45 @@ def _cases(reasons: Iterable[tuple[str, str]]) -> str:
     quoted = ((condition, words.replace("'", "''")) for condition, words in reasons)
     branches = " ".join(f"WHEN {condition} THEN '{words}'" for condition, words in quoted)
     return f"CASE {branches} END" if branches else "NULL::VARCHAR"
+
+
+def doubt_sql(con: duckdb.DuckDBPyConnection, rule: Rule) -> str:
+    """Return a SQL expression over the rule's scope: why a row cannot be judged, null where it can."""
+    return _cases(_doubts(con, rule))
+
+
+def judge_lines(con: duckdb.DuckDBPyConnection, rules: Sequence[Rule], lines: str, into: str) -> None:
+    """Add to table `into` (rule, claim_id, claim_line_number, reason) which of `lines` their rule looks at.
+
+    `lines` has a row per rule and line, with the keys of lines and visits. `reason`: why the rule could not judge the
+    line, or what it is part of by the rule's grain; null where it could.
+    """
+    asked = {name for (name,) in con.execute(f"SELECT DISTINCT rule FROM {lines}").fetchall()}
+    known = {name for name, *_ in con.execute(f"DESCRIBE {lines}").fetchall()}
+    for rule in (rule for rule in rules if rule.name in asked):
+        scope = scope_of(rule)
+        model = rulebook.grains().scopes[scope].model
+        identity = [key.removeprefix("facts->>").strip("'") for key in rulebook.grains().grains[rule.grain].identity]
+        if "claim_line_number" not in identity:
+            identity.append("service_date")
+        columns = known & {name for name, *_ in con.execute(f"DESCRIBE {model}").fetchall()}
+        keys = [key for key in dict.fromkeys(identity) if key in columns]
+        line = ["rule", "claim_id", "claim_line_number"]
+        same = " AND ".join(f"line.{key} IS NOT DISTINCT FROM judged.{key}" for key in keys)
+        con.execute(
+            f"""
+            INSERT INTO {into}
+            SELECT
+                line.rule, line.claim_id, line.claim_line_number,
+                CASE WHEN count(*) = count(judged.reason) THEN min(judged.reason) END
+            FROM (SELECT DISTINCT {", ".join(dict.fromkeys(line + keys))} FROM {lines}) AS line
+            INNER JOIN (
+                SELECT {", ".join(keys)}, {doubt_sql(con, rule)} AS reason
+                FROM {scope}($rule)
+                WHERE {rule.applies_to or "TRUE"}
+            ) AS judged ON {same}
+            WHERE line.rule = $rule
+            GROUP BY ALL
+            """,
+            {"rule": rule.name},
+        )

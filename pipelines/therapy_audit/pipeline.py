@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from therapy_audit import engine, rules
-from therapy_audit.config import Config, reference_beside, span
+from therapy_audit.config import Config, day, reference_beside, span
 from therapy_audit.errors import AuditError
 
 if TYPE_CHECKING:
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 _SEVERITY_ORDER = ("error", "warning", "info")
 _COUNTED_TABLES = (
     "claim_line", "visit_note", "note_service", "provider", "plan_of_care", "authorization", "patient_opening_balance",
-    "remittance_line", "remittance_adjustment", "quarantine", "finding",
+    "remittance", "remittance_claim", "remittance_line", "remittance_adjustment", "x12_problem", "x12_imbalance",
+    "quarantine", "finding",
 )  # fmt: skip
 
 
@@ -58,6 +59,16 @@ def run(config: Config, stage: Callable[[str, float], None] = lambda _name, _sec
     if not config.inputs.get("claims"):
         raise AuditError("No claims were given; name them with --claims or under [inputs] in audit.toml.")
     dates = span(config.period) if config.period else None
+    if config.as_of:
+        day(config.as_of)  # before anything is read
+    ruleset = rules_of(config)
+    output = config.output or Path("reports") / (config.period or "all")
+    with _folder(output) as building:
+        return _audit(config, ruleset, dates, output, building, stage)
+
+
+def rules_of(config: Config) -> rules.RuleSet:
+    """Return the rules with what the config puts in place of the shipped terms; AuditError where it names no plan."""
     loaded = rules.load()
     known = {plan.name for plan in loaded.plans}
     for pattern, plan in config.payers.items():
@@ -65,10 +76,20 @@ def run(config: Config, stage: Callable[[str, float], None] = lambda _name, _sec
             raise AuditError(
                 f"[payers] maps '{pattern}' to '{plan}', which is no plan; there are {', '.join(sorted(known))}."
             )
-    ruleset = engine.override(loaded, config.parameters, config.unit_method, config.required_modifiers, config.pairs)
-    output = config.output or Path("reports") / (config.period or "all")
-    with _folder(output) as building:
-        return _audit(config, ruleset, dates, output, building, stage)
+    return engine.override(loaded, config.parameters, config.unit_method, config.required_modifiers, config.pairs)
+
+
+def take_in(con: Any, config: Config, ruleset: rules.RuleSet) -> None:
+    """Fill the contract tables of an empty database from the config's files, and the payers' plans.
+
+    AuditError names every file that cannot be used.
+    """
+    from therapy_audit import intake
+
+    engine.prepare(con, ruleset, config.reference or reference_beside(Path()))
+    _set_locality(con, config.locality)
+    intake.load(con, intake.Inputs(config.inputs, config.mappings))
+    engine.map_payers(con, (*config.payers.items(), *ruleset.payer_patterns))
 
 
 def _audit(
@@ -79,17 +100,14 @@ def _audit(
     building: Path,
     stage: Callable[[str, float], None],
 ) -> Result:
-    from therapy_audit import intake, quality, report
+    from therapy_audit import quality, report
     from therapy_audit.notes import lexicon, store
 
     timed = _Clock(stage)
     database = building / "audit.duckdb"
     settings: dict[str, Any] = {"threads": config.threads, "memory_limit": config.memory_limit}
     with engine.connect(database, **settings) as con:
-        engine.prepare(con, ruleset, config.reference or reference_beside(Path()))
-        _set_locality(con, config.locality)
-        intake.load(con, intake.Inputs(config.inputs, config.mappings))
-        engine.map_payers(con, (*config.payers.items(), *ruleset.payer_patterns))
+        take_in(con, config, ruleset)
     timed("intake")
     checked = quality.check(
         database, previous=_previous_counts(output), data_docs=building / "data_docs" if config.data_docs else None
@@ -99,7 +117,8 @@ def _audit(
     with engine.connect(database, **settings) as con:
         if not checked["success"] and config.quality == "stop":
             raise AuditError(_refuse(con, checked, output, building))
-        first, last = engine.set_period(con, *(dates or (None, None)))
+        start, end = dates or (None, None)
+        first, last = engine.set_period(con, start, end, day(config.as_of) if config.as_of else None)
         notices = _left_out(con)
         period = config.period or f"{first}..{last}"
         store.fill(con, config.lexicon)
@@ -117,6 +136,7 @@ def _audit(
             workbook_rows=config.workbook_rows,
             with_text=config.with_text,
             settings=_own_settings(config),
+            rules=ruleset.rules,
         )
         words = lexicon.fingerprint(config.lexicon)
         _write_manifest(con, building / "manifest.json", ruleset, words, period, errors, _own_settings(config))
@@ -145,6 +165,7 @@ def _set_locality(con: Any, locality: str) -> None:
 def _own_settings(config: Config) -> dict[str, Any]:
     """Return what the user set in place of the shipped terms: the result rests on it."""
     given = {
+        "as_of": config.as_of,
         "locality": config.locality,
         "parameters": dict(config.parameters),
         "unit_method": dict(config.unit_method),

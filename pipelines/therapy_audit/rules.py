@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
@@ -25,7 +26,7 @@ _RULE_KEYS = {
     "title": True, "severity": True, "direction": True, "grain": True, "plans": True, "effective_from": True,
     "message": True, "references": True, "effective_to": False, "applies_to": False, "requires": False,
     "parameters": False, "reference_tables": False, "query": False, "remedy": False, "exceptions": False,
-    "status": False,
+    "status": False, "before_billing": False, "denial_reasons": False,
 }  # fmt: skip
 _PARAMETER_KEYS = {
     "title": True, "unit": True, "values": True, "known_until": True, "references": True, "keys": False, "notes": False,
@@ -38,10 +39,16 @@ _PLAN_KEYS = dict.fromkeys(("title", *_TRAITS, "source"), True)
 
 @dataclass(frozen=True)
 class Grain:
-    """What a finding is about: its name in words, and the SQL expressions over table `finding` that identify it."""
+    """What a finding is about: its name in words, and the SQL expressions over table `finding` that identify it.
+
+    `before_billing` says whether a claim that is not yet billed can be judged by it, `of_line` whether it is about
+    claim lines at all: what is about a remittance has none, and its check says the rest itself.
+    """
 
     title: str
     identity: tuple[str, ...]
+    before_billing: bool = True
+    of_line: bool = True
 
 
 @dataclass(frozen=True)
@@ -94,6 +101,8 @@ class Rule:
     remedy: str | None = None
     exceptions: tuple[str, ...] = ()
     status: str = "stable"
+    denial_reasons: tuple[str, ...] = ()  # reason and remark codes of the denials that the rule speaks to
+    before_billing: bool = True  # false where it looks at what comes after billing, or at more than a claim's patient
 
 
 @dataclass(frozen=True)
@@ -170,7 +179,15 @@ def grains() -> Grains:
         return f"facts->>'{key.removeprefix('facts.')}'" if key.startswith("facts.") else key
 
     return Grains(
-        {name: Grain(item["title"], tuple(map(expression, item["identity"]))) for name, item in raw["grains"].items()},
+        {
+            name: Grain(
+                item["title"],
+                tuple(map(expression, item["identity"])),
+                item.get("before_billing", True),
+                item.get("of_line", True),
+            )
+            for name, item in raw["grains"].items()
+        },
         {
             name: Scope(item["model"], {key.removeprefix("facts."): expression(key) for key in item["counts"]})
             for name, item in raw["scopes"].items()
@@ -221,6 +238,9 @@ def rule(
     for parameter_name in parameters.values():
         if parameter_name not in parameter_names:
             raise AuditError(f"{where}: parameter '{parameter_name}' has no file in rules/parameters/.")
+    for code in raw.get("denial_reasons", ()):
+        if not (isinstance(code, str) and re.fullmatch(r"[A-Z]{0,2}\d{1,4}", code)):
+            raise AuditError(f"{where}: denial_reasons holds '{code}'; write reason and remark codes in quotes: '97'.")
     query = raw.get("query", name.rpartition(".")[2])
     if query not in checks:
         raise AuditError(f"{where}: there is no sql/checks/{query}.sql; write it, or name another rule's with query:.")
@@ -232,6 +252,8 @@ def rule(
         references=_references(raw["references"], where),
         reference_tables=tuple(raw.get("reference_tables", ())),
         exceptions=tuple(raw.get("exceptions", ())),
+        denial_reasons=tuple(raw.get("denial_reasons", ())),
+        before_billing=raw.get("before_billing", grains().grains[raw["grain"]].before_billing),
         **{key: raw[key] for key in ("title", "severity", "direction", "grain", "effective_from", "message")},
         **{
             key: raw[key]

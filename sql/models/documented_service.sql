@@ -11,6 +11,7 @@ WITH billed AS (
         sum(line.line_amount) AS amount
     FROM therapy_line AS line
     INNER JOIN procedure_code ON line.hcpcs_code = procedure_code.hcpcs_code AND procedure_code.functional_activity
+    WHERE NOT line.second_bill
     GROUP BY line.patient_id, line.discipline, line.service_date, line.plan, line.hcpcs_code
 ),
 

@@ -8,7 +8,7 @@ WITH billed AS (
         min({'claim_id': claim_id, 'claim_line_number': claim_line_number}) AS first_line,
         sum(line_amount) AS day_amount
     FROM therapy_line
-    WHERE therapy
+    WHERE therapy AND NOT second_bill
     GROUP BY patient_id, discipline, service_date, plan
 )
 

@@ -18,6 +18,7 @@ open_day AS (
 -- Lines with GA, GZ or GY are billed to be denied: they are neither priced nor ranked.
 line AS (
     SELECT
+        therapy_line.line_id,
         therapy_line.claim_id,
         therapy_line.claim_line_number,
         therapy_line.patient_id,
@@ -125,6 +126,7 @@ fee AS (
 
 ranked AS (
     SELECT
+        line.line_id,
         line.claim_id,
         line.claim_line_number,
         line.units,
@@ -153,10 +155,9 @@ SELECT
             WHEN ranked.place = 1 THEN ranked.full_amount + (ranked.units - 1) * ranked.reduced_amount
             ELSE ranked.units * ranked.reduced_amount
         END,
-        nullif(claim_line.charge_amount, 0)
+        nullif(current_line.charge_amount, 0)
     )::DECIMAL(12, 2) AS expected_amount,
     ranked.amount_source
 FROM ranked
-INNER JOIN claim_line
-    ON ranked.claim_id = claim_line.claim_id AND ranked.claim_line_number = claim_line.claim_line_number
+INNER JOIN current_line ON ranked.line_id = current_line.line_id
 WHERE ranked.is_open AND ranked.units IS NOT NULL

@@ -21,13 +21,12 @@ receipt AS (
 
 claimed AS (
     SELECT
-        claim_line.claim_id,
-        claim_line.claim_line_number,
-        claim_line.allowed_amount IS NULL AS is_open,
-        CASE WHEN receipt.decides THEN claim_line.received_date END AS received_date
-    FROM claim_line
+        current_line.line_id,
+        current_line.allowed_amount IS NULL AS is_open,
+        CASE WHEN receipt.decides THEN current_line.received_date END AS received_date
+    FROM current_line
     CROSS JOIN receipt
-    WHERE claim_line.allowed_amount IS NULL OR (receipt.decides AND claim_line.received_date IS NOT NULL)
+    WHERE current_line.allowed_amount IS NULL OR (receipt.decides AND current_line.received_date IS NOT NULL)
 ),
 
 accruing AS (
@@ -62,8 +61,7 @@ accruing AS (
         therapy_line.has_liability_modifier
     FROM therapy_line
     INNER JOIN plan ON therapy_line.plan = plan.plan
-    LEFT JOIN claimed
-        ON therapy_line.claim_id = claimed.claim_id AND therapy_line.claim_line_number = claimed.claim_line_number
+    LEFT JOIN claimed ON therapy_line.line_id = claimed.line_id
     LEFT JOIN expected_allowed
         ON
             therapy_line.claim_id = expected_allowed.claim_id

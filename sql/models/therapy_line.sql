@@ -1,18 +1,6 @@
 -- Each claim line with its plan, its discipline, how its code is counted, what it is worth and what its day's note
 -- holds.
-WITH remitted AS (
-    SELECT
-        claim_id,
-        claim_line_number,
-        sum(allowed_amount) AS allowed_amount
-    FROM remittance_line
-    WHERE
-        (claim_id, claim_line_number) IN (
-            SELECT (claim_id, claim_line_number) FROM claim_line WHERE allowed_amount IS NULL
-        )
-    GROUP BY claim_id, claim_line_number
-),
-
+WITH
 -- A note that does not say its discipline may support the line of any.
 note_of_day AS (
     SELECT
@@ -32,22 +20,30 @@ note_span AS (
 )
 
 SELECT
-    claim_line.rowid AS line_id,
-    claim_line.claim_id,
-    claim_line.claim_line_number,
-    claim_line.patient_id,
-    claim_line.payer,
+    current_line.line_id,
+    current_line.claim_id,
+    current_line.claim_line_number,
+    current_line.patient_id,
+    current_line.payer,
     payer_plan.plan,
-    claim_line.service_date,
-    claim_line.hcpcs_code,
-    claim_line.modifiers,
-    claim_line.units,
-    coalesce(claim_line.allowed_amount, remitted.allowed_amount) AS allowed_amount,
+    current_line.service_date,
+    current_line.hcpcs_code,
+    current_line.modifiers,
+    current_line.units,
+    current_line.charge_amount,
+    coalesce(current_line.allowed_amount, line_payment.allowed_amount) AS allowed_amount,
     coalesce(
-        claim_line.allowed_amount, remitted.allowed_amount, claim_line.paid_amount, claim_line.charge_amount, 0.00
+        current_line.allowed_amount,
+        line_payment.allowed_amount,
+        current_line.paid_amount,
+        line_payment.paid_amount,
+        current_line.charge_amount,
+        0.00
     )::DECIMAL(12, 2) AS line_amount,
-    claim_line.rendering_npi,
-    claim_line.billing_npi,
+    -- Billed to another payer already: what notes and units say of it is said of the first bill.
+    second_bill.line_id IS NOT NULL AS second_bill,
+    current_line.rendering_npi,
+    current_line.billing_npi,
     line_discipline.discipline,
     line_discipline.discipline_modifier_count,
     line_discipline.modifier_discipline,
@@ -63,7 +59,7 @@ SELECT
     coalesce(procedure_code.always_therapy, FALSE) AS always_therapy,
     coalesce(procedure_code.skilled_activity, FALSE) AS skilled_activity,
     coalesce(place_setting.setting, 'practitioner') AS setting,
-    claim_line.place_of_service,
+    current_line.place_of_service,
     modifier_set.distinct_service,
     modifier_set.distinct_service_count,
     modifier_set.assistant_modifier_count,
@@ -75,7 +71,7 @@ SELECT
     modifier_set.has_liability_modifier,
     CASE
         WHEN
-            claim_line.service_date BETWEEN note_span.first_note_date AND note_span.last_note_date
+            current_line.service_date BETWEEN note_span.first_note_date AND note_span.last_note_date
             AND (
                 note_day.note_id IS NOT NULL
                 OR note_of_day.patient_id IS NULL
@@ -105,25 +101,26 @@ SELECT
         WHEN note_day_code.hcpcs_code IS NOT NULL OR (procedure_code.evaluation AND note_day.evaluates) THEN TRUE
         WHEN note_day.services_coded THEN FALSE
     END AS documented
-FROM claim_line
-INNER JOIN line_discipline ON claim_line.rowid = line_discipline.line_id
+FROM current_line
+INNER JOIN line_discipline ON current_line.line_id = line_discipline.line_id
 INNER JOIN modifier_set ON line_discipline.modifier_set_id = modifier_set.modifier_set_id
 CROSS JOIN note_span
-LEFT JOIN payer_plan ON claim_line.payer = payer_plan.payer
-LEFT JOIN procedure_code ON claim_line.hcpcs_code = procedure_code.hcpcs_code
-LEFT JOIN place_setting ON claim_line.place_of_service = place_setting.spelling
+LEFT JOIN payer_plan ON current_line.payer = payer_plan.payer
+LEFT JOIN procedure_code ON current_line.hcpcs_code = procedure_code.hcpcs_code
+LEFT JOIN place_setting ON current_line.place_of_service = place_setting.spelling
 LEFT JOIN note_day
     ON
-        claim_line.patient_id = note_day.patient_id
-        AND claim_line.service_date = note_day.service_date
+        current_line.patient_id = note_day.patient_id
+        AND current_line.service_date = note_day.service_date
         AND line_discipline.discipline = note_day.discipline
 LEFT JOIN note_day_code
     ON
-        claim_line.patient_id = note_day_code.patient_id
-        AND claim_line.service_date = note_day_code.service_date
+        current_line.patient_id = note_day_code.patient_id
+        AND current_line.service_date = note_day_code.service_date
         AND line_discipline.discipline = note_day_code.discipline
-        AND claim_line.hcpcs_code = note_day_code.hcpcs_code
+        AND current_line.hcpcs_code = note_day_code.hcpcs_code
 LEFT JOIN note_of_day
-    ON claim_line.patient_id = note_of_day.patient_id AND claim_line.service_date = note_of_day.service_date
-LEFT JOIN remitted
-    ON claim_line.claim_id = remitted.claim_id AND claim_line.claim_line_number = remitted.claim_line_number
+    ON current_line.patient_id = note_of_day.patient_id AND current_line.service_date = note_of_day.service_date
+LEFT JOIN second_bill ON current_line.line_id = second_bill.line_id
+LEFT JOIN line_payment
+    ON current_line.line_id = line_payment.line_id AND line_payment.adjudications > 0

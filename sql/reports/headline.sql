@@ -17,7 +17,7 @@ found AS (
         count(*) FILTER (WHERE direction = 'overpayment') AS overpayment_findings,
         count(*) FILTER (WHERE direction = 'underpayment') AS underpayment_findings,
         count(*) FILTER (WHERE direction = 'compliance') AS compliance_findings,
-        count(DISTINCT (claim_id, claim_line_number)) AS lines_with_findings,
+        count(DISTINCT (claim_id, claim_line_number)) FILTER (WHERE claim_line_number > 0) AS lines_with_findings,
         coalesce(sum(exposure_amount) FILTER (WHERE direction = 'overpayment'), 0.00) AS overpayment_amount,
         coalesce(sum(exposure_amount) FILTER (WHERE direction = 'underpayment'), 0.00) AS underpayment_amount,
         count(*) FILTER (WHERE exposure_amount > 0 AND direction = 'overpayment') AS overpayment_lines,
@@ -30,11 +30,11 @@ found AS (
 unpriced AS (
     SELECT count(*) AS unpriced_findings
     FROM report_finding
-    INNER JOIN claim_line USING (claim_id, claim_line_number)
+    INNER JOIN current_line USING (claim_id, claim_line_number)
     WHERE
         report_finding.direction <> 'compliance'
         AND report_finding.amount_at_risk = 0
-        AND coalesce(claim_line.allowed_amount, claim_line.paid_amount, claim_line.charge_amount) IS NULL
+        AND coalesce(current_line.allowed_amount, current_line.paid_amount, current_line.charge_amount) IS NULL
 ),
 
 judged AS (

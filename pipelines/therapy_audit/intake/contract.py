@@ -18,20 +18,21 @@ if TYPE_CHECKING:
 
 # How a column's cells are read, where it is not plain text. List kinds take several headers.
 _DATES = (
-    "service_date received_date signed_date cosigned_date start_date end_date certified_date sent_date referral_date"
+    "service_date received_date submitted_date signed_date cosigned_date start_date end_date certified_date sent_date "
+    "referral_date"
 )
 _MONEY = "charge_amount allowed_amount paid_amount patient_responsibility_amount amount"
 _WORDS = "discipline note_type assist_level cue_level clinician_credential credential pool"
 _IDENTIFIERS = (
     "claim_id patient_id note_id original_claim_id claim_frequency_code place_of_service plan_of_care_id "
-    "authorization_id remittance_id"
+    "authorization_id remittance_id line_control_number prior_authorization"
 )
 READ_AS: dict[str, str] = (
     dict.fromkeys([*_DATES.split(), "paid_date"], "date")
     | dict.fromkeys(_MONEY.split(), "money")
     | dict.fromkeys(_WORDS.split(), "word")
     | dict.fromkeys(_IDENTIFIERS.split(), "identifier")
-    | dict.fromkeys(["rendering_npi", "billing_npi", "npi"], "npi")
+    | dict.fromkeys(["rendering_npi", "billing_npi", "supervising_npi", "npi"], "npi")
     | dict.fromkeys(["units", "visits_authorized", "units_authorized"], "whole")
     | dict.fromkeys(["claim_line_number", "service_number", "remittance_line_number"], "number")
     | dict.fromkeys(["minutes", "assistant_minutes", "total_timed_minutes", "total_minutes"], "minutes")

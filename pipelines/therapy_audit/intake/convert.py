@@ -68,11 +68,11 @@ def prepare(con: duckdb.DuckDBPyConnection) -> None:
 def create_typed(con: duckdb.DuckDBPyConnection, kind: Contract) -> None:
     """Create the empty tables that the files of one kind are converted into."""
     columns = ", ".join(f"{column} {_TYPES.get(READ_AS.get(column, ''), 'VARCHAR')}" for column in value_columns(kind))
-    adjustments = f", adjustment {ADJUSTMENTS}" if kind.input == "remittances" else ""
+    own = {"remittances": f", adjustment {ADJUSTMENTS}", "claims": ", claim_version INTEGER DEFAULT 1"}
     con.execute(
         "CREATE OR REPLACE TABLE intake_scratch.typed "
-        f"(file_number INTEGER, source_row BIGINT, part INTEGER, {columns}{adjustments}, fingerprint UBIGINT, "
-        "fault STRUCT(column_name VARCHAR, value_class VARCHAR, reason VARCHAR))"
+        f"(file_number INTEGER, source_row BIGINT, part INTEGER, {columns}{own.get(kind.input, '')}, "
+        "fingerprint UBIGINT, fault STRUCT(column_name VARCHAR, value_class VARCHAR, reason VARCHAR))"
     )
     con.execute(
         "CREATE OR REPLACE TABLE intake_scratch.refused "

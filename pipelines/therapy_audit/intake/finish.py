@@ -20,8 +20,9 @@ def finish(con: duckdb.DuckDBPyConnection, kind: Contract) -> dict[int, list[str
     numbered: dict[str, str] = {}
     match kind.input:
         case "claims":
-            _refuse_used_keys(con, ["claim_id", "claim_line_number"], "claim and line number")
-            numbered = {"claim_line_number": _number(con, "claim_id", "claim_line_number")}
+            _number_versions(con)
+            _refuse_used_keys(con, ["claim_id", "claim_version", "claim_line_number"], "claim and line number")
+            numbered = {"claim_line_number": _number(con, "claim_id, claim_version", "claim_line_number")}
         case "notes":
             return _finish_notes(con)
         case "remittances":
@@ -38,7 +39,7 @@ def finish(con: duckdb.DuckDBPyConnection, kind: Contract) -> dict[int, list[str
             con.execute("DROP TABLE intake_scratch.typed")
             con.execute("ALTER TABLE intake_scratch.numbered RENAME TO typed")
             con.execute(
-                f"""INSERT INTO remittance_adjustment
+                f"""INSERT INTO remittance_adjustment BY NAME
                 WITH numbered AS (
                     SELECT file_number, source_row, remittance_id, remittance_line_number, adjustment,
                         UNNEST(range(1, len(adjustment) + 1)) AS adjustment_number
@@ -54,13 +55,69 @@ def finish(con: duckdb.DuckDBPyConnection, kind: Contract) -> dict[int, list[str
             _refuse_used_keys(con, ["npi"], "NPI")
         case "opening_balances":
             _refuse_used_keys(con, ["patient_id", "year", "pool"], "patient, year and pool")
-    columns = ", ".join(value_columns(kind))
-    values = ", ".join(numbered.get(column, column) for column in value_columns(kind))
+    names = [*value_columns(kind), *(["claim_version"] if kind.input == "claims" else [])]
+    columns = ", ".join(names)
+    values = ", ".join(numbered.get(column, column) for column in names)
     con.execute(
         f"""INSERT INTO "{kind.table}" ({columns}, source_file, source_row)
         SELECT {values}, source_file, source_row FROM {_KEPT} INNER JOIN intake_scratch.file USING (file_number)"""
     )
     return {}
+
+
+def _number_versions(con: duckdb.DuckDBPyConnection) -> None:
+    """Tell versions of a claim apart, where rows of one claim and line differ in frequency or submission.
+
+    An export without line numbers has versions where the rows of a claim differ in frequency: a claim has one.
+    """
+    ((frequencies, dates),) = con.execute(
+        """SELECT count(DISTINCT coalesce(claim_frequency_code, '1')), count(DISTINCT submitted_date)
+        FROM intake_scratch.typed"""
+    ).fetchall()
+    if frequencies < 2 and not dates:
+        return
+    con.execute(
+        f"""CREATE OR REPLACE TABLE intake_scratch.version AS
+        WITH line AS (
+            SELECT
+                claim_id, claim_line_number, coalesce(claim_frequency_code, '1') AS frequency, submitted_date,
+                file_number::BIGINT * 1099511627776 + source_row AS place
+            FROM {_KEPT}
+        ),
+        versioned AS (
+            SELECT claim_id
+            FROM line
+            WHERE claim_line_number IS NOT NULL
+            GROUP BY claim_id, claim_line_number
+            HAVING min(frequency) <> max(frequency) OR count(DISTINCT coalesce(submitted_date, DATE '0001-01-01')) > 1
+            UNION
+            SELECT claim_id
+            FROM line
+            WHERE claim_line_number IS NULL
+            GROUP BY claim_id
+            HAVING min(frequency) <> max(frequency)
+        ),
+        version AS (
+            SELECT claim_id, frequency, submitted_date, min(place) AS first_place
+            FROM line SEMI JOIN versioned USING (claim_id)
+            GROUP BY claim_id, frequency, submitted_date
+        )
+        -- Where no date tells, the original comes before what replaces or voids it.
+        SELECT
+            claim_id, frequency, submitted_date,
+            row_number() OVER (
+                PARTITION BY claim_id
+                ORDER BY submitted_date NULLS FIRST, frequency IN ('7', '8'), first_place
+            ) AS claim_version
+        FROM version"""
+    )
+    con.execute(
+        """UPDATE intake_scratch.typed SET claim_version = version.claim_version
+        FROM intake_scratch.version AS version
+        WHERE typed.claim_id = version.claim_id AND version.claim_version > 1
+            AND coalesce(typed.claim_frequency_code, '1') = version.frequency
+            AND typed.submitted_date IS NOT DISTINCT FROM version.submitted_date"""
+    )
 
 
 def _refuse_duplicates(con: duckdb.DuckDBPyConnection) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from therapy_audit.errors import AuditError
+from therapy_audit.intake import interchange
 from therapy_audit.intake.contract import TABLES, Contract, contract
 from therapy_audit.intake.convert import convert, create_typed, prepare, stage
 from therapy_audit.intake.finish import finish
@@ -54,6 +55,7 @@ def load(con: duckdb.DuckDBPyConnection, inputs: Inputs) -> None:
             problems.append(str(error))
     with scratch(con):
         placed: dict[str, list[Placed]] = {}
+        electronic: dict[str, list[interchange.Interchange]] = {}
         names: dict[str, int] = {}
         for input_name in TABLES:
             kind = contract(input_name)
@@ -70,16 +72,25 @@ def load(con: duckdb.DuckDBPyConnection, inputs: Inputs) -> None:
                 if names[source_file] > 1 and source_file != path.name:
                     source_file = f"{source_file} ({names[source_file]})"
                 try:
+                    sent = interchange.recognised(path, source_file, input_name)
+                    if sent:
+                        electronic.setdefault(input_name, []).append(sent)
+                        continue
                     placed.setdefault(input_name, []).extend(placed_sheets(con, path, source_file, kind, mappings))
                 except AuditError as error:
                     problems.append(str(error))
         if problems:
             raise AuditError("\n".join(problems))
         con.execute("CREATE OR REPLACE TABLE intake_scratch.file (file_number INTEGER, source_file VARCHAR)")
-        for input_name, files in placed.items():
-            problems += _load_kind(con, contract(input_name), files)
+        interchange.prepare(con)
+        for input_name in TABLES:
+            if input_name in placed:
+                problems += _load_kind(con, contract(input_name), placed[input_name])
+            if input_name in electronic:
+                problems += interchange.load(con, input_name, interchange.repeats_told(electronic[input_name]))
         if problems:
             raise AuditError("\n".join(problems))
+        interchange.finish(con)
 
 
 def matching(pattern: str) -> list[Path]:

@@ -12,6 +12,7 @@ from therapy_audit.errors import AuditError
 from therapy_audit.intake.contract import READ_AS, TABLES, Contract, contract, header_key
 from therapy_audit.intake.convert import convert, create_typed, stage
 from therapy_audit.intake.finish import finish
+from therapy_audit.intake.interchange import recognised
 from therapy_audit.intake.load import scratch
 from therapy_audit.intake.mapping import Placement, known_headers, place
 from therapy_audit.intake.read import Sheet, Tally, sheets
@@ -34,10 +35,14 @@ def propose(path: Path, input_name: str | None = None) -> str:
         raise AuditError(f"{input_name!r} is not an input; the inputs are {', '.join(TABLES)}.")
     if not path.is_file():
         raise AuditError(f"{path.name!r} matches no file; check the path.")
+    if recognised(path, path.name, "claims"):
+        raise AuditError(
+            f"{path.name}: X12 files need no mapping; `therapy-audit inspect {path.name}` shows what it holds."
+        )
     with duckdb.connect() as con:
         con.execute((folder("sql") / "schema.sql").read_text(encoding="utf-8"))
         with scratch(con):
-            kind, sheet, placement = _best(con, path, [input_name] if input_name else list(TABLES))
+            kind, sheet, placement, _ = best(con, path, [input_name] if input_name else list(TABLES))
             lines = [*_mapping(kind, sheet, placement, guessed=input_name is None), ""]
             lines += [
                 f"# {name} is required: give its header above to see the first rows." for name in placement.missing
@@ -46,18 +51,22 @@ def propose(path: Path, input_name: str | None = None) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _best(con: duckdb.DuckDBPyConnection, path: Path, kinds: Sequence[str]) -> tuple[Contract, Sheet, Placement]:
-    """Return the input kind and sheet that the headers fit best."""
+def best(
+    con: duckdb.DuckDBPyConnection, path: Path, kinds: Sequence[str]
+) -> tuple[Contract, Sheet, Placement, list[Sheet]]:
+    """Return the input kind and sheet that the headers fit best, and all sheets as that kind has them."""
     found: list[tuple[tuple[bool, int, int], Contract, Sheet, Placement]] = []
+    every: dict[str, list[Sheet]] = {}
     for kind in map(contract, kinds):
         for sheet in sheets(con, path, path.name, lambda headers, kind=kind: known_headers(headers, kind, None)):  # type: ignore[misc]
             placement = place(sheet.headers, kind, None)
             score = (not placement.missing, len(placement.columns), -len(placement.missing))
             found.append((score, kind, sheet, placement))
+            every.setdefault(kind.input, []).append(sheet)
     score, kind, sheet, placement = max(found, key=lambda one: one[0])
     if len(kinds) > 1 and score[1] == 0:
         raise AuditError(f"{path.name}: no header of it is known; say which input it is: {', '.join(TABLES)}.")
-    return kind, sheet, placement
+    return kind, sheet, placement, every[kind.input]
 
 
 def _mapping(kind: Contract, sheet: Sheet, placement: Placement, *, guessed: bool) -> list[str]:

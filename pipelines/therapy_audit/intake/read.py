@@ -81,7 +81,7 @@ def sheets(con: duckdb.DuckDBPyConnection, path: Path, source_file: str, knows: 
     if not form or (suffixes[-1] == ".gz" and form not in ("csv", "jsonl")):
         raise AuditError(
             f"{source_file}: this kind of file is not read; "
-            "give CSV, TSV, Parquet, XLSX, JSON or JSONL (CSV and JSONL also as .gz)."
+            "give CSV, TSV, Parquet, XLSX, JSON or JSONL (CSV and JSONL also as .gz), or X12 (837P, 835)."
         )
     try:
         byte_count = path.stat().st_size

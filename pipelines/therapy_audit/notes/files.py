@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _READERS = {
-    ".csv": "read_csv(?, header = true, all_varchar = true)",
+    ".csv": "read_csv(?, header = true, all_varchar = true, max_line_size = 64000000)",
     ".jsonl": "read_json(?, format = 'newline_delimited')",
     ".ndjson": "read_json(?, format = 'newline_delimited')",
     ".parquet": "read_parquet(?)",

@@ -8,15 +8,23 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from therapy_audit import engine
 from therapy_audit.report import tables
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import duckdb
 
+    from therapy_audit.rules import Rule
 
+
+# Temporary tables, each made by the query of its name, in this order.
+_WORKING = (
+    *("report_finding", "report_service", "report_answer", "report_denial", "report_denial_finding"),
+    *("report_denial_spoken", "report_judged", "report_denial_rule"),
+)
 _EPISODES = 500  # of which the page draws the visits: those of the findings with the largest amounts
 _VISITS = 80  # of each, from the first visit of the finding on
 
@@ -31,18 +39,21 @@ def write(
     workbook_rows: int = 10_000,
     with_text: bool = False,
     settings: Mapping[str, Any] | None = None,
+    rules: Sequence[Rule] = (),
 ) -> dict[str, Any]:
-    """Write report.html, findings.xlsx, findings and documentation as Parquet and CSV, coverage, quarantine, summary.
+    """Write report.html, findings.xlsx, findings, documentation, denials (Parquet, CSV), coverage, quarantine, summary.
 
     `con` holds the contract tables, the models and the results of a run (sql/schema.sql). `period` is the run's name
     for its dates, `quality` what quality.check() returned. More findings than `report_rows` and `workbook_rows` are
     left to the files, the smallest amounts first. Note text is shown only `with_text`. `settings` are the user's own
-    terms, told under Method. Returns the summary.
+    terms, told under Method; `rules` those that ran, asked about denied lines. Returns the summary.
     """
     from therapy_audit.report import html, workbook
 
-    con.execute(tables.text("report_finding"))
-    con.execute(tables.text("report_service"))
+    for name in _WORKING:
+        con.execute(tables.text(name))
+        if name == "report_judged":
+            engine.judge_lines(con, rules, "report_denial_spoken", name)
     try:
         content = tables.content(con, period=period, quality=quality) | {"settings": dict(settings or {})}
         result = tables.summary(content)
@@ -50,6 +61,8 @@ def write(
         tables.copy(con, "findings_file", folder / "findings.csv")
         tables.copy(con, "documentation_file", folder / "documentation.parquet")
         tables.copy(con, "documentation_file", folder / "documentation.csv")
+        tables.copy(con, "denials_file", folder / "denials.parquet")
+        tables.copy(con, "denials_file", folder / "denials.csv")
         tables.copy(con, "coverage_file", folder / "coverage.csv")
         tables.copy(con, "quarantine_file", folder / "quarantine.csv", rows=None)
         html.write(
@@ -67,8 +80,8 @@ def write(
         )
         workbook.write(folder / "findings.xlsx", con, content, rows=workbook_rows)
     finally:
-        con.execute("DROP TABLE IF EXISTS temp.report_finding")
-        con.execute("DROP TABLE IF EXISTS temp.report_service")
+        for name in _WORKING:
+            con.execute(f"DROP TABLE IF EXISTS temp.{name}")
     text = json.dumps(result, indent=2, ensure_ascii=False, allow_nan=False)
     (folder / "summary.json").write_text(text + "\n", encoding="utf-8")
     return result

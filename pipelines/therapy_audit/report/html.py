@@ -253,6 +253,26 @@ def _charts(content: Row) -> Row:
         ],
         "months": [_both(row, month(row["month"])) for row in content["months"]],
         "documentation": _documentation(content["documentation"]),
+        "denials": [
+            {
+                "label": row["item"].capitalize(),
+                **{key: float(row[key]) for key in ("open_amount", "recovered_amount", "given_up_amount")},
+            }
+            for row in (
+                {**row, "given_up_amount": row["written_off_amount"] + row["patient_amount"]}
+                for row in content["denials"]["category"][:_BARS]
+            )
+            if row["denied_amount"]
+        ],
+        "ages": [
+            {
+                "label": row["title"].removesuffix(" days").replace("over", ">"),
+                "amount": float(row["open_amount"]),
+                "denials": row["denials"],
+            }
+            for row in content["denials"]["ages"]
+            if any(one["open_amount"] for one in content["denials"]["ages"])
+        ],
         "kx": [
             {
                 "label": f"{row['patient_id']} · {row['pool']} {row['year']} · {_standing(row)}",

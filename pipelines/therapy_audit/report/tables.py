@@ -20,6 +20,8 @@ _CONTENT = (
     *("rules", "payers", "clinicians", "months", "kx_counts", "coverage_file", "not_evaluable_reasons"),
     *("unmapped_payers", "reference_editions", "intake", "quarantine_reasons", "documentation_weights"),
 )
+_DENIED_BY = ("group", "category", "payer", "clinician", "code", "month")
+_DENIAL_TABLES = ("ages", "payment", "crosswalk", "rules", "unmatched")
 _KX_PATIENTS = 15  # on either side of the threshold
 
 
@@ -52,6 +54,7 @@ def content(con: duckdb.DuckDBPyConnection, *, period: str, quality: Mapping[str
         "headline": rows(con, "headline")[0],
         "kx_patients": rows(con, "kx_patients", rows=_KX_PATIENTS),
         "documentation": documentation(con),
+        "denials": denials(con),
     }
 
 
@@ -61,6 +64,14 @@ def documentation(con: duckdb.DuckDBPyConnection, *, neutral: bool = False) -> d
     for row in rows(con, "documentation", neutral=neutral):
         found[row.pop("level")].append(row)
     return found
+
+
+def denials(con: duckdb.DuckDBPyConnection) -> dict[str, list[Row]]:
+    """Return what was denied: rows by all, group, category, payer, clinician, code, month; ages, payment, rules, ..."""
+    found: dict[str, list[Row]] = {name: [] for name in ("all", *_DENIED_BY)}
+    for row in rows(con, "denials"):
+        found[row.pop("level")].append(row)
+    return found | {name: rows(con, f"denial_{name}") for name in _DENIAL_TABLES}
 
 
 def summary(content: Row) -> Row:
@@ -87,6 +98,7 @@ def summary(content: Row) -> Row:
             for row in sorted(content["rules"], key=lambda row: str(row["rule"]))
         },
         "documentation": _documented(content["documentation"]["all"][0]),
+        "denials": _denied(content["denials"]),
         "unmapped_payers": [{"payer": row["payer"], "lines": row["lines"]} for row in content["unmapped_payers"]],
         "stale_findings": headline["stale_findings"],
         "stale_references": [row["reference"] for row in content["reference_editions"] if row["stale"]],
@@ -109,6 +121,26 @@ def _documented(row: Row) -> Row:
     }
 
 
+def _denied(found: dict[str, list[Row]]) -> Row | None:
+    """Return counts and dollars of denials; nothing where no remittance was given."""
+    if not found["unmatched"][0]["answers"]:
+        return None
+    total, crosswalk = found["all"][0], found["crosswalk"][0]
+    return {
+        **{key: total[key] for key in ("denials", "lines_denied", "lines_answered", *DENIED_AMOUNTS)},
+        "by_category": {row["item"]: row["denials"] for row in found["category"]},
+        "open_by_age": {row["title"]: row["open_amount"] for row in found["ages"]},
+        "rules": {key: crosswalk[key] for key in CROSSWALK},
+        "unmatched_denials": found["unmatched"][0]["denials"],
+        "days_to_payment": {
+            key: found["payment"][0][key]
+            for key in ("submission_median", "submission_ninth", "service_median", "service_ninth")
+        },
+    }
+
+
+DENIED_AMOUNTS = ("denied_amount", "recovered_amount", "patient_amount", "written_off_amount", "open_amount")
+CROSSWALK = ("flagged", "not_evaluable", "passed", "not_judged", "no_rule")
 _OUTCOMES = ("in_scope", "passed", "failed", "not_evaluable", "error")
 
 

@@ -24,12 +24,13 @@ _WIDTHS = {
     "disposition": 13, "reviewer": 14, "reviewed_on": 12, "note": 26, "finding_id": 20, "service_date": 12,
     "amount_at_risk": 15, "title": 40, "message": 70, "remedy": 50, "citation": 50, "facts": 40, "reasons": 70,
     "payer": 26, "provider_name": 24, "source_file": 26, "rule": 36, "reason": 70, "direction": 14, "claim_id": 16,
+    "category": 26, "flagged_by": 60, "outcome": 14,
 }  # fmt: skip
 _COLOURS = {"error": "#F9DEDC", "warning": "#FFEBC2", "info": "#DCE9F9"}
 
 
 def write(path: Path, con: duckdb.DuckDBPyConnection, content: tables.Row, *, rows: int) -> None:
-    """Write the sheets Read me, Findings, Documentation, Coverage and Quarantine; of two of them `rows` at most."""
+    """Write Read me, Findings, Documentation, Denials, Coverage, Quarantine; of the long ones `rows` at most."""
     import xlsxwriter
 
     rows = min(rows, _LAST_ROW)
@@ -37,6 +38,7 @@ def write(path: Path, con: duckdb.DuckDBPyConnection, content: tables.Row, *, ro
     quarantine = tables.rows(con, "quarantine_file", neutral=True, rows=rows)
     coverage = tables.rows(con, "coverage_file", neutral=True)
     documentation = tables.documentation(con, neutral=True)["month"]
+    denials = tables.rows(con, "denial_sheet", neutral=True, rows=rows)
     with xlsxwriter.Workbook(str(path), {"strings_to_urls": False}) as book:
         # A fixed date: the same findings give the same bytes.
         book.set_properties({"title": "Therapy audit findings", "created": datetime(2000, 1, 1)})  # noqa: DTZ001
@@ -60,7 +62,7 @@ def write(path: Path, con: duckdb.DuckDBPyConnection, content: tables.Row, *, ro
         sheet = book.add_worksheet("Read me")
         sheet.set_column(0, 0, 34)
         sheet.set_column(1, 1, 100)
-        for number, (label, value) in enumerate(_read_me(content, len(findings), len(quarantine))):
+        for number, (label, value) in enumerate(_read_me(content, len(findings), len(quarantine), len(denials))):
             if value is None:
                 sheet.write_string(number, 0, label, heading)
                 continue
@@ -96,6 +98,7 @@ def write(path: Path, con: duckdb.DuckDBPyConnection, content: tables.Row, *, ro
 
         for title, listed, empty in (
             ("Documentation", documentation, ("clinician_npi", "month", "average_score")),
+            ("Denials", denials, ("outcome", "open_amount", "category")),
             ("Coverage", coverage, ("rule", "title")),
             ("Quarantine", quarantine, ("source_file", "source_row", "reason")),
         ):
@@ -105,12 +108,13 @@ def write(path: Path, con: duckdb.DuckDBPyConnection, content: tables.Row, *, ro
                 _row(sheet, number, row.items(), formats)
 
 
-def _read_me(content: tables.Row, findings: int, quarantined: int) -> list[tuple[str, Any]]:
+def _read_me(content: tables.Row, findings: int, quarantined: int, denials: int) -> list[tuple[str, Any]]:
     """Return the first sheet's lines, (label, value); a heading where the value is None."""
     headline, notes = content["headline"], content["documentation"]["all"][0]
     stale = [row for row in content["reference_editions"] if row["stale"]]
     refused = sum(row["rows_refused"] for row in content["quarantine_reasons"])
     capped = findings < headline["findings"]
+    denied = sum(row["denials"] for row in content["denials"]["all"])
     return [
         ("Therapy audit findings", None),
         ("Period", f"{content['period']} (service dates {headline['period_start']} to {headline['period_end']})"),
@@ -137,6 +141,9 @@ def _read_me(content: tables.Row, findings: int, quarantined: int) -> list[tuple
         ("Documentation sheet", ("What the notes on functional activities document, by clinician and month. The score "
          f"is made of {_weights(content)}; length earns nothing. Columns from specific_activity on count the notes, of "
          "those scored, that show it. Each service is in documentation.csv.")),
+        ("Denials sheet", "No remittances were given." if not content["denials"]["unmatched"][0]["answers"] else
+         (f"{f'The first {denials:,} of {denied:,}' if denials < denied else f'All {denied:,}'} answers that deny, "
+          "what is open first. denied_amount is what the answer denies; the others count each dollar once.")),
         ("How to work through it", ("Filter the Findings sheet by rule or payer. For each row, check the record, then "
          "choose a disposition and write reviewer, reviewed_on and, where it helps, a note (the yellow columns). "
          "Leave the other columns as they are: finding_id is how the decision is found again next month.")),

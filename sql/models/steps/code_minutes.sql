@@ -10,7 +10,7 @@ WITH billed_line AS (
         CASE WHEN count(*) = count(units) THEN sum(units) END::INTEGER AS units_billed,
         sum(line_amount) AS amount
     FROM therapy_line
-    WHERE timed
+    WHERE timed AND NOT second_bill
     GROUP BY patient_id, service_date, discipline, plan, hcpcs_code
 ),
 

@@ -1,12 +1,6 @@
 -- Each claim line in force with its discipline. Who treated tells it better than what was billed: a wrong modifier must
--- not hide the note. Voids, and claims that a replacement or void names, are not in force.
-WITH superseded AS (
-    SELECT DISTINCT original_claim_id AS claim_id
-    FROM claim_line
-    WHERE claim_frequency_code IN ('7', '8') AND original_claim_id <> claim_id
-),
-
-note_day_discipline AS (
+-- not hide the note.
+WITH note_day_discipline AS (
     SELECT
         patient_id,
         service_date,
@@ -18,18 +12,16 @@ note_day_discipline AS (
 
 line AS (
     SELECT
-        claim_line.*,
-        claim_line.rowid AS line_id,
+        current_line.*,
         modifier_set.modifier_set_id,
         modifier_set.discipline_modifier_count,
         modifier_set.modifier_discipline
-    FROM claim_line
-    INNER JOIN modifier_set ON claim_line.modifiers = modifier_set.modifiers
-    WHERE claim_frequency_code IS DISTINCT FROM '8' AND claim_id NOT IN (SELECT claim_id FROM superseded)
+    FROM current_line
+    INNER JOIN modifier_set ON current_line.modifiers = modifier_set.modifiers
 )
 
 SELECT
-    line.line_id, -- the row of claim_line: joining on it costs less than on claim and line number
+    line.line_id, -- the row of claim_line
     line.patient_id,
     line.service_date,
     line.discipline_modifier_count,

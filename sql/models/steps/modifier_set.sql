@@ -1,7 +1,7 @@
 -- Each combination of modifiers that was billed, and what it says: there are few, so that lines need not be searched.
 WITH billed AS (
     SELECT DISTINCT modifiers
-    FROM claim_line
+    FROM current_line
 ),
 
 counted AS (

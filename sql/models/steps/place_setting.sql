@@ -2,7 +2,7 @@
 -- three digits is a type of bill: such claims are institutional.
 WITH spelled AS (
     SELECT DISTINCT place_of_service AS spelling
-    FROM claim_line
+    FROM current_line
     WHERE place_of_service IS NOT NULL
 ),
 

@@ -10,5 +10,5 @@ SELECT
     sum(line_amount) AS timed_amount,
     min({'claim_id': claim_id, 'claim_line_number': claim_line_number}) AS first_line
 FROM therapy_line
-WHERE timed
+WHERE timed AND NOT second_bill
 GROUP BY patient_id, service_date, discipline, plan

@@ -191,8 +191,9 @@ def _beyond_charge(segments: Segments, loop: Small, lines: Flags, claims: Ints) 
 
 
 def context(segments: Segments, found: Loops) -> Ints:
-    """Return the segments of the last billing, subscriber and patient loops: what later claims may need."""
-    parts = []
+    """Return what later claims may need: the last BHT, the last billing, subscriber and patient loops."""
+    begun = _begun(segments, np.array([len(segments)]))
+    parts = [begun[begun >= 0]]
     after = NONE
     for begins, loop in ((found.billing, BILLING), (found.subscriber, SUBSCRIBER), (found.patient, PATIENT)):
         if not len(begins) or begins[-1] < after:
@@ -200,7 +201,19 @@ def context(segments: Segments, found: Loops) -> Ints:
         after = int(begins[-1])
         ends = np.flatnonzero(found.loop[after:] != loop)
         parts.append(np.arange(after, after + int(ends[0]) if len(ends) else len(segments)))
-    return np.asarray(np.concatenate(parts)) if parts else np.zeros(0, np.int64)
+    return np.asarray(np.concatenate(parts))
+
+
+def _begun(segments: Segments, rows: Ints) -> Ints:
+    """Return the BHT of the transaction that each of these segments is in, or NONE."""
+    headers, begins = segments.of(Kind.BHT), segments.of(Kind.ST)
+    if not len(headers):
+        return np.full(len(rows), NONE, np.int64)
+    place = np.searchsorted(headers, rows) - 1
+    header = np.where(place < 0, NONE, headers[place])
+    transaction = np.searchsorted(begins, rows) - 1
+    begin = begins[transaction] if len(begins) else np.full(len(rows), NONE, np.int64)
+    return np.where((transaction >= 0) & (begin > header), NONE, header)
 
 
 def _contexts(found: Loops) -> Context:
@@ -303,7 +316,8 @@ def tables(
         "claim_row": segments.number[claim[of_claim]],
         "source_row": segments.number[services],
     }
-    for name in ("claim_id", "patient_id", "subscriber_id", "payer", "payer_id", "claim_frequency_code"):
+    of_claims = ("claim_id", "patient_id", "subscriber_id", "payer", "payer_id", "claim_frequency_code")
+    for name in (*of_claims, "submitted_date"):
         columns[name] = taken(claims[name], of_claim)
     result = {"claim_line": table("claim_line", source_file, columns)} if len(services) else {}
     result |= _providers(segments, names, entity, of_loop, named, source_file)
@@ -385,6 +399,7 @@ def _claim_columns(
         "billing_npi": taken(npi, around.billing),
         "billing_person_npi": taken(person_npi, around.billing),
         "place_of_service": upper(place[0]),
+        "submitted_date": dates(days(elements(segments, _begun(segments, claim), 4))),
         "claim_frequency_code": upper(place[2]),
     }
 

@@ -289,6 +289,7 @@ class _Reading:
         adjustments = self._adjustments()
         repeated, balance = self._balance(charge, paid, adjustments)
         claim_id = strings(elements(self.segments, claims, 1))
+        status = strings(elements(self.segments, claims, 2))
         missing = np.asarray(pc.is_null(claim_id))
         self.notes.problem(self.number[claims[missing]], "claim_id", "CLP01 is empty: the claim has no number.")
         patient = self._named("QC")
@@ -313,7 +314,7 @@ class _Reading:
                 **in_payment,
                 "remittance_claim_number": claim_number,
                 "claim_id": claim_id,
-                "claim_status_code": strings(elements(self.segments, claims, 2)),
+                "claim_status_code": status,
                 "charge_amount": money(charge),
                 "paid_amount": money(paid),
                 "patient_responsibility_amount": money(owed),
@@ -333,10 +334,11 @@ class _Reading:
                 "source_row": self.number[claims],
             }
             result["remittance_claim"] = table("remittance_claim", self.source_file, columns)
+            of_claims = {"claim_id": claim_id, "claim_status_code": status}
             result["remittance_line"] = self._lines(
                 rows, is_service, line_claim, line_number, claim_number, balance,
                 {"claim": (first, last), "owed": owed, "charge": charge, "paid": paid},
-                {"claim_id": claim_id, "patient_id": patient_id, "rendering_npi": rendering},
+                {**of_claims, "patient_id": patient_id, "rendering_npi": rendering},
             )  # fmt: skip
             result |= self._adjustment_table(
                 adjustments, claim_number, line_number, line_of_service, without, rows, repeated
@@ -600,6 +602,7 @@ class _Reading:
             "remittance_claim_number": claim_number[line_claim],
             "line_kind": pa.array(["service", "claim"]).take(pa.array((~is_service).astype(np.int8))),
             "claim_id": taken(texts["claim_id"], line_claim),
+            "claim_status_code": taken(texts["claim_status_code"], line_claim),
             "payer": taken(self.payer, of_payment),
             "patient_id": taken(texts["patient_id"], line_claim),
             "service_date": both(dates(begins), dates(claim_first)),

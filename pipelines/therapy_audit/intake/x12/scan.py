@@ -60,6 +60,7 @@ class Kind(IntEnum):
     SVC = 30
     LQ = 31
     PLB = 32
+    BHT = 33
 
 
 ENVELOPE_LAST = int(Kind.IEA)

@@ -44,6 +44,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         "prior_authorization": _TEXT,
         "line_control_number": _TEXT,
         "claim_charge_amount": MONEY,  # CLM02
+        "submitted_date": _DATE,  # BHT04 of the transaction
         "claim_row": _ROW,  # the CLM's segment: which of several claims of one number
         **_SOURCE,
     },
@@ -98,6 +99,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         "remittance_claim_number": _NUMBER,
         "line_kind": _TEXT,  # service, claim
         "claim_id": _TEXT,
+        "claim_status_code": _TEXT,  # of its claim
         "payer": _TEXT,
         "patient_id": _TEXT,
         "service_date": _DATE,

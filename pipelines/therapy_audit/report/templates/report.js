@@ -98,6 +98,23 @@
         customdata: rows.map((row) => row.months.map((one) => plain(one.scored ? `${row.label}, ${one.label}: ${one.score} on average of ${one.scored.toLocaleString("en-US")} ${one.scored === 1 ? "note" : "notes"}` : ""))), hovertemplate: "%{customdata}<extra></extra>",
       }], layout];
     },
+    denials: (rows, colours, width) => bars(rows, [
+      { name: "Open", value: (row) => row.open_amount, colour: (_, c) => c.over, text: (row) => (row.open_amount ? money(row.open_amount, 0) : ""), hover: (row) => `${row.label}: ${money(row.open_amount)} open` },
+      { name: "Recovered", value: (row) => row.recovered_amount, colour: (_, c) => c.under, text: (row) => (row.recovered_amount ? money(row.recovered_amount, 0) : ""), hover: (row) => `${row.label}: ${money(row.recovered_amount)} recovered` },
+      { name: "Patient's or written off", value: (row) => row.given_up_amount, colour: (_, c) => c.idle, text: (row) => (row.given_up_amount ? money(row.given_up_amount, 0) : ""), hover: (row) => `${row.label}: ${money(row.given_up_amount)} the patient's or written off` },
+    ], colours, width),
+    ages: (rows, colours, width) => {
+      const layout = base(colours, width, 300);
+      layout.margin = { l: 56, r: 8, t: 22, b: 44 };
+      layout.bargap = 0.35;
+      layout.xaxis = { type: "category", fixedrange: true, tickfont: { color: colours.soft }, title: { text: "days since the denial", font: { size: 12, color: colours.soft } } };
+      layout.yaxis = { fixedrange: true, tickprefix: "$", tickformat: "~s", gridcolor: colours.grid, zerolinecolor: colours.grid, tickfont: { color: colours.soft }, rangemode: "tozero" };
+      return [[{
+        type: "bar", x: rows.map((row) => row.label), y: rows.map((row) => row.amount), marker: { color: colours.over },
+        text: rows.map((row) => (row.amount ? money(row.amount, 0) : "")), textposition: "outside", cliponaxis: false, textangle: 0, textfont: { size: 12, color: colours.soft },
+        customdata: rows.map((row) => `${plain(row.label)} days: ${money(row.amount)} open in ${row.denials.toLocaleString("en-US")} ${row.denials === 1 ? "denial" : "denials"}`), hovertemplate: "%{customdata}<extra></extra>",
+      }], layout];
+    },
     kx: (rows, colours, width) => bars(rows, [{
       value: (row) => row.share, colour: (row, c) => (row.without ? c.error : row.share >= 1 ? c.idle : c.warning), text: () => "",
       hover: (row) => `${row.label}: ${row.lower ? "at least " : ""}${row.used} of ${row.threshold}`,

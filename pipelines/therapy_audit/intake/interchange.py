@@ -1,0 +1,699 @@
+"""X12 files -> the contract tables, batch by batch: large inserts, memory that does not grow, every row accounted for.
+
+A row of 837P is a service line, a row of 835 a service, or a claim without any. A row that lacks what the contract
+needs goes to quarantine; what else could not be read stands in x12_problem, sums that do not agree in x12_imbalance.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import queue
+import threading
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from therapy_audit.errors import AuditError
+from therapy_audit.intake import x12
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    import duckdb
+
+SUFFIXES = (".x12", ".edi", ".837", ".837p", ".835", ".era")
+KINDS = {"claims": "837P", "remittances": "835"}  # of each input that may be X12
+MAIN = {"claims": "claim_line", "remittances": "remittance_line"}
+_ROWS = 245_760  # inserted at once: DuckDB writes whole row groups of 122,880 to disk as they come; less costs double
+_BYTES = 1 << 27
+_AT_ONCE = 2  # files read at the same time
+
+# Contract table: the reader's table, the columns that are not taken as they are, and those without which a row is of
+# no use. Contract columns that the reader does not have are left to their defaults.
+_INTO: dict[str, tuple[tuple[str, str, dict[str, str], tuple[str, ...]], ...]] = {
+    "claims": (
+        (
+            "claim_line",
+            "claim_line",
+            {"modifiers": "coalesce(modifiers, [])", "diagnosis_codes": "coalesce(diagnosis_codes, [])"},
+            ("claim_id", "patient_id", "service_date", "hcpcs_code"),
+        ),
+    ),
+    "remittances": (
+        ("remittance", "remittance", {}, ("remittance_id",)),
+        ("remittance_claim", "remittance_claim", {}, ("remittance_id",)),
+        (
+            "remittance_line",
+            "remittance_line",
+            {"modifiers": "coalesce(modifiers, [])"},
+            ("remittance_id", "claim_id"),
+        ),
+        ("remittance_adjustment", "remittance_adjustment", {}, ("remittance_id",)),
+        ("remittance_remark", "remittance_remark", {}, ("remittance_id", "remark_code")),
+        ("remittance_provider_adjustment", "remittance_provider_adjustment", {}, ("remittance_id",)),
+    ),
+}
+_NEEDED = {
+    "claim_id": "the claim has no number",
+    "patient_id": "the subscriber has no member number, so that whose line it is cannot be said",
+    "service_date": "the line has no service date that can be read",
+    "hcpcs_code": "the line has no HCPCS code",
+    "remittance_id": "the claim stands in no payment whose header can be read",
+}
+# Problems that are rows of their own: a line or claim was there, and nothing of it could be loaded.
+_LOST = {
+    "claims": ("line_outside_claim", "line_without_service", "claim_without_line"),
+    "remittances": ("service_outside_claim",),
+}
+_OF_PAYMENT = (
+    "remittance", "remittance_claim", "remittance_line", "remittance_adjustment", "remittance_remark",
+    "remittance_provider_adjustment", "x12_imbalance",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Interchange:
+    """An X12 file among the inputs. `same_as` names the file of the same content that was given before it."""
+
+    path: Path
+    source_file: str
+    sha256: str
+    byte_count: int
+    same_as: str = ""
+
+
+@dataclass
+class _Read:
+    """What the reading of a file has come to. `rows` counts those of the kind that was asked for."""
+
+    tally: x12.Tally = field(default_factory=x12.Tally)
+    rows: int = 0
+    error: Exception | None = None
+
+
+def recognised(path: Path, source_file: str, input_name: str) -> Interchange | None:
+    """Return the file if its first bytes are those of X12. AuditError: X12 by its name alone, or for no such input."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(4096)
+            if not x12.looks_like_x12(head):
+                by_name = path.suffix.lower() in SUFFIXES
+                if by_name and not head:
+                    raise AuditError(f"{source_file}: the file is empty; get it from the clearinghouse once more.")
+                if by_name:
+                    raise AuditError(
+                        f"{source_file}: the file does not begin with an ISA segment: it is no X12 interchange, or its "
+                        "begin is missing; give it as the clearinghouse sent it."
+                    )
+                return None
+            if input_name not in KINDS:
+                raise AuditError(
+                    f"{source_file}: this is an X12 file, which is read for claims (837P) and remittances (835) only."
+                )
+            file.seek(0)
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return Interchange(path, source_file, digest, path.stat().st_size)
+    except OSError as error:
+        raise AuditError(
+            f"{source_file}: the file cannot be read ({type(error).__name__}); check that you may read it."
+        ) from error
+
+
+def repeats_told(files: Sequence[Interchange]) -> list[Interchange]:
+    """Return the files, each that has the content of an earlier one with its name."""
+    first: dict[str, str] = {}
+    return [
+        file
+        if first.setdefault(file.sha256, file.source_file) == file.source_file
+        else replace(file, same_as=first[file.sha256])
+        for file in files
+    ]
+
+
+def prepare(con: duckdb.DuckDBPyConnection) -> None:
+    """Create what is kept of the X12 files of a run until all its files are there."""
+    con.execute(
+        """-- One row per claim of an 837P: where it begins, and the hash of its number.
+        CREATE TABLE intake_scratch.x12_claim (
+            claim_hash UBIGINT, file_number INTEGER, claim_row BIGINT, submitted_date DATE
+        );
+        -- One row per payment of an 835: the segments from first_row to before next_row are its own.
+        CREATE TABLE intake_scratch.x12_payment (
+            file_number INTEGER, transaction_number INTEGER, first_row BIGINT, has_trace BOOLEAN
+        );
+        CREATE TABLE intake_scratch.x12_provider (
+            file_number INTEGER, npi VARCHAR, provider_name VARCHAR, source_row BIGINT
+        );
+        CREATE TABLE intake_scratch.x12_difference (
+            file_number INTEGER, check_name VARCHAR, expected DECIMAL(18, 2), found DECIMAL(18, 2), source_row BIGINT
+        )"""
+    )
+
+
+def load(con: duckdb.DuckDBPyConnection, input_name: str, files: Sequence[Interchange]) -> list[str]:
+    """Load all X12 files of one kind, two at a time; return the problems, a sentence each."""
+    start = con.execute("SELECT coalesce(max(file_number), 0) + 1 FROM intake_scratch.file").fetchall()[0][0]
+    numbers = {file.source_file: start + place for place, file in enumerate(files)}
+    for file in files:
+        con.execute("INSERT INTO intake_scratch.file VALUES ($1, $2)", [numbers[file.source_file], file.source_file])
+    fresh = [file for file in files if not file.same_as]
+    reads = {file.source_file: _Read() for file in fresh}
+    inserts = _inserts(con, input_name)
+    for source_file, name, table in _gathered(_batches(fresh, reads), _wanted(input_name)):
+        con.register("intake_batch", table)
+        try:
+            reads[source_file].rows += _store(con, input_name, name, table, numbers[source_file], inserts)
+        finally:
+            con.unregister("intake_batch")
+        del table
+    problems = []
+    for source_file, read in reads.items():
+        if isinstance(read.error, AuditError):
+            problems.append(str(read.error))
+        elif read.error is not None:
+            raise read.error
+        elif sentence := _refusal(source_file, input_name, read.tally):
+            problems.append(sentence)
+    if problems:
+        return problems
+    if input_name == "remittances":
+        _place_differences(con)
+        _refuse_repeated_payments(con)
+        _tell_payments_apart(con)
+        _drop_orphans(con)
+    else:
+        _place_differences(con)
+    _account(con, input_name, files, reads)
+    return []
+
+
+def finish(con: duckdb.DuckDBPyConnection) -> None:
+    """Number the versions of claims, when all files of claims are loaded; add the providers that no list names."""
+    _number_versions(con)
+    con.execute(
+        """INSERT INTO provider (npi, provider_name, source_file, source_row)
+        -- The first name of each NPI that the list of providers does not have.
+        WITH named AS (
+            SELECT
+                npi, provider_name, file_number, source_row,
+                row_number() OVER (PARTITION BY npi ORDER BY file_number, source_row) AS place
+            FROM intake_scratch.x12_provider
+            WHERE npi NOT IN (SELECT npi FROM provider)
+        )
+        SELECT named.npi, named.provider_name, file.source_file, named.source_row
+        FROM named INNER JOIN intake_scratch.file AS file USING (file_number)
+        WHERE named.place = 1
+        ORDER BY named.npi"""
+    )
+
+
+# --- reading
+
+
+def _wanted(input_name: str) -> tuple[str, ...]:
+    own = tuple(table for _, table, _, _ in _INTO[input_name])
+    return (*own, "problem", "imbalance", *(("provider",) if input_name == "claims" else ()))
+
+
+def _batches(files: Sequence[Interchange], reads: dict[str, _Read]) -> Iterator[tuple[str, x12.Batch]]:
+    """Yield the batches of all files, those of two at a time as they come; each file's in its order."""
+    waiting = iter(files)
+    found: queue.Queue[tuple[str, x12.Batch] | None] = queue.Queue(maxsize=4)
+    left = threading.Event()  # nobody takes the batches any more
+    lock = threading.Lock()
+
+    def put(item: tuple[str, x12.Batch] | None) -> bool:
+        while not left.is_set():
+            try:
+                found.put(item, timeout=0.2)
+            except queue.Full:
+                continue
+            return True
+        return False
+
+    def work() -> None:
+        while True:
+            with lock:
+                file = next(waiting, None)
+            if file is None:
+                break
+            read = reads[file.source_file]
+            try:
+                for batch in x12.batches(file.path, file.source_file, read.tally):
+                    if not put((file.source_file, batch)):
+                        return
+            except Exception as error:  # noqa: BLE001 - told or raised where the batches are taken
+                read.error = error
+        put(None)
+
+    workers = [threading.Thread(target=work, daemon=True) for _ in files[:_AT_ONCE]]
+    for worker in workers:
+        worker.start()
+    try:
+        ended = 0
+        while ended < len(workers):
+            item = found.get()
+            if item is None:
+                ended += 1
+            else:
+                yield item
+    finally:
+        left.set()
+        for worker in workers:
+            worker.join()
+
+
+def _gathered(batches: Iterator[tuple[str, x12.Batch]], wanted: tuple[str, ...]) -> Iterator[tuple[str, str, pa.Table]]:
+    """Join small tables of one name and file: (file, name, table)."""
+    waiting: dict[tuple[str, str], list[pa.Table]] = {}
+    size: dict[tuple[str, str], tuple[int, int]] = {}
+    for source_file, batch in batches:
+        for name in wanted:
+            if name not in batch:
+                continue
+            key = (source_file, name)
+            waiting.setdefault(key, []).append(batch[name])
+            rows, count = size.get(key, (0, 0))
+            size[key] = rows, count = rows + batch[name].num_rows, count + batch[name].nbytes
+            if rows >= _ROWS or count >= _BYTES:
+                del size[key]
+                yield source_file, name, pa.concat_tables(waiting.pop(key))
+    while waiting:
+        (source_file, name), tables = waiting.popitem()
+        yield source_file, name, pa.concat_tables(tables)
+
+
+# --- storing
+
+
+def _inserts(con: duckdb.DuckDBPyConnection, input_name: str) -> dict[str, tuple[str, tuple[str, ...]]]:
+    """Return by the reader's table: the statement that stores a batch of it, and the columns that a row needs."""
+    statements = {}
+    for target, source, changed, needed in _INTO[input_name]:
+        contract = [name for (name,) in con.execute(f"SELECT column_name FROM (DESCRIBE {target})").fetchall()]
+        names = [name for name in contract if name in x12.SCHEMAS[source]]
+        values = ", ".join(changed.get(name, name) for name in names)
+        where = [f"{name} IS NOT NULL" for name in needed]
+        if source == "remittance_adjustment":
+            where.append("repeated IS NOT TRUE")
+        statements[source] = (
+            f"INSERT INTO {target} ({', '.join(names)}) SELECT {values} FROM intake_batch WHERE {' AND '.join(where)}",
+            needed,
+        )
+    return statements
+
+
+def _store(
+    con: duckdb.DuckDBPyConnection,
+    input_name: str,
+    name: str,
+    table: pa.Table,
+    file_number: int,
+    inserts: dict[str, tuple[str, tuple[str, ...]]],
+) -> int:
+    """Store a table; return how many rows of the input's kind it brought, those in quarantine with them."""
+    match name:
+        case "provider":
+            con.execute(
+                "INSERT INTO intake_scratch.x12_provider SELECT $1, npi, provider_name, source_row FROM intake_batch",
+                [file_number],
+            )
+            return 0
+        case "problem":
+            con.execute("INSERT INTO x12_problem BY NAME FROM intake_batch")
+            lost = con.execute(
+                """INSERT INTO quarantine (source_file, source_row, contract_table, value_class, reason)
+                SELECT source_file, source_row, $1, 'mixed', any_value(sentence)
+                FROM intake_batch
+                WHERE list_contains($2, code)
+                GROUP BY source_file, source_row
+                ORDER BY source_row""",
+                [MAIN[input_name], list(_LOST[input_name])],
+            ).fetchall()
+            return int(lost[0][0])
+        case "imbalance":
+            con.execute(
+                "INSERT INTO intake_scratch.x12_difference "
+                'SELECT $1, "check", expected, found, source_row FROM intake_batch',
+                [file_number],
+            )
+            return 0
+    statement, needed = inserts[name]
+    con.execute(statement)
+    if name == "remittance":
+        con.execute(
+            "INSERT INTO intake_scratch.x12_payment SELECT $1, transaction_number, source_row, "
+            "trace_number IS NOT NULL FROM intake_batch",
+            [file_number],
+        )
+    if name == "claim_line":
+        _note_claims(con, table, file_number)
+    if name != MAIN[input_name]:
+        return 0
+    if any(table[column].null_count for column in needed):
+        cases = " ".join(f"WHEN {column} IS NULL THEN '{column}'" for column in needed)
+        reasons = " ".join(f"WHEN '{column}' THEN '{_NEEDED[column]}'" for column in needed)
+        con.execute(
+            f"""INSERT INTO quarantine
+            -- The rows without what the contract needs: the first column that they lack.
+            WITH lacking AS (SELECT source_file, source_row, CASE {cases} END AS column_name FROM intake_batch)
+            SELECT source_file, source_row, $1, column_name, 'empty', CASE column_name {reasons} END
+            FROM lacking
+            WHERE column_name IS NOT NULL
+            ORDER BY source_row""",
+            [MAIN[input_name]],
+        )
+    return int(table.num_rows)
+
+
+def _note_claims(con: duckdb.DuckDBPyConnection, table: pa.Table, file_number: int) -> None:
+    """Keep where each claim of a batch begins: a claim's lines follow each other."""
+    row = table["claim_row"].to_numpy()
+    first = pa.array(np.flatnonzero(np.concatenate([[True], row[1:] != row[:-1]])))
+    heads = table.select(["claim_id", "claim_row", "submitted_date"]).take(first)
+    con.register("intake_heads", heads)
+    con.execute(
+        "INSERT INTO intake_scratch.x12_claim "
+        "SELECT hash(claim_id), $1, claim_row, submitted_date FROM intake_heads WHERE claim_id IS NOT NULL",
+        [file_number],
+    )
+    con.unregister("intake_heads")
+
+
+# --- when all files of a kind are read
+
+
+def _refusal(source_file: str, input_name: str, tally: x12.Tally) -> str:
+    """Return the sentence that refuses a file which has nothing of the kind that was asked for."""
+    wanted, kinds = KINDS[input_name], tally.envelope.kinds
+    other = next(name for name in KINDS if name != input_name)
+    if tally.refusal:
+        return f"{source_file}: {tally.refusal[:1].lower()}{tally.refusal[1:]}"
+    if wanted not in kinds and KINDS[other] in kinds:
+        return f"{source_file}: this file holds {other} ({KINDS[other]}); give it with --{other}."
+    return ""
+
+
+def _place_differences(con: duckdb.DuckDBPyConnection) -> None:
+    """Fill x12_imbalance: of each sum or count that does not agree the payment and claim that it is about."""
+    con.execute(
+        """INSERT INTO x12_imbalance (check_name, remittance_id, claim_id, expected, found, source_file, source_row)
+        -- The claim is the last that begins at or before the segment (of an 837P, whose row is the claim's own: after).
+        WITH difference AS (
+            SELECT difference.* EXCLUDE (file_number), file.source_file,
+                regexp_matches(check_name, '^(claim|service)_') AS is_claim,
+                is_claim OR check_name = 'payment' AS is_payment
+            FROM intake_scratch.x12_difference AS difference INNER JOIN intake_scratch.file AS file USING (file_number)
+        ),
+        billed AS (SELECT claim_id, source_file, source_row FROM claim_line SEMI JOIN difference USING (source_file)),
+        of_claim AS (
+            SELECT difference.*, billed.claim_id AS billed_claim_id
+            FROM difference
+            ASOF LEFT JOIN billed
+                ON difference.source_file = billed.source_file AND difference.source_row <= billed.source_row
+        ),
+        answered AS (
+            SELECT claim_id, source_file, source_row FROM remittance_claim SEMI JOIN difference USING (source_file)
+        ),
+        of_answer AS (
+            SELECT of_claim.*, answered.claim_id AS answered_claim_id
+            FROM of_claim
+            ASOF LEFT JOIN answered
+                ON of_claim.source_file = answered.source_file AND of_claim.source_row >= answered.source_row
+        ),
+        placed AS (
+            SELECT of_answer.*, remittance.remittance_id
+            FROM of_answer
+            ASOF LEFT JOIN remittance
+                ON of_answer.source_file = remittance.source_file AND of_answer.source_row >= remittance.source_row
+        )
+        SELECT
+            check_name,
+            CASE WHEN is_payment THEN remittance_id END,
+            CASE WHEN is_claim THEN coalesce(answered_claim_id, billed_claim_id) END,
+            expected, found, source_file, source_row
+        FROM placed
+        ORDER BY source_file, source_row, check_name"""
+    )
+    con.execute("DELETE FROM intake_scratch.x12_difference")
+
+
+_PAYMENTS = """
+    payment AS (
+        SELECT
+            source_file, first_row, file_number, transaction_number, has_trace,
+            coalesce(
+                lead(first_row) OVER (PARTITION BY file_number ORDER BY first_row), 9223372036854775807
+            ) AS next_row
+        FROM intake_scratch.x12_payment INNER JOIN intake_scratch.file USING (file_number)
+    )
+"""
+
+
+def _refuse_repeated_payments(con: duckdb.DuckDBPyConnection) -> None:
+    """Take out each payment that an earlier one repeats: payer, trace number, amount, day and all claims."""
+    con.execute(
+        f"""CREATE OR REPLACE TABLE intake_scratch.repeated_payment AS
+        WITH {_PAYMENTS},
+        headed AS (
+            SELECT
+                payment.*,
+                hash(
+                    CASE WHEN has_trace THEN remittance_id END, remittance.payer, remittance.payer_id,
+                    remittance.paid_amount, remittance.paid_date
+                ) AS header_hash
+            FROM payment
+            INNER JOIN remittance
+                ON remittance.source_file = payment.source_file AND remittance.source_row = payment.first_row
+        ),
+        alike AS (SELECT header_hash FROM headed GROUP BY header_hash HAVING count(*) > 1),
+        suspect AS (SELECT headed.* FROM headed SEMI JOIN alike USING (header_hash)),
+        claimed AS (
+            SELECT
+                suspect.file_number, suspect.first_row, any_value(suspect.source_file) AS source_file,
+                any_value(suspect.next_row) AS next_row, any_value(suspect.header_hash) AS header_hash,
+                any_value(suspect.has_trace) AS has_trace, count(claim.source_row) AS claims,
+                list_sort(list(
+                    hash(
+                        claim.remittance_claim_number, claim.claim_id, claim.claim_status_code, claim.charge_amount,
+                        claim.paid_amount, claim.patient_responsibility_amount, claim.payer_claim_control_number
+                    )
+                )) AS claim_hashes
+            FROM suspect
+            LEFT JOIN remittance_claim AS claim
+                ON claim.source_file = suspect.source_file
+                AND claim.source_row >= suspect.first_row AND claim.source_row < suspect.next_row
+            GROUP BY suspect.file_number, suspect.first_row
+        ),
+        ranked AS (
+            SELECT
+                *,
+                row_number() OVER same AS place,
+                first_value(source_file) OVER same AS first_file,
+                first_value(first_row) OVER same AS row_of_first
+            FROM claimed
+            WHERE claims > 0 OR has_trace
+            WINDOW same AS (PARTITION BY header_hash, claim_hashes ORDER BY file_number, first_row)
+        )
+        SELECT
+            file_number, source_file, first_row, next_row,
+            'the payment was given before: payer, trace number, amount and claims are those of ' || first_file
+            || ' segment ' || row_of_first AS reason
+        FROM ranked
+        WHERE place > 1"""
+    )
+    if not con.execute("SELECT count(*) FROM intake_scratch.repeated_payment").fetchall()[0][0]:
+        return
+    within = (
+        "{0}.source_file = again.source_file AND {0}.source_row >= again.first_row AND {0}.source_row < again.next_row"
+    )
+    con.execute(
+        f"""INSERT INTO quarantine (source_file, source_row, contract_table, value_class, reason)
+        -- Each line of such a payment; the payment itself where it has none.
+        WITH line AS (
+            SELECT line.source_file, line.source_row, 'remittance_line' AS contract_table, again.reason
+            FROM remittance_line AS line INNER JOIN intake_scratch.repeated_payment AS again
+                ON {within.format("line")}
+        ),
+        bare AS (
+            SELECT again.source_file, again.first_row, 'remittance', again.reason
+            FROM intake_scratch.repeated_payment AS again
+            WHERE NOT EXISTS (SELECT 1 FROM remittance_line AS line WHERE {within.format("line")})
+        )
+        SELECT source_file, source_row, contract_table, 'mixed', reason
+        FROM (FROM line UNION ALL FROM bare)
+        ORDER BY source_file, source_row"""
+    )
+    for table in _OF_PAYMENT:
+        con.execute(f"DELETE FROM {table} USING intake_scratch.repeated_payment AS again WHERE {within.format(table)}")
+    con.execute(
+        "DELETE FROM intake_scratch.x12_payment AS payment USING intake_scratch.repeated_payment AS again "
+        "WHERE payment.file_number = again.file_number AND payment.first_row = again.first_row"
+    )
+
+
+def _tell_payments_apart(con: duckdb.DuckDBPyConnection) -> None:
+    """Give payments that share a trace number ids of their own: all but the first get file and transaction."""
+    con.execute(
+        f"""CREATE OR REPLACE TABLE intake_scratch.renamed_payment AS
+        WITH {_PAYMENTS},
+        exported AS (
+            SELECT DISTINCT remittance_id
+            FROM remittance_line
+            WHERE source_file NOT IN (SELECT source_file FROM payment)
+        ),
+        headed AS (
+            SELECT
+                payment.*, remittance.remittance_id,
+                row_number() OVER (PARTITION BY remittance.remittance_id ORDER BY file_number, first_row)
+                + (exported.remittance_id IS NOT NULL)::INTEGER AS place
+            FROM payment
+            INNER JOIN remittance
+                ON remittance.source_file = payment.source_file AND remittance.source_row = payment.first_row
+            LEFT JOIN exported ON exported.remittance_id = remittance.remittance_id
+        )
+        SELECT
+            source_file, first_row, next_row,
+            remittance_id || ' (' || source_file || ', transaction ' || transaction_number || ')' AS remittance_id
+        FROM headed
+        WHERE place > 1"""
+    )
+    if con.execute("SELECT count(*) FROM intake_scratch.renamed_payment").fetchall()[0][0]:
+        for table in _OF_PAYMENT:
+            con.execute(
+                f"""UPDATE {table} SET remittance_id = own.remittance_id
+                FROM intake_scratch.renamed_payment AS own
+                WHERE {table}.source_file = own.source_file AND {table}.remittance_id IS NOT NULL
+                    AND {table}.source_row >= own.first_row AND {table}.source_row < own.next_row"""
+            )
+
+
+def _drop_orphans(con: duckdb.DuckDBPyConnection) -> None:
+    """Take out adjustments and remarks of lines that are in quarantine."""
+    refused = "SELECT 1 FROM quarantine WHERE contract_table = 'remittance_line' AND column_name = 'claim_id' LIMIT 1"
+    if con.execute(refused).fetchone():
+        for table in ("remittance_adjustment", "remittance_remark"):
+            con.execute(
+                f"""DELETE FROM {table} WHERE remittance_line_number IS NOT NULL AND NOT EXISTS (
+                    SELECT 1 FROM remittance_line AS line
+                    WHERE line.remittance_id = {table}.remittance_id
+                        AND line.remittance_line_number = {table}.remittance_line_number
+                )"""
+            )
+
+
+def _number_versions(con: duckdb.DuckDBPyConnection) -> None:
+    """Number the versions of each claim that an 837P brings once more: in the order submitted, then files, segments."""
+    if not con.execute("SELECT 1 FROM intake_scratch.x12_claim LIMIT 1").fetchone():
+        return
+    con.execute(
+        """CREATE OR REPLACE TABLE intake_scratch.claim_version AS
+        -- The lines of claims that came more than once, with the version that theirs is. Claims of other exports have
+        -- their versions; they count as one file before the others.
+        WITH exported AS (
+            SELECT DISTINCT hash(claim_id) AS claim_hash
+            FROM claim_line
+            WHERE source_file NOT IN (
+                SELECT DISTINCT source_file
+                FROM intake_scratch.x12_claim INNER JOIN intake_scratch.file USING (file_number)
+            )
+        ),
+        repeated AS (
+            SELECT claim_hash FROM intake_scratch.x12_claim GROUP BY claim_hash HAVING count(*) > 1
+            UNION
+            SELECT claim_hash FROM intake_scratch.x12_claim SEMI JOIN exported USING (claim_hash)
+        ),
+        line AS (
+            SELECT
+                claim_line.rowid AS line, hash(claim_id) AS claim_hash, claim_id, claim_version, submitted_date,
+                source_row, file.file_number
+            FROM claim_line INNER JOIN intake_scratch.file AS file USING (source_file)
+            WHERE hash(claim_id) IN (SELECT claim_hash FROM repeated)
+        ),
+        begun AS (
+            SELECT line.*, head.claim_row
+            FROM line
+            ASOF LEFT JOIN intake_scratch.x12_claim AS head
+                ON line.claim_hash = head.claim_hash AND line.file_number = head.file_number
+                AND line.source_row >= head.claim_row
+        ),
+        submitted AS (
+            SELECT
+                line, claim_id, claim_version,
+                CASE WHEN claim_row IS NULL THEN 0 ELSE file_number END AS submission_file,
+                coalesce(claim_row, claim_version) AS submission_row,
+                min(submitted_date) OVER (PARTITION BY claim_id, submission_file, submission_row) AS first_date
+            FROM begun
+        ),
+        ranked AS (
+            SELECT
+                line, claim_version AS old_version,
+                dense_rank() OVER (
+                    PARTITION BY claim_id ORDER BY first_date NULLS FIRST, submission_file, submission_row
+                )::INTEGER AS claim_version
+            FROM submitted
+        )
+        SELECT line, claim_version FROM ranked WHERE claim_version <> old_version"""
+    )
+    con.execute(
+        "UPDATE claim_line SET claim_version = numbered.claim_version "
+        "FROM intake_scratch.claim_version AS numbered WHERE claim_line.rowid = numbered.line"
+    )
+
+
+def _account(
+    con: duckdb.DuckDBPyConnection, input_name: str, files: Sequence[Interchange], reads: dict[str, _Read]
+) -> None:
+    """Write intake_file, and the quarantine row of each file that was given twice."""
+    table = MAIN[input_name]
+    loaded = dict(con.execute(f"SELECT source_file, count(*) FROM {table} GROUP BY source_file").fetchall())
+    refused = dict(
+        con.execute(
+            "SELECT source_file, count(*) FROM quarantine WHERE contract_table = $1 GROUP BY source_file", [table]
+        ).fetchall()
+    )
+    for file in files:
+        if file.same_as:
+            rows = reads[file.same_as].rows
+            told = f"the file is the same, byte for byte, as {file.same_as}, which was loaded"
+            con.execute(
+                "INSERT INTO quarantine (source_file, contract_table, value_class, reason) VALUES ($1, $2, $3, $4)",
+                [file.source_file, table, "mixed", told],
+            )
+            counts, notices = (rows, 0, rows), [told]
+        else:
+            read = reads[file.source_file]
+            counts = (read.rows, loaded.get(file.source_file, 0), refused.get(file.source_file, 0))
+            notices = _told(input_name, read)
+            if counts[0] != counts[1] + counts[2]:
+                raise AuditError(
+                    f"{file.source_file}: {counts[0]} lines came in, but {counts[1]} were loaded and {counts[2]} "
+                    "refused; please report it."
+                )
+        con.execute(
+            "INSERT INTO intake_file VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+            [file.source_file, input_name, file.sha256, file.byte_count, *counts, notices],
+        )
+
+
+def _told(input_name: str, read: _Read) -> list[str]:
+    tally, state = read.tally, read.tally.envelope
+    other = next(name for name in KINDS if name != input_name)
+    notices = [
+        f"read as X12 {'+'.join(state.kinds)} {'+'.join(state.versions)}: {state.interchanges:,} interchanges, "
+        f"{state.transactions:,} transactions, {tally.claims:,} claims".rstrip()
+    ]
+    if KINDS[other] in state.kinds:
+        notices.append(f"its {KINDS[other]} transactions are left out here; give the file with --{other} too")
+    if state.refusals:
+        notices += [f"left out: {sentence}" for sentence in state.refusals]
+    if tally.problems:
+        notices.append(f"{tally.problems:,} problems, told in x12_problem")
+    if tally.imbalances:
+        notices.append(f"{tally.imbalances:,} sums or counts that do not agree, told in x12_imbalance")
+    if not read.rows:
+        notices.append("the file holds no lines")
+    return notices
