@@ -127,8 +127,7 @@ followed AS (
         claim_id,
         claim_version,
         family_id,
-        depth,
-        sent_by,
+        submitted_date,
         claim_frequency_code,
         lead({'claim_id': claim_id, 'version': claim_version, 'code': coalesce(claim_frequency_code, '1')}) OVER (
             PARTITION BY family_id
@@ -153,7 +152,7 @@ taken AS (
     WHERE
         followed.family_id <> replacement.family_id
         AND replacement.claim_frequency_code IN ('7', '8')
-        AND coalesce(replacement.sent_by >= followed.sent_by, TRUE)
+        AND coalesce(replacement.submitted_date >= followed.submitted_date, TRUE)
     GROUP BY followed.claim_id, followed.claim_version
 ),
 
