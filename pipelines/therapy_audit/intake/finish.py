@@ -66,23 +66,39 @@ def finish(con: duckdb.DuckDBPyConnection, kind: Contract) -> dict[int, list[str
 
 
 def _number_versions(con: duckdb.DuckDBPyConnection) -> None:
-    """Tell versions of a claim apart, where rows of one claim and line differ in frequency or submission.
+    """Tell versions of a claim apart, where rows of one claim and line differ in frequency, submission, day or patient.
 
-    An export without line numbers has versions where the rows of a claim differ in frequency: a claim has one.
+    An export without line numbers has versions where the rows of a claim differ in frequency: a claim has one. What is
+    of another day or patient under the same number and line is a claim of its own: claim_numbers tells which.
     """
-    ((frequencies, dates),) = con.execute(
-        """SELECT count(DISTINCT coalesce(claim_frequency_code, '1')), count(DISTINCT submitted_date)
+    ((frequencies, dates, repeated),) = con.execute(
+        f"""SELECT
+            count(DISTINCT coalesce(claim_frequency_code, '1')), count(DISTINCT submitted_date),
+            EXISTS(
+                SELECT 1 FROM {_KEPT}
+                WHERE claim_line_number IS NOT NULL
+                GROUP BY claim_id, claim_line_number
+                HAVING count(*) > 1
+            )
         FROM intake_scratch.typed"""
     ).fetchall()
-    if frequencies < 2 and not dates:
+    if frequencies < 2 and not dates and not repeated:
         return
     con.execute(
         f"""CREATE OR REPLACE TABLE intake_scratch.version AS
         WITH line AS (
             SELECT
                 claim_id, claim_line_number, coalesce(claim_frequency_code, '1') AS frequency, submitted_date,
+                {{'patient_id': patient_id, 'service_date': service_date}} AS visit,
                 file_number::BIGINT * 1099511627776 + source_row AS place
             FROM {_KEPT}
+        ),
+        shared AS (
+            SELECT DISTINCT claim_id
+            FROM line
+            WHERE claim_line_number IS NOT NULL
+            GROUP BY claim_id, claim_line_number, frequency, submitted_date
+            HAVING min(visit) <> max(visit)
         ),
         versioned AS (
             SELECT claim_id
@@ -96,15 +112,20 @@ def _number_versions(con: duckdb.DuckDBPyConnection) -> None:
             WHERE claim_line_number IS NULL
             GROUP BY claim_id
             HAVING min(frequency) <> max(frequency)
+            UNION
+            SELECT claim_id FROM shared
         ),
         version AS (
-            SELECT claim_id, frequency, submitted_date, min(place) AS first_place
+            SELECT
+                claim_id, frequency, submitted_date, CASE WHEN shared.claim_id IS NOT NULL THEN visit END AS visit,
+                min(place) AS first_place
             FROM line SEMI JOIN versioned USING (claim_id)
-            GROUP BY claim_id, frequency, submitted_date
+            LEFT JOIN shared USING (claim_id)
+            GROUP BY ALL
         )
         -- Where no date tells, the original comes before what replaces or voids it.
         SELECT
-            claim_id, frequency, submitted_date,
+            claim_id, frequency, submitted_date, visit,
             row_number() OVER (
                 PARTITION BY claim_id
                 ORDER BY submitted_date NULLS FIRST, frequency IN ('7', '8'), first_place
@@ -116,7 +137,11 @@ def _number_versions(con: duckdb.DuckDBPyConnection) -> None:
         FROM intake_scratch.version AS version
         WHERE typed.claim_id = version.claim_id AND version.claim_version > 1
             AND coalesce(typed.claim_frequency_code, '1') = version.frequency
-            AND typed.submitted_date IS NOT DISTINCT FROM version.submitted_date"""
+            AND typed.submitted_date IS NOT DISTINCT FROM version.submitted_date
+            AND (
+                version.visit IS NULL
+                OR (typed.patient_id = version.visit.patient_id AND typed.service_date = version.visit.service_date)
+            )"""
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from therapy_audit.errors import AuditError
-from therapy_audit.intake import interchange
+from therapy_audit.intake import claim_numbers, interchange
 from therapy_audit.intake.contract import TABLES, Contract, contract
 from therapy_audit.intake.convert import convert, create_typed, prepare, stage
 from therapy_audit.intake.finish import finish
@@ -91,6 +91,7 @@ def load(con: duckdb.DuckDBPyConnection, inputs: Inputs) -> None:
         if problems:
             raise AuditError("\n".join(problems))
         interchange.finish(con)
+        claim_numbers.tell_apart(con)
 
 
 def matching(pattern: str) -> list[Path]:
