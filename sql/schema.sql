@@ -5,7 +5,9 @@
 
 -- One row per billed service line of each version of a claim, as the claim export or 837P has it.
 CREATE TABLE claim_line (
-    claim_id VARCHAR NOT NULL, -- the export's claim or account number; made from patient and date where it has none
+    -- the export's claim number; made from patient and date where it has none; with the first service date after it
+    -- where claims share a number, as where a system sends the patient's account number with each
+    claim_id VARCHAR NOT NULL,
     claim_version INTEGER NOT NULL DEFAULT 1, -- 1, 2, ... per claim_id, in the order submitted
     claim_line_number INTEGER NOT NULL, -- 1, 2, ... within the claim; unique with claim_id and claim_version
     patient_id VARCHAR NOT NULL,
