@@ -1,13 +1,67 @@
 -- What models, checks and reports reckon alike. No table is read here.
 
--- USD of so many units of a visit, over its codes (an aggregate): those that sit on a code at that code's own price per
--- unit, the rest at the visit's average.
-CREATE OR REPLACE MACRO price_of_units(units, amount, units_billed, units_by_code, unit_amount) AS round(
-    coalesce(
-        sum(units_by_code * coalesce(amount / nullif(units_billed, 0), unit_amount))
-        + (any_value(units) - sum(units_by_code)) * any_value(unit_amount),
-        any_value(units) * any_value(unit_amount)
-    ), 2
+-- What a finding puts at stake: units of a code on a day of its patient and discipline (null: all of them), of whatever
+-- timed codes where the code is null. Below 0 they are missing.
+CREATE OR REPLACE MACRO stake(day, hcpcs_code, units) AS {
+    'patient_id': NULL::VARCHAR,
+    'service_date': day,
+    'discipline': NULL::VARCHAR,
+    'hcpcs_code': hcpcs_code::VARCHAR,
+    'units': units::INTEGER
+};
+
+-- The same, for findings about several patients: all units of a code.
+CREATE OR REPLACE MACRO stake_of_patient(patient_id, day, discipline, hcpcs_code) AS {
+    'patient_id': patient_id,
+    'service_date': day,
+    'discipline': discipline,
+    'hcpcs_code': hcpcs_code,
+    'units': NULL::INTEGER
+};
+
+-- So many units of a visit's day, over its codes (an aggregate): first those that are too many of a code, then any.
+CREATE OR REPLACE MACRO stake_of_units(day, units, hcpcs_code, units_by_code) AS list_transform(
+    [
+        {
+            'day': any_value(day),
+            'units': any_value(units)::INTEGER,
+            'codes': coalesce(
+                list({'code': hcpcs_code, 'units': units_by_code} ORDER BY units_by_code DESC, hcpcs_code)
+                    FILTER (units_by_code > 0),
+                []
+            )
+        }
+    ],
+    lambda visit: list_append(
+        list_transform(
+            visit.codes,
+            lambda one, place: stake(
+                visit.day,
+                one.code,
+                least(
+                    one.units,
+                    greatest(
+                        visit.units - coalesce(
+                            list_sum(list_transform(visit.codes[: place - 1], lambda other: other.units)), 0
+                        ), 0
+                    )
+                )
+            )
+        ),
+        stake(
+            visit.day,
+            NULL,
+            greatest(
+                visit.units - coalesce(list_sum(list_transform(visit.codes, lambda other: other.units)), 0), 0
+            )
+        )
+    )
+)[1];
+
+-- The same of units that are missing.
+CREATE OR REPLACE MACRO stake_of_missing_units(day, units, hcpcs_code, units_by_code) AS list_transform(
+    stake_of_units(day, units, hcpcs_code, units_by_code),
+    lambda one: stake(one.service_date, one.hcpcs_code, -one.units)
 );
 
 -- A visit's codes in words, with one of their numbers (an aggregate): 97110 x1, 97530 x2.

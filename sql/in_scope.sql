@@ -78,3 +78,57 @@ SELECT * FROM rows_in_scope(rule_id, 'remittance_match');
 -- Remittances, by the last service date that they pay for, with their sums that do not agree.
 CREATE OR REPLACE MACRO remittances_in_scope(rule_id) AS TABLE
 SELECT * FROM rows_in_scope(rule_id, 'remittance_balance');
+
+-- What a table of stakes (stake_key, line_id, units_at_stake; null: all of the line's units; below 0: units that are
+-- missing) is worth, by stake_key and line: USD that the payment of the day loses without them. Where all units of the
+-- line that is paid in full go, the next line left has its first unit paid in full instead.
+CREATE OR REPLACE MACRO price_of_stakes(stakes) AS TABLE
+WITH stake AS (
+    SELECT
+        asked.stake_key,
+        asked.line_id,
+        asked.units_at_stake,
+        line_price.day_id,
+        line_price.place,
+        line_price.units,
+        line_price.line_amount,
+        line_price.unit_amount,
+        line_price.later_unit_amount,
+        coalesce(asked.units_at_stake >= line_price.units, asked.units_at_stake IS NULL) AS is_whole
+    FROM query_table(stakes) AS asked
+    INNER JOIN line_price ON asked.line_id = line_price.line_id
+),
+
+vacated AS (
+    SELECT
+        stake_key,
+        line_id,
+        day_id
+    FROM stake
+    WHERE is_whole AND place = 1
+),
+
+promoted AS (
+    SELECT
+        vacated.stake_key,
+        vacated.line_id,
+        arg_min(other.first_unit_amount - other.later_unit_amount, other.place) AS amount
+    FROM vacated
+    INNER JOIN line_price AS other ON vacated.day_id = other.day_id AND vacated.line_id <> other.line_id
+    LEFT JOIN stake
+        ON vacated.stake_key = stake.stake_key AND other.line_id = stake.line_id AND stake.is_whole
+    WHERE other.place IS NOT NULL AND stake.line_id IS NULL
+    GROUP BY vacated.stake_key, vacated.line_id
+)
+
+SELECT
+    stake.stake_key,
+    stake.line_id,
+    round(
+        CASE
+            WHEN stake.is_whole THEN greatest(stake.line_amount - coalesce(promoted.amount, 0), 0)
+            ELSE abs(stake.units_at_stake) * coalesce(stake.later_unit_amount, stake.unit_amount)
+        END, 2
+    )::DECIMAL(12, 2) AS amount
+FROM stake
+LEFT JOIN promoted ON stake.stake_key = promoted.stake_key AND stake.line_id = promoted.line_id;

@@ -507,12 +507,23 @@ CREATE TABLE finding (
     rendering_npi VARCHAR,
     payer VARCHAR,
     plan VARCHAR,
-    amount_at_risk DECIMAL(12, 2) NOT NULL, -- USD
+    amount_at_risk DECIMAL(12, 2) NOT NULL, -- USD that would not be paid, or are missing
+    exposure_amount DECIMAL(12, 2) NOT NULL, -- USD of it that count in totals, so that no dollar counts twice
     message VARCHAR NOT NULL, -- one sentence, worded from the facts
     facts JSON NOT NULL, -- what was seen and expected
     reference_state VARCHAR NOT NULL, -- current, stale_reference, none
     source_file VARCHAR NOT NULL,
     source_row BIGINT NOT NULL
+);
+
+-- One row per finding and claim line with dollars at stake; one without a line where it is about a remittance.
+CREATE TABLE finding_line (
+    finding_id VARCHAR NOT NULL,
+    claim_id VARCHAR,
+    claim_line_number INTEGER,
+    units_at_stake INTEGER, -- null: all of the line's; below 0: units that are missing
+    amount_at_risk DECIMAL(12, 2) NOT NULL, -- USD
+    exposure_amount DECIMAL(12, 2) NOT NULL -- USD that count in totals: of a line's, the most that can be lost, once
 );
 
 -- One row per rule: how many of what it judges were in scope, and with which outcome.

@@ -98,7 +98,7 @@ def empty() -> Iterator[duckdb.DuckDBPyConnection]:
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 def test_message_names_only_facts(rule: rules.Rule, empty: duckdb.DuckDBPyConnection) -> None:
     columns = {item[0] for item in empty.execute(f"SELECT * FROM ({rule.sql})", engine.bound(rule)).description}
-    assert {"claim_id", "claim_line_number", "amount_at_risk"} <= columns
+    assert {"claim_id", "claim_line_number"} <= columns
     assert {name for _, name, _, _ in Formatter().parse(rule.message) if name} <= columns
     if rule.grain in {"episode", "activity"}:
         assert {"since", "episode_start"} <= columns

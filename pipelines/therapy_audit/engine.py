@@ -243,7 +243,8 @@ def run_rules(
     con.execute(
         "CREATE OR REPLACE TEMP TABLE raw_finding (rule VARCHAR, claim_id VARCHAR, claim_line_number INTEGER,"
         " severity VARCHAR, amount_at_risk DECIMAL(12, 2), message VARCHAR, facts JSON, service_date DATE,"
-        " patient_id VARCHAR, payer VARCHAR, plan VARCHAR, hcpcs_code VARCHAR, source_file VARCHAR, source_row BIGINT)"
+        " patient_id VARCHAR, payer VARCHAR, plan VARCHAR, hcpcs_code VARCHAR, source_file VARCHAR, source_row BIGINT,"
+        f" at_stake {_STAKE}, units_at_stake INTEGER)"
     )
     errors: dict[str, str] = {}
     for rule in rules:
@@ -383,6 +384,10 @@ def bound(rule: Rule) -> dict[str, str]:
     return {name: value for name, value in (("rule", rule.name), *rule.parameters.items()) if f"${name}" in rule.sql}
 
 
+# How a check says what would not be paid: a known amount, units of lines, units of its own line; else all of its line.
+_PRICED = ("amount_at_risk", "at_stake", "units_at_stake")
+# The units that a finding puts at stake, by the line that they are billed on: whose is null is the finding's own.
+_STAKE = "STRUCT(patient_id VARCHAR, service_date DATE, discipline VARCHAR, hcpcs_code VARCHAR, units INTEGER)[]"
 _TOLD_BY_LINE = ("service_date", "patient_id", "payer", "plan", "hcpcs_code", "source_file", "source_row")
 
 
@@ -391,20 +396,21 @@ def _check(con: duckdb.DuckDBPyConnection, rule: Rule) -> None:
     # What is not about a claim line says itself what a line would tell.
     own = () if rulebook.grains().grains[rule.grain].of_line else _TOLD_BY_LINE
     line = ["claim_id", "claim_line_number"]
-    facts = [name for name in columns if name not in {*line, *own, "amount_at_risk", "severity"}]
+    facts = [name for name in columns if name not in {*line, *own, *_PRICED, "severity"}]
     named = ", ".join(f'"{name}"' if name in columns else "NULL" for name in line)
     told = ", ".join(f'"{name}"' if name in own and name in columns else "NULL" for name in _TOLD_BY_LINE)
     # A check may judge its findings less (or more) severely than its rule, by a column of that name.
     severity = "severity" if "severity" in columns else f"'{rule.severity}'"
+    amount, at_stake, units = (name if name in columns else "NULL" for name in _PRICED)
     packed = ", ".join(f'"{name}" := "{name}"' for name in facts)
     con.execute(
         f"""
         INSERT INTO raw_finding
         SELECT
-            '{rule.name}', {named}, {severity}, amount_at_risk,
+            '{rule.name}', {named}, {severity}, {amount},
             {message_sql(rule.message)},
             to_json(struct_pack({packed})),
-            {told}
+            {told}, {at_stake}, {units}
         FROM ({rule.sql})
         """,
         bound(rule),
@@ -412,14 +418,15 @@ def _check(con: duckdb.DuckDBPyConnection, rule: Rule) -> None:
 
 
 def _collect(con: duckdb.DuckDBPyConnection) -> None:
-    """Join what the checks returned to its line, its source row and its rule: table `finding`."""
+    """Join what the checks returned to its line, its source row, its rule and its price: `finding`, `finding_line`."""
     identity = " ".join(
         f"WHEN '{name}' THEN concat_ws('|', {', '.join(f'({key})::VARCHAR' for key in ('rule', *grain.identity))})"
         for name, grain in rulebook.grains().grains.items()
     )
+    by_plan = ", ".join(f"'{name}'" for name, grain in rulebook.grains().grains.items() if "plan" in grain.identity)
     con.execute(
         f"""
-        INSERT INTO finding
+        CREATE OR REPLACE TEMP TABLE located_finding AS
         -- Current where an edition of each table that the rule reads covers the date, for the line's setting.
         WITH dated AS (
             SELECT DISTINCT raw_finding.rule, line.setting, line.service_date
@@ -440,9 +447,12 @@ def _collect(con: duckdb.DuckDBPyConnection) -> None:
         ),
         located AS (
             SELECT
-                raw_finding.rule, raw_finding.severity, raw_finding.amount_at_risk, raw_finding.message,
-                raw_finding.facts,
-                rule.direction, rule.grain,
+                raw_finding.rule, raw_finding.severity, raw_finding.message, raw_finding.facts,
+                raw_finding.at_stake, raw_finding.units_at_stake, raw_finding.amount_at_risk AS known_amount,
+                rule.direction, rule.grain, rule.grain IN ({by_plan}) AS by_plan,
+                rule.direction = 'underpayment' OR (rule.direction = 'overpayment' AND raw_finding.severity <> 'info')
+                    AS counts,
+                line.line_id,
                 coalesce(raw_finding.claim_id, '') AS claim_id,
                 coalesce(raw_finding.claim_line_number, 0) AS claim_line_number,
                 coalesce(line.patient_id, raw_finding.patient_id, '') AS patient_id,
@@ -470,14 +480,12 @@ def _collect(con: duckdb.DuckDBPyConnection) -> None:
                     AND line.service_date = reach.service_date
             WHERE line.line_id IS NOT NULL OR raw_finding.service_date IS NOT NULL
         )
-        SELECT
-            left(md5(CASE grain {identity} END), 16) AS finding_id,
-            rule, severity, direction, claim_id, claim_line_number, patient_id, service_date, discipline, hcpcs_code,
-            rendering_npi, payer, plan, coalesce(amount_at_risk, 0), message, facts, reference_state,
-            source_file, source_row
-        FROM located
+        SELECT left(md5(CASE grain {identity} END), 16) AS finding_id, * FROM located
         """
     )
+    con.execute(_sql("findings"))
+    for table in ("located_finding", "finding_stake", "single_stake", "joint_stake"):
+        con.execute(f"DROP TABLE {table}")
 
 
 @dataclass(frozen=True)

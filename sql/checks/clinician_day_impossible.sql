@@ -5,11 +5,12 @@ SELECT
     CASE
         WHEN day.minutes > day.clock_minutes
             -- Minutes with two patients at once are another rule's dollars.
-            THEN round(
-                greatest(day.minutes - day.clock_minutes - day.double_booked_minutes, 0) / 15.0 * day.unit_amount, 2
-            )
-        ELSE 0.00
-    END AS amount_at_risk,
+            THEN [stake(
+                day.service_date, NULL,
+                units_of_minutes(greatest(day.minutes - day.clock_minutes - day.double_booked_minutes, 0))
+            )]
+        ELSE []
+    END AS at_stake,
     CASE WHEN day.minutes > day.clock_minutes THEN 'error' ELSE 'warning' END AS severity,
     day.clinician_npi,
     day.minutes,

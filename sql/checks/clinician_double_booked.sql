@@ -3,7 +3,8 @@ SELECT
     later_line.claim_id,
     later_line.claim_line_number,
     -- Services that are not counted in time are at risk as a whole.
-    round(coalesce(double_booked_minutes / 15.0 * unit_amount, later_amount), 2) AS amount_at_risk,
+    [stake(service_date, NULL, CASE WHEN unit_amount IS NOT NULL THEN units_of_minutes(double_booked_minutes) END)]
+        AS at_stake,
     clinician_npi,
     double_booked_minutes,
     double_booked_patients AS patients

@@ -6,7 +6,6 @@ WITH day AS (
         cotreatment.joint_minutes,
         cotreatment.later_discipline,
         sum(visit.timed_units_billed) AS units_billed,
-        sum(visit.timed_amount) AS timed_amount,
         list(visit.timed_minutes ORDER BY visit.discipline, visit.claim_id) AS minutes,
         arg_max(
             {'claim_id': visit.claim_id, 'claim_line_number': visit.claim_line_number},
@@ -40,7 +39,7 @@ judged AS (
 SELECT
     anchor_line.claim_id,
     anchor_line.claim_line_number,
-    round((units_billed - units_allowed) * timed_amount / units_billed, 2) AS amount_at_risk,
+    [stake(service_date, NULL, units_billed - units_allowed)] AS at_stake,
     joint_minutes AS overlap_minutes,
     units_billed,
     units_allowed

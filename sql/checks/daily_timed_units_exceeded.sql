@@ -2,7 +2,7 @@
 SELECT
     visit.claim_id,
     visit.claim_line_number,
-    round((visit.timed_units_billed - visit.daily_timed_unit_cap) * visit.unit_amount, 2) AS amount_at_risk,
+    [stake(visit.service_date, NULL, visit.timed_units_billed - visit.daily_timed_unit_cap)] AS at_stake,
     visit.timed_units_billed AS units_billed,
     visit.daily_timed_unit_cap AS cap,
     plan.title AS plan

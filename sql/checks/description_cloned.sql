@@ -12,7 +12,8 @@ WITH repeated AS (
         max(day.identical_visits) >= max(parameter.value) AS is_copied,
         arg_min({'claim_id': day.claim_id, 'claim_line_number': day.claim_line_number}, day.service_date)
             FILTER (day.text_visits >= parameter.value) AS anchor_line,
-        sum(day.amount) FILTER (day.text_visits > 1) AS amount_at_risk
+        list(stake(day.service_date, day.hcpcs_code, NULL) ORDER BY day.service_date) FILTER (day.text_visits > 1)
+            AS at_stake
     FROM descriptions_in_scope($rule) AS day
     INNER JOIN parameter
         ON parameter.name = $visits AND day.service_date BETWEEN parameter.effective_from AND parameter.effective_to
@@ -26,7 +27,7 @@ WITH repeated AS (
 SELECT
     anchor_line.claim_id,
     anchor_line.claim_line_number,
-    amount_at_risk,
+    at_stake,
     -- A reviewer calls either a clone; what changes may yet be what the visit was about.
     CASE WHEN is_copied THEN 'error' ELSE 'warning' END AS severity,
     hcpcs_code,

@@ -11,7 +11,8 @@ WITH described AS (
         day.note_id,
         day.claim_id,
         day.claim_line_number,
-        day.amount,
+        day.discipline,
+        day.hcpcs_code,
         text_words.value AS least_words,
         share.value AS least_share,
         patients.value AS least_patients
@@ -98,7 +99,8 @@ cloned AS (
         any_value(grouped.note_id) AS note_id,
         any_value(grouped.claim_id) AS claim_id,
         any_value(grouped.claim_line_number) AS claim_line_number,
-        any_value(grouped.amount) AS amount,
+        any_value(grouped.discipline) AS discipline,
+        any_value(grouped.hcpcs_code) AS hcpcs_code,
         any_value(grouped.least_patients) AS least_patients
     FROM grouped
     INNER JOIN shared_in_group
@@ -122,7 +124,10 @@ clinician AS (
         clinician_npi,
         count(DISTINCT patient_id) AS patients,
         count(DISTINCT note_id) AS notes,
-        sum(amount) AS amount_at_risk,
+        list(
+            DISTINCT stake_of_patient(patient_id, service_date, discipline, hcpcs_code)
+            ORDER BY stake_of_patient(patient_id, service_date, discipline, hcpcs_code)
+        ) AS at_stake,
         min({'service_date': service_date, 'claim_id': claim_id, 'claim_line_number': claim_line_number}) AS first_line
     FROM alike
     WHERE patients >= least_patients
@@ -141,7 +146,7 @@ written AS (
 SELECT
     clinician.first_line.claim_id,
     clinician.first_line.claim_line_number,
-    clinician.amount_at_risk,
+    clinician.at_stake,
     clinician.clinician_npi,
     clinician.patients,
     clinician.notes,

@@ -11,7 +11,6 @@ WITH paired AS (
 SELECT
     line.claim_id,
     line.claim_line_number,
-    0.00 AS amount_at_risk,
     line.hcpcs_code,
     array_to_string(line.modifiers, ' ') AS modifiers,
     CASE

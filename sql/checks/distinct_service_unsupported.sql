@@ -7,7 +7,7 @@ WITH unsupported AS (
         line.service_date,
         line.discipline,
         line.plan,
-        line.line_amount,
+        line.hcpcs_code,
         min({'column_one': evidence.column_one, 'column_two': evidence.column_two, 'reason': evidence.reason}) AS pair
     FROM visit_lines_in_scope($rule) AS line
     INNER JOIN pair_evidence AS evidence
@@ -20,7 +20,7 @@ WITH unsupported AS (
 visit AS (
     SELECT
         min({'claim_id': claim_id, 'claim_line_number': claim_line_number, 'pair': pair}) AS first_line,
-        sum(line_amount) AS amount_at_risk
+        list(DISTINCT stake(service_date, hcpcs_code, NULL)) AS at_stake
     FROM unsupported
     GROUP BY patient_id, service_date, discipline, plan
 )
@@ -28,7 +28,7 @@ visit AS (
 SELECT
     first_line.claim_id,
     first_line.claim_line_number,
-    amount_at_risk,
+    at_stake,
     first_line.pair.column_one,
     first_line.pair.column_two,
     first_line.pair.reason

@@ -2,7 +2,6 @@
 SELECT
     ledger.claim_id,
     ledger.claim_line_number,
-    ledger.line_amount AS amount_at_risk,
     ledger.pool,
     ledger.year,
     ledger.balance_before,

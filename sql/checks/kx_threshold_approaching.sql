@@ -2,7 +2,6 @@
 SELECT
     year.claim_id,
     year.claim_line_number,
-    0.00 AS amount_at_risk,
     year.year,
     year.pool,
     year.balance,

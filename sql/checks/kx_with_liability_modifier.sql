@@ -2,7 +2,6 @@
 SELECT
     line.claim_id,
     line.claim_line_number,
-    0.00 AS amount_at_risk,
     line.hcpcs_code,
     array_to_string(line.modifiers, ' ') AS modifiers,
     array_to_string(list_filter(['GA', 'GZ'], lambda code: list_contains(line.modifiers, code)), ' and ') AS conflict

@@ -5,7 +5,6 @@ WITH unsupported AS (
         line.claim_line_number,
         line.patient_id,
         line.service_date,
-        line.line_amount,
         line.hcpcs_code,
         line.discipline
     FROM in_scope($rule) AS line
@@ -15,7 +14,6 @@ WITH unsupported AS (
 SELECT
     unsupported.claim_id,
     unsupported.claim_line_number,
-    unsupported.line_amount AS amount_at_risk,
     unsupported.hcpcs_code,
     unsupported.discipline,
     coalesce(
@@ -26,6 +24,5 @@ LEFT JOIN note_day USING (patient_id, service_date)
 GROUP BY
     unsupported.claim_id,
     unsupported.claim_line_number,
-    unsupported.line_amount,
     unsupported.hcpcs_code,
     unsupported.discipline

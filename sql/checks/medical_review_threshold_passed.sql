@@ -2,7 +2,6 @@
 SELECT
     year.review_claim_id AS claim_id,
     year.review_claim_line_number AS claim_line_number,
-    0.00 AS amount_at_risk,
     year.year,
     year.pool,
     year.review_date AS passed_on,

@@ -2,7 +2,6 @@
 SELECT
     claim_id,
     claim_line_number,
-    0.00 AS amount_at_risk,
     stated_timed_minutes,
     charted_timed_minutes,
     minutes_conflict AS conflict

@@ -22,7 +22,6 @@ anchor AS (
 SELECT
     anchor.first_line.claim_id,
     anchor.first_line.claim_line_number,
-    0.00 AS amount_at_risk,
     clinician.clinician_npi,
     clinician.services,
     floor(100 * greatest(coalesce(clinician.round_services, 0), clinician.alike_services) / clinician.services)::INTEGER

@@ -9,7 +9,6 @@ WITH line AS (
         line.setting,
         line.hcpcs_code,
         line.units,
-        line.line_amount,
         mue.units AS units_allowed,
         mue.adjudication_indicator
     FROM in_scope($rule) AS line
@@ -60,7 +59,7 @@ judged AS (
 SELECT
     claim_id,
     claim_line_number,
-    round(line_amount * least(units_over, units) / nullif(units, 0), 2) AS amount_at_risk,
+    least(units_over, units) AS units_at_stake,
     CASE adjudication_indicator WHEN 3 THEN 'warning' ELSE 'error' END AS severity,
     hcpcs_code,
     units,

@@ -7,7 +7,6 @@ WITH code AS (
         plan,
         hcpcs_code,
         min({'claim_id': claim_id, 'claim_line_number': claim_line_number}) AS first_line,
-        sum(line_amount) AS amount,
         list_distinct(flatten(list(modifiers))) AS modifiers
     FROM visit_lines_in_scope($rule)
     WHERE (plan, hcpcs_code) IN (
@@ -43,8 +42,7 @@ pair AS (
 SELECT
     min(pair.first_line).claim_id AS claim_id,
     min(pair.first_line).claim_line_number AS claim_line_number,
-    list_sum(map_values(map_from_entries(list_distinct(list({'k': pair.hcpcs_code, 'v': pair.amount})))))
-    ::DECIMAL(12, 2) AS amount_at_risk,
+    list(DISTINCT stake(pair.service_date, pair.hcpcs_code, NULL)) AS at_stake,
     arg_min(pair.column_one, (pair.first_line, pair.column_one)) AS column_one,
     arg_min(pair.hcpcs_code, (pair.first_line, pair.column_one)) AS column_two,
     replace(arg_min(pair.modifiers_asked, (pair.first_line, pair.column_one)), ' ', ', ') AS modifiers,

@@ -12,7 +12,8 @@ WITH stalled AS (
             FILTER (day.measure_visits >= parameter.value) AS anchor_line,
         arg_max(day.day_number, day.service_date) AS last_day_number,
         arg_min(day.day_number, day.service_date) AS first_day_number,
-        sum(day.amount) FILTER (day.measure_visits >= parameter.value) AS amount_at_risk
+        list(stake(day.service_date, day.hcpcs_code, NULL) ORDER BY day.service_date)
+            FILTER (day.measure_visits >= parameter.value) AS at_stake
     FROM activities_in_scope($rule) AS day
     INNER JOIN parameter
         ON parameter.name = $visits AND day.service_date BETWEEN parameter.effective_from AND parameter.effective_to
@@ -71,7 +72,7 @@ listed AS (
 SELECT
     stalled.anchor_line.claim_id,
     stalled.anchor_line.claim_line_number,
-    stalled.amount_at_risk,
+    stalled.at_stake,
     stalled.hcpcs_code,
     stalled.episode_start,
     stalled.measure_since AS since,

@@ -2,7 +2,6 @@
 SELECT
     claim_id,
     claim_line_number,
-    0.00 AS amount_at_risk,
     hcpcs_code,
     units
 FROM in_scope($rule)

@@ -3,7 +3,6 @@ SELECT
     remittance_id,
     claim_id,
     NULL::INTEGER AS claim_line_number,
-    0.00 AS amount_at_risk,
     service_date,
     payer,
     plan,

@@ -4,7 +4,6 @@ SELECT
     remittance_line_number,
     claim_id,
     NULL::INTEGER AS claim_line_number,
-    0.00 AS amount_at_risk,
     service_date,
     patient_id,
     payer,

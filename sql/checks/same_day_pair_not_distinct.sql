@@ -58,7 +58,6 @@ judged AS (
 SELECT
     claim_id,
     claim_line_number,
-    0.00 AS amount_at_risk,
     '97530 with ' || string_agg(partner_code, ', ' ORDER BY partner_code) AS codes,
     min(reason) AS reason
 FROM judged

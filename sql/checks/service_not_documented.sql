@@ -2,7 +2,6 @@
 SELECT
     line.claim_id,
     line.claim_line_number,
-    line.line_amount AS amount_at_risk,
     line.hcpcs_code,
     line.note_id
 FROM in_scope($rule) AS line

@@ -2,7 +2,7 @@
 SELECT
     claim_id,
     claim_line_number,
-    amount AS amount_at_risk,
+    [stake(service_date, hcpcs_code, NULL)] AS at_stake,
     hcpcs_code,
     narrative,
     coalesce(nullif(found, ''), 'nothing') AS found_told,

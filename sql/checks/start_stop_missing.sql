@@ -2,7 +2,6 @@
 SELECT
     claim_id,
     claim_line_number,
-    0.00 AS amount_at_risk,
     timed_services AS services,
     services_without_times AS without_times
 FROM visits_in_scope($rule)

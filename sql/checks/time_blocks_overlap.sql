@@ -2,13 +2,10 @@
 SELECT
     claim_id,
     claim_line_number,
-    CASE
-        WHEN timed_minutes IS NULL THEN 0.00
-        ELSE round(
-            greatest(timed_units_billed - units_of_minutes(greatest(timed_minutes - overlap_minutes, 0)), 0)
-            * unit_amount, 2
-        )
-    END AS amount_at_risk,
+    [stake(
+        service_date, NULL,
+        greatest(coalesce(timed_units_billed - units_of_minutes(greatest(timed_minutes - overlap_minutes, 0)), 0), 0)
+    )] AS at_stake,
     overlap_minutes,
     timed_minutes AS minutes
 FROM visits_in_scope($rule)

@@ -37,7 +37,6 @@ split AS (
 SELECT
     min(first_line).claim_id AS claim_id,
     min(first_line).claim_line_number AS claim_line_number,
-    0.00 AS amount_at_risk,
     arg_min(hcpcs_code, first_line) AS hcpcs_code,
     arg_min(lines, first_line) AS lines,
     string_agg(hcpcs_code || ' on ' || lines || ' lines', ', ' ORDER BY hcpcs_code, first_line) AS split

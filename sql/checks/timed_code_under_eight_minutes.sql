@@ -2,7 +2,7 @@
 SELECT
     visit.claim_id,
     visit.claim_line_number,
-    visit.timed_amount AS amount_at_risk,
+    [stake(visit.service_date, code.hcpcs_code, NULL)] AS at_stake,
     code.hcpcs_code,
     visit.timed_minutes AS minutes,
     visit.timed_units_billed AS units_billed

@@ -2,7 +2,7 @@
 SELECT
     claim_id,
     claim_line_number,
-    timed_amount AS amount_at_risk,
+    [stake(service_date, NULL, timed_units_billed)] AS at_stake,
     timed_units_billed AS units_billed,
     note_id
 FROM visits_in_scope($rule)

@@ -14,7 +14,6 @@ WITH visit AS (
 SELECT
     visit.claim_id,
     visit.claim_line_number,
-    0.00 AS amount_at_risk,
     visit.timed_units_billed AS units_billed,
     visit.code_minutes AS minutes,
     units_in_words(code.hcpcs_code, code.units_billed) AS billed_by_code,

@@ -7,7 +7,7 @@ WITH visit AS (
         timed_units_billed,
         timed_minutes,
         units_allowed,
-        unit_amount
+        service_date
     FROM visits_in_scope($rule)
     WHERE sole_plan AND timed_units_billed BETWEEN 1 AND units_allowed - 1
 )
@@ -15,10 +15,7 @@ WITH visit AS (
 SELECT
     visit.claim_id,
     visit.claim_line_number,
-    price_of_units(
-        visit.units_allowed - visit.timed_units_billed, code.amount, code.units_billed, code.units_under,
-        visit.unit_amount
-    ) AS amount_at_risk,
+    stake_of_missing_units(visit.service_date, visit.units_allowed - visit.timed_units_billed, code.hcpcs_code, code.units_under) AS at_stake,
     visit.timed_units_billed AS units_billed,
     visit.timed_minutes AS minutes,
     visit.units_allowed,

@@ -7,7 +7,7 @@ WITH visit AS (
         timed_units_billed,
         timed_minutes,
         units_allowed,
-        unit_amount
+        service_date
     FROM visits_in_scope($rule)
     WHERE timed_units_billed > units_allowed
 )
@@ -15,10 +15,7 @@ WITH visit AS (
 SELECT
     visit.claim_id,
     visit.claim_line_number,
-    price_of_units(
-        visit.timed_units_billed - visit.units_allowed, code.amount, code.units_billed, code.units_over,
-        visit.unit_amount
-    ) AS amount_at_risk,
+    stake_of_units(visit.service_date, visit.timed_units_billed - visit.units_allowed, code.hcpcs_code, code.units_over) AS at_stake,
     visit.timed_units_billed AS units_billed,
     visit.timed_minutes AS minutes,
     visit.units_allowed,

@@ -4,7 +4,7 @@ WITH visit AS (
         visit_id,
         claim_id,
         claim_line_number,
-        round(units_under_midpoint * unit_amount, 2) AS amount_at_risk,
+        service_date,
         timed_units_billed AS units_billed,
         midpoint_units AS units_allowed,
         units_under_midpoint AS units_under
@@ -18,7 +18,10 @@ WITH visit AS (
 )
 
 SELECT
-    visit.* EXCLUDE (visit_id),
+    visit.* EXCLUDE (visit_id, service_date),
+    stake_of_missing_units(
+        visit.service_date, visit.units_under, code.hcpcs_code, greatest(code.midpoint_units - code.units_billed, 0)
+    ) AS at_stake,
     units_in_words(code.hcpcs_code, code.units_billed) AS billed_by_code,
     units_in_words(code.hcpcs_code, code.midpoint_units) AS midpoint_by_code,
     minutes_in_words(code.hcpcs_code, code.minutes) AS minutes_by_code

@@ -15,7 +15,6 @@ WITH clinician AS (
 SELECT
     clinician.first_line.claim_id,
     clinician.first_line.claim_line_number,
-    0.00 AS amount_at_risk,
     clinician.clinician_npi,
     clinician.visits,
     round(clinician.minutes / clinician.units, 1) AS minutes_per_unit,

@@ -4,7 +4,7 @@ WITH visit AS (
         visit_id,
         claim_id,
         claim_line_number,
-        round(amount_over_midpoint, 2) AS amount_at_risk,
+        service_date,
         timed_units_billed AS units_billed,
         midpoint_units AS units_allowed,
         units_over_midpoint AS units_over
@@ -13,7 +13,10 @@ WITH visit AS (
 )
 
 SELECT
-    visit.* EXCLUDE (visit_id),
+    visit.* EXCLUDE (visit_id, service_date),
+    stake_of_units(
+        visit.service_date, visit.units_over, code.hcpcs_code, greatest(code.units_billed - code.midpoint_units, 0)
+    ) AS at_stake,
     units_in_words(code.hcpcs_code, code.units_billed) AS billed_by_code,
     units_in_words(code.hcpcs_code, code.midpoint_units) AS midpoint_by_code,
     minutes_in_words(code.hcpcs_code, code.minutes) AS minutes_by_code

@@ -3,11 +3,11 @@
 SELECT
     line.claim_id,
     line.claim_line_number,
-    round(line.line_amount * (line.units - 1) / line.units, 2) AS amount_at_risk,
+    line.units - 1 AS units_at_stake,
     CASE WHEN max(mue.units) >= line.units THEN 'warning' ELSE 'error' END AS severity,
     line.hcpcs_code,
     line.units
 FROM in_scope($rule) AS line
 LEFT JOIN mue ON line.hcpcs_code = mue.hcpcs_code AND line.setting = mue.setting
 WHERE line.untimed AND line.units > 1
-GROUP BY line.claim_id, line.claim_line_number, line.line_amount, line.hcpcs_code, line.units
+GROUP BY line.claim_id, line.claim_line_number, line.hcpcs_code, line.units

@@ -1,0 +1,227 @@
+-- From what the checks found (located_finding) to dollars: `finding` and `finding_line`. A check says what would not be
+-- paid: units of claim lines, its own line where it says nothing, or an amount where it knows one. Units are
+-- worth what the day's payment loses without them: where the first of a day's units goes, the next one is paid in full
+-- in its place (Medicare Claims Processing Manual ch. 5 §10.7). A line's units count once in `exposure_amount`, with
+-- the finding that puts most of them at stake.
+
+-- The units of each line that a finding puts at stake; of several lines of a code the last ones go first, of several
+-- codes those that are paid least. Units that are missing (below 0) stand on a line of their code, else on the
+-- finding's own.
+CREATE OR REPLACE TEMP TABLE finding_stake AS
+WITH part AS (
+    SELECT
+        finding_id,
+        rule,
+        line_id AS own_line_id,
+        plan,
+        by_plan,
+        unnest(at_stake) AS stake,
+        generate_subscripts(at_stake, 1) AS part_number,
+        patient_id AS own_patient_id,
+        discipline AS own_discipline
+    FROM located_finding
+    WHERE at_stake IS NOT NULL AND known_amount IS NULL
+),
+
+reached AS (
+    SELECT
+        part.finding_id,
+        part.part_number,
+        part.stake.units AS units_asked,
+        line_price.line_id,
+        line_price.units,
+        row_number() OVER last_first AS turn,
+        coalesce(sum(line_price.units) OVER (
+            last_first ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        ), 0) AS units_before
+    FROM part
+    INNER JOIN line_price
+        ON
+            coalesce(part.stake.patient_id, part.own_patient_id) = line_price.patient_id
+            AND part.stake.service_date = line_price.service_date
+            AND coalesce(part.stake.discipline, part.own_discipline) = line_price.discipline
+    WHERE
+        NOT line_price.second_bill
+        AND (NOT part.by_plan OR part.plan IS NOT DISTINCT FROM line_price.plan)
+        AND EXISTS(
+            SELECT 1
+            FROM rule_scope
+            WHERE rule_scope.rule = part.rule AND (rule_scope.plan = '*' OR rule_scope.plan = line_price.plan)
+        )
+        AND CASE
+            WHEN part.stake.hcpcs_code IS NOT NULL THEN part.stake.hcpcs_code = line_price.hcpcs_code
+            ELSE part.stake.units IS NULL OR line_price.timed
+        END
+    WINDOW last_first AS (
+        PARTITION BY part.finding_id, part.part_number
+        ORDER BY
+            line_price.place DESC NULLS FIRST,
+            line_price.unit_amount,
+            line_price.claim_id DESC,
+            line_price.claim_line_number DESC
+    )
+),
+
+taken AS (
+    SELECT
+        finding_id,
+        line_id,
+        CASE
+            WHEN units_asked IS NULL THEN NULL
+            WHEN units_asked < 0 THEN units_asked
+            ELSE least(units_asked - units_before, units)
+        END AS units_at_stake
+    FROM reached
+    WHERE
+        units_asked IS NULL
+        OR (units_asked < 0 AND turn = 1)
+        OR (units_asked > 0 AND units > 0 AND units_asked > units_before)
+),
+
+own AS (
+    SELECT
+        finding_id,
+        line_id,
+        units_at_stake
+    FROM located_finding
+    WHERE at_stake IS NULL AND known_amount IS NULL AND line_id IS NOT NULL
+),
+
+missing AS (
+    SELECT
+        part.finding_id,
+        part.own_line_id AS line_id,
+        part.stake.units AS units_at_stake
+    FROM part
+    WHERE
+        part.stake.units < 0
+        AND (part.finding_id, part.part_number) NOT IN (SELECT (finding_id, part_number) FROM reached)
+),
+
+every_part AS (
+    SELECT * FROM taken
+    UNION ALL
+    SELECT * FROM own
+    UNION ALL
+    SELECT * FROM missing
+)
+
+SELECT
+    finding_id,
+    line_id,
+    CASE WHEN count(*) = count(units_at_stake) THEN sum(units_at_stake) END::INTEGER AS units_at_stake
+FROM every_part
+WHERE line_id IS NOT NULL
+GROUP BY finding_id, line_id;
+
+-- What the findings that count in totals put at stake together, by direction: of each line the most units that one of
+-- them does.
+CREATE OR REPLACE TEMP TABLE joint_stake AS
+SELECT
+    located_finding.direction AS stake_key,
+    finding_stake.line_id,
+    CASE
+        WHEN count(*) = count(finding_stake.units_at_stake)
+            THEN arg_max(finding_stake.units_at_stake, abs(finding_stake.units_at_stake))
+    END AS units_at_stake
+FROM finding_stake
+INNER JOIN located_finding ON finding_stake.finding_id = located_finding.finding_id
+WHERE located_finding.counts
+GROUP BY located_finding.direction, finding_stake.line_id;
+
+CREATE OR REPLACE TEMP TABLE single_stake AS
+SELECT
+    finding_id AS stake_key,
+    line_id,
+    units_at_stake
+FROM finding_stake;
+
+INSERT INTO finding_line
+WITH amount AS (
+    SELECT
+        finding_stake.finding_id,
+        finding_stake.line_id,
+        finding_stake.units_at_stake,
+        CASE
+            WHEN located_finding.direction = 'compliance' THEN 0.00
+            ELSE price.amount
+        END::DECIMAL(12, 2) AS amount_at_risk
+    FROM finding_stake
+    INNER JOIN located_finding ON finding_stake.finding_id = located_finding.finding_id
+    INNER JOIN price_of_stakes('single_stake') AS price
+        ON finding_stake.finding_id = price.stake_key AND finding_stake.line_id = price.line_id
+    UNION ALL
+    SELECT
+        finding_id,
+        line_id,
+        NULL AS units_at_stake,
+        known_amount AS amount_at_risk
+    FROM located_finding
+    WHERE known_amount IS NOT NULL
+),
+
+ranked AS (
+    SELECT
+        amount.*,
+        located_finding.direction,
+        located_finding.counts,
+        row_number() OVER (
+            PARTITION BY coalesce(amount.line_id::VARCHAR, amount.finding_id), located_finding.direction
+            ORDER BY located_finding.counts DESC, amount.amount_at_risk DESC, amount.finding_id
+        ) AS place,
+        max(amount.amount_at_risk) OVER (
+            PARTITION BY
+                coalesce(amount.line_id::VARCHAR, amount.finding_id), located_finding.direction, located_finding.counts
+        ) AS most
+    FROM amount
+    INNER JOIN located_finding ON amount.finding_id = located_finding.finding_id
+)
+
+SELECT
+    ranked.finding_id,
+    line_price.claim_id,
+    line_price.claim_line_number,
+    ranked.units_at_stake,
+    ranked.amount_at_risk,
+    CASE
+        WHEN ranked.counts AND ranked.place = 1 THEN greatest(ranked.most, coalesce(joint.amount, 0.00))
+        ELSE 0.00
+    END AS exposure_amount
+FROM ranked
+LEFT JOIN line_price ON ranked.line_id = line_price.line_id
+LEFT JOIN price_of_stakes('joint_stake') AS joint
+    ON ranked.direction = joint.stake_key AND ranked.line_id = joint.line_id AND ranked.direction <> 'compliance';
+
+INSERT INTO finding
+WITH total AS (
+    SELECT
+        finding_id,
+        sum(amount_at_risk) AS amount_at_risk,
+        sum(exposure_amount) AS exposure_amount
+    FROM finding_line
+    GROUP BY finding_id
+)
+
+SELECT
+    located_finding.finding_id,
+    located_finding.rule,
+    located_finding.severity,
+    located_finding.direction,
+    located_finding.claim_id,
+    located_finding.claim_line_number,
+    located_finding.patient_id,
+    located_finding.service_date,
+    located_finding.discipline,
+    located_finding.hcpcs_code,
+    located_finding.rendering_npi,
+    located_finding.payer,
+    located_finding.plan,
+    coalesce(total.amount_at_risk, 0.00) AS amount_at_risk,
+    coalesce(total.exposure_amount, 0.00) AS exposure_amount,
+    located_finding.message,
+    located_finding.facts,
+    located_finding.reference_state,
+    located_finding.source_file,
+    located_finding.source_row
+FROM located_finding
+LEFT JOIN total ON located_finding.finding_id = total.finding_id
