@@ -15,7 +15,9 @@ WITH visit AS (
 SELECT
     visit.claim_id,
     visit.claim_line_number,
-    stake_of_units(visit.service_date, visit.timed_units_billed - visit.units_allowed, code.hcpcs_code, code.units_over) AS at_stake,
+    stake_of_units(
+        visit.service_date, visit.timed_units_billed - visit.units_allowed, code.hcpcs_code, code.units_over
+    ) AS at_stake,
     visit.timed_units_billed AS units_billed,
     visit.timed_minutes AS minutes,
     visit.units_allowed,

@@ -1,5 +1,25 @@
 -- The findings that the report shows: the largest amounts first. Those about a service have the points of its note's
--- elements, those about an activity the start of its episode.
+-- elements, those about an activity the start of its episode. Stakes are lines and cents, for totals of what is
+-- filtered: of each line the most counts.
+WITH staked AS (
+    SELECT
+        finding_id,
+        dense_rank() OVER (
+            ORDER BY claim_id NULLS FIRST, claim_line_number, CASE WHEN claim_id IS NULL THEN finding_id END
+        ) AS line,
+        (greatest(amount_at_risk, exposure_amount) * 100)::BIGINT AS cents
+    FROM finding_line
+    WHERE amount_at_risk > 0
+),
+
+stakes AS (
+    SELECT
+        finding_id,
+        string_agg(line || ':' || cents, ' ' ORDER BY line) AS stakes
+    FROM staked
+    GROUP BY finding_id
+)
+
 SELECT
     report_finding.finding_id,
     report_finding.rule,
@@ -21,6 +41,7 @@ SELECT
     report_finding.reference_state,
     report_finding.source_file,
     report_finding.source_row,
+    stakes.stakes,
     rule.grain,
     -- Specific activity, skilled direction, functional goal, patient's response, time: in this order.
     CASE
@@ -38,6 +59,7 @@ SELECT
     END AS points
 FROM report_finding
 LEFT JOIN rule ON report_finding.rule = rule.rule
+LEFT JOIN stakes ON report_finding.finding_id = stakes.finding_id
 LEFT JOIN report_service AS service
     ON
         report_finding.patient_id = service.patient_id

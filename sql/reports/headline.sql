@@ -20,10 +20,17 @@ found AS (
         count(DISTINCT (claim_id, claim_line_number)) FILTER (WHERE claim_line_number > 0) AS lines_with_findings,
         coalesce(sum(exposure_amount) FILTER (WHERE direction = 'overpayment'), 0.00) AS overpayment_amount,
         coalesce(sum(exposure_amount) FILTER (WHERE direction = 'underpayment'), 0.00) AS underpayment_amount,
-        count(*) FILTER (WHERE exposure_amount > 0 AND direction = 'overpayment') AS overpayment_lines,
-        count(*) FILTER (WHERE exposure_amount > 0 AND direction = 'underpayment') AS underpayment_lines,
         count(*) FILTER (WHERE reference_state = 'stale_reference') AS stale_findings
     FROM report_finding
+),
+
+exposed AS (
+    SELECT
+        count(*) FILTER (WHERE report_finding.direction = 'overpayment') AS overpayment_lines,
+        count(*) FILTER (WHERE report_finding.direction = 'underpayment') AS underpayment_lines
+    FROM finding_line
+    INNER JOIN report_finding ON finding_line.finding_id = report_finding.finding_id
+    WHERE finding_line.exposure_amount > 0
 ),
 
 -- Findings about dollars on lines for which the export gives no amount of any kind.
@@ -59,12 +66,14 @@ SELECT
     audit_period.*,
     line.*,
     found.*,
+    exposed.*,
     unpriced.*,
     judged.*,
     intake.*
 FROM audit_period
 CROSS JOIN line
 CROSS JOIN found
+CROSS JOIN exposed
 CROSS JOIN unpriced
 CROSS JOIN judged
 CROSS JOIN intake

@@ -1,5 +1,5 @@
--- Each finding with what its reader needs beside it: the rule's words, the clinician's name, the month. Its place is its
--- rank in the report: the largest amounts first.
+-- Each finding with what its reader needs beside it: the rule's words, the clinician's name, the month. Its place is
+-- its rank in the report: the largest amounts first.
 CREATE OR REPLACE TEMP TABLE report_finding AS
 SELECT
     finding.*,

@@ -205,14 +205,16 @@
       render();
     };
 
-    // As in the headline: a line's dollars once per direction, with the finding that puts most at risk.
+    // As in the headline: a line's dollars once per direction, with the finding that puts most of them at risk.
     const exposure = () => {
       const most = { overpayment: new Map(), underpayment: new Map() };
       for (const at of state.at) {
         const direction = get.direction(at);
         if (direction === "compliance" || (direction === "overpayment" && get.severity(at) === "info")) continue;
-        const line = JSON.stringify([get.claim_id(at), get.claim_line_number(at)]);
-        most[direction].set(line, Math.max(most[direction].get(line) || 0, Math.round(100 * get.amount_at_risk(at))));
+        for (const stake of (get.stakes(at) || "").split(" ").filter(Boolean)) {
+          const [line, cents] = stake.split(":");
+          most[direction].set(line, Math.max(most[direction].get(line) || 0, Number(cents)));
+        }
       }
       const total = (map) => [...map.values()].reduce((sum, cents) => sum + cents, 0) / 100;
       return [total(most.overpayment), total(most.underpayment)];
