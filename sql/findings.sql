@@ -184,8 +184,13 @@ SELECT
     ranked.units_at_stake,
     ranked.amount_at_risk,
     CASE
-        WHEN ranked.counts AND ranked.place = 1 THEN greatest(ranked.most, coalesce(joint.amount, 0.00))
-        ELSE 0.00
+        WHEN NOT ranked.counts OR ranked.place > 1 THEN 0.00
+        -- No more can be asked back than the line is worth.
+        WHEN ranked.direction = 'overpayment'
+            THEN least(
+                greatest(ranked.most, coalesce(joint.amount, 0.00)), coalesce(line_price.line_amount, ranked.most)
+            )
+        ELSE greatest(ranked.most, coalesce(joint.amount, 0.00))
     END AS exposure_amount
 FROM ranked
 LEFT JOIN line_price ON ranked.line_id = line_price.line_id

@@ -122,6 +122,18 @@ CREATE TABLE patient_opening_balance (
     source_row BIGINT NOT NULL
 );
 
+-- One row per finding of an earlier run as it came back from its reviewer.
+CREATE TABLE review (
+    finding_id VARCHAR NOT NULL,
+    rule VARCHAR,
+    disposition VARCHAR, -- confirmed, dismissed, corrected, refunded; null: not decided yet
+    reviewer VARCHAR,
+    reviewed_on DATE,
+    note VARCHAR,
+    source_file VARCHAR NOT NULL,
+    source_row BIGINT NOT NULL
+);
+
 -- One row per payment: an 835 transaction.
 CREATE TABLE remittance (
     remittance_id VARCHAR NOT NULL, -- trace number; made unique with file and transaction where several have one
@@ -247,7 +259,8 @@ CREATE TABLE quarantine (
 -- One row per input file (a sheet of a workbook counts as a file), with its reconciliation.
 CREATE TABLE intake_file (
     source_file VARCHAR NOT NULL, -- file name (its folder before it where two share one), #sheet for a sheet
-    input VARCHAR NOT NULL, -- claims, notes, providers, plans_of_care, authorizations, opening_balances, remittances
+    input VARCHAR NOT NULL, -- claims, notes, providers, plans_of_care, authorizations, opening_balances, remittances,
+    -- reviews
     sha256 VARCHAR NOT NULL,
     byte_count BIGINT NOT NULL,
     rows_in BIGINT NOT NULL, -- rows that hold anything; blank lines are not rows

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-INPUTS = ("claims", "notes", "providers", "plans_of_care", "authorizations", "opening_balances", "remittances")
+INPUTS = (
+    "claims", "notes", "providers", "plans_of_care", "authorizations", "opening_balances", "remittances", "reviews",
+)  # fmt: skip
 FAIL_ON = ("error", "warning", "info", "never")
 QUALITY = ("stop", "warn")
 
@@ -74,6 +76,8 @@ notes = ["notes*.csv"]
 # authorizations = ["authorizations.csv"]
 # opening_balances = ["opening_balances.csv"]
 # remittances = ["remittances*.csv"]
+# Workbooks of earlier runs with what reviewers decided.
+# reviews = ["reports/*/findings.xlsx"]
 
 # Payer names (* is any text, case does not matter) and the plan whose rules judge them. These come before the shipped
 # ones. Plans: {plans}.

@@ -27,7 +27,7 @@ _SEVERITY_ORDER = ("error", "warning", "info")
 _COUNTED_TABLES = (
     "claim_line", "visit_note", "note_service", "provider", "plan_of_care", "authorization", "patient_opening_balance",
     "remittance", "remittance_claim", "remittance_line", "remittance_adjustment", "x12_problem", "x12_imbalance",
-    "quarantine", "finding",
+    "review", "quarantine", "finding", "finding_line",
 )  # fmt: skip
 
 

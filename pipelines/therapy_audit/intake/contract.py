@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 # How a column's cells are read, where it is not plain text. List kinds take several headers.
 _DATES = (
     "service_date received_date submitted_date signed_date cosigned_date start_date end_date certified_date sent_date "
-    "referral_date"
+    "referral_date reviewed_on"
 )
 _MONEY = "charge_amount allowed_amount paid_amount patient_responsibility_amount amount"
-_WORDS = "discipline note_type assist_level cue_level clinician_credential credential pool"
+_WORDS = "discipline note_type assist_level cue_level clinician_credential credential pool disposition"
 _IDENTIFIERS = (
     "claim_id patient_id note_id original_claim_id claim_frequency_code place_of_service plan_of_care_id "
-    "authorization_id remittance_id line_control_number prior_authorization"
+    "authorization_id remittance_id line_control_number prior_authorization finding_id"
 )
 READ_AS: dict[str, str] = (
     dict.fromkeys([*_DATES.split(), "paid_date"], "date")
@@ -60,6 +60,7 @@ TABLES: dict[str, str] = {
     "authorizations": "authorization",
     "opening_balances": "patient_opening_balance",
     "remittances": "remittance_line",
+    "reviews": "review",
 }
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # Temporary tables, each made by the query of its name, in this order.
 _WORKING = (
     *("report_finding", "report_service", "report_answer", "report_denial", "report_denial_finding"),
-    *("report_denial_spoken", "report_judged", "report_denial_rule"),
+    *("report_denial_spoken", "report_judged", "report_denial_rule", "report_risk"),
 )
 _EPISODES = 500  # of which the page draws the visits: those of the findings with the largest amounts
 _VISITS = 80  # of each, from the first visit of the finding on
@@ -63,6 +63,8 @@ def write(
         tables.copy(con, "documentation_file", folder / "documentation.csv")
         tables.copy(con, "denials_file", folder / "denials.parquet")
         tables.copy(con, "denials_file", folder / "denials.csv")
+        tables.copy(con, "risk", folder / "risk.parquet", rows=None)
+        tables.copy(con, "risk", folder / "risk.csv", rows=None)
         tables.copy(con, "coverage_file", folder / "coverage.csv")
         tables.copy(con, "quarantine_file", folder / "quarantine.csv", rows=None)
         html.write(

@@ -22,6 +22,7 @@ _CONTENT = (
 )
 _DENIED_BY = ("group", "category", "payer", "clinician", "code", "month")
 _DENIAL_TABLES = ("ages", "payment", "crosswalk", "rules", "unmatched")
+_RISKS = 10  # of each level
 _KX_PATIENTS = 15  # on either side of the threshold
 
 
@@ -55,6 +56,7 @@ def content(con: duckdb.DuckDBPyConnection, *, period: str, quality: Mapping[str
         "kx_patients": rows(con, "kx_patients", rows=_KX_PATIENTS),
         "documentation": documentation(con),
         "denials": denials(con),
+        "risk": risk(con),
     }
 
 
@@ -72,6 +74,14 @@ def denials(con: duckdb.DuckDBPyConnection) -> dict[str, list[Row]]:
     for row in rows(con, "denials"):
         found[row.pop("level")].append(row)
     return found | {name: rows(con, f"denial_{name}") for name in _DENIAL_TABLES}
+
+
+def risk(con: duckdb.DuckDBPyConnection) -> dict[str, list[Row]]:
+    """Return where the risk is: rows by claim, patient, clinician, payer, and what the chances rest on by rule."""
+    found: dict[str, list[Row]] = {"claim": [], "patient": [], "clinician": [], "payer": []}
+    for row in rows(con, "risk", rows=_RISKS):
+        found[row.pop("level")].append(row)
+    return found | {"chance": rows(con, "risk_chance")}
 
 
 def summary(content: Row) -> Row:

@@ -1,0 +1,194 @@
+"""Dollars of findings: units at stake priced, no dollar twice, totals that reconcile; risk and what it rests on."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from casebook import RULES, Case, insert_rows, load, rows
+from therapy_audit import engine
+from therapy_audit.notes import store
+from therapy_audit.report import tables
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import duckdb
+
+
+_FILLED = (
+    "claim_line", "visit_note", "note_service", "service_text", "text_evidence", "evidence_span", "text_measure",
+    "review", "finding", "finding_line", "coverage",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def con() -> Iterator[duckdb.DuckDBPyConnection]:
+    with engine.connect() as opened:
+        engine.prepare(opened, RULES)
+        yield opened
+
+
+def audit(con: duckdb.DuckDBPyConnection, days: list[dict[str, Any]], **more: Any) -> None:
+    """Judge some days of a patient by all rules."""
+    for table in _FILLED:
+        con.execute(f"DELETE FROM {table}")
+    case = Case("", "days", {"visits": days, **more}, "")
+    insert_rows(con, [rows(case)])
+    engine.map_payers(con, RULES.payer_patterns)
+    engine.set_period(con)
+    store.fill(con)
+    engine.build_models(con)
+    assert not engine.run_rules(con, RULES.rules)
+
+
+def test_all_cases_together_reconcile() -> None:
+    with engine.connect() as con:
+        engine.prepare(con, RULES)
+        insert_rows(con, [rows(case) for case in load() if not case.alone])
+        engine.map_payers(con, RULES.payer_patterns)
+        engine.set_period(con)
+        store.fill(con)
+        engine.build_models(con)
+        assert not engine.run_rules(con, RULES.rules)
+        reconcile(con)
+        ((lines,),) = con.execute("SELECT count(*) FROM finding_line WHERE exposure_amount > 0").fetchall()
+        assert lines > 1000
+
+
+def reconcile(con: duckdb.DuckDBPyConnection) -> None:
+    """Check what must hold of any findings' dollars."""
+    total = "SELECT coalesce(sum({}.exposure_amount), 0) FROM {} WHERE finding.direction = 'overpayment'"
+    both = "finding_line INNER JOIN finding ON finding_line.finding_id = finding.finding_id"
+    ((of_lines,),) = con.execute(total.format("finding_line", both)).fetchall()
+    ((of_findings,),) = con.execute(total.format("finding", "finding")).fetchall()
+    con.execute(tables.text("report_finding"))
+    assert of_lines == of_findings == tables.rows(con, "headline")[0]["overpayment_amount"]
+    # A line's dollars stand with one finding, and are no more than the line is worth.
+    twice = con.execute(
+        """SELECT finding_line.claim_id
+        FROM finding_line INNER JOIN finding USING (finding_id)
+        INNER JOIN therapy_line
+            ON finding_line.claim_id = therapy_line.claim_id
+            AND finding_line.claim_line_number = therapy_line.claim_line_number
+        WHERE finding_line.exposure_amount > 0 AND finding.direction = 'overpayment'
+        GROUP BY finding_line.claim_id, finding_line.claim_line_number
+        HAVING count(*) > 1 OR sum(finding_line.exposure_amount) > max(therapy_line.line_amount)"""
+    ).fetchall()
+    assert twice == []
+    # Whatever a finding that counts puts at risk on a line, the line's exposure is not less.
+    short = con.execute(
+        """WITH line AS (
+            SELECT
+                finding_line.claim_id, finding_line.claim_line_number,
+                max(least(finding_line.amount_at_risk, therapy_line.line_amount)) AS most,
+                sum(finding_line.exposure_amount) AS exposure
+            FROM finding_line INNER JOIN finding USING (finding_id)
+            INNER JOIN therapy_line
+                ON finding_line.claim_id = therapy_line.claim_id
+                AND finding_line.claim_line_number = therapy_line.claim_line_number
+            WHERE finding.direction = 'overpayment' AND finding.severity <> 'info'
+            GROUP BY ALL
+        )
+        SELECT * FROM line WHERE exposure < most"""
+    ).fetchall()
+    assert short == []
+
+
+_CODES = st.dictionaries(
+    st.sampled_from(["97110", "97112", "97116", "97140", "97530", "97535"]), st.integers(1, 3), min_size=1, max_size=4
+)
+_DAY = st.fixed_dictionaries(
+    {
+        "billed": _CODES,
+        "documented": st.dictionaries(
+            st.sampled_from(["97110", "97112", "97116", "97140", "97530", "97535"]), st.integers(3, 40), max_size=4
+        ),
+        "allowed": st.integers(20, 120),
+        "payer": st.sampled_from(["MEDICARE PART B", "AETNA"]),
+        "modifiers": st.sampled_from([["GP"], [], ["GP", "59"]]),
+        "date": st.dates(date(2025, 1, 1), date(2025, 2, 28)),
+    }
+)
+
+
+@settings(max_examples=12, deadline=None)
+@given(days=st.lists(_DAY, min_size=1, max_size=6, unique_by=lambda day: day["date"]))
+def test_random_days_reconcile(con: duckdb.DuckDBPyConnection, days: list[dict[str, Any]]) -> None:
+    audit(con, days)
+    reconcile(con)
+
+
+def findings(con: duckdb.DuckDBPyConnection, rule: str) -> list[tuple[Any, ...]]:
+    """Return code, units at stake, amount at risk and exposure of each line of a rule's findings."""
+    return con.execute(
+        """SELECT
+            therapy_line.hcpcs_code, line.units_at_stake, line.amount_at_risk, line.exposure_amount
+        FROM finding_line AS line
+        INNER JOIN finding ON line.finding_id = finding.finding_id
+        INNER JOIN therapy_line
+            ON line.claim_id = therapy_line.claim_id AND line.claim_line_number = therapy_line.claim_line_number
+        WHERE finding.rule = ?
+        ORDER BY ALL""",
+        [rule],
+    ).fetchall()
+
+
+def test_units_over_sit_on_the_code_that_has_too_many(con: duckdb.DuckDBPyConnection) -> None:
+    audit(con, [{"billed": {97530: 3, 97110: 1}, "documented": {97530: 30, 97110: 15}, "payer": "AETNA"}])
+    found = findings(con, "payers.ama_midpoint.units_exceed_midpoint")
+    assert [row[:3] for row in found] == [("97530", 1, Decimal(10))]
+
+
+def test_what_two_findings_put_at_stake_counts_once(con: duckdb.DuckDBPyConnection) -> None:
+    # 16 minutes are one unit; the second unit sits on a code that is not documented at all.
+    audit(con, [{"billed": {97530: 1, 97110: 1}, "documented": {97530: 16}}])
+    both = ["medicare.timed_units_exceed_minutes", "clinic.service_not_documented"]
+    listed = [findings(con, rule) for rule in both]
+    assert [[row[:3] for row in rows] for rows in listed] == [[("97110", 1, 30)], [("97110", None, 30)]]
+    query = "SELECT sum(exposure_amount) FROM finding_line WHERE claim_line_number = 2"
+    assert con.execute(query).fetchall() == [(30,)]
+
+
+def risks(con: duckdb.DuckDBPyConnection) -> dict[str, tuple[Any, ...]]:
+    working = (
+        "report_finding", "report_service", "report_answer", "report_denial", "report_denial_finding",
+        "report_denial_spoken", "report_judged", "report_denial_rule", "report_risk",
+    )  # fmt: skip
+    for name in working:
+        con.execute(tables.text(name))
+    found = con.execute("SELECT rule, money, chance, chance_source, severity_weight, score FROM report_risk").fetchall()
+    for name in working:
+        con.execute(f"DROP TABLE temp.{name}")
+    return {rule: parts for rule, *parts in found}
+
+
+@pytest.mark.parametrize(
+    ("decided", "chance", "source"),
+    [
+        ({}, "0.6", "stated"),
+        ({"confirmed": 29}, "0.6", "stated"),
+        ({"confirmed": 10, "refunded": 5, "dismissed": 15}, "0.5", "decisions"),
+    ],
+)
+def test_risk_is_money_times_chance_times_weight(
+    con: duckdb.DuckDBPyConnection, decided: dict[str, int], chance: str, source: str
+) -> None:
+    audit(con, [{"billed": {97110: 1}, "documented": {97110: 15}, "modifiers": []}])
+    place = 0
+    for disposition, count in decided.items():
+        for _ in range(count):
+            place += 1
+            con.execute(
+                "INSERT INTO review VALUES (?, 'medicare.discipline_modifier_missing', ?, NULL, NULL, NULL, 'f', ?)",
+                [f"{place:016}", disposition, place],
+            )
+    money, *parts, score = risks(con)["medicare.discipline_modifier_missing"]
+    assert parts == [Decimal(chance), source, 1]
+    assert money == 30
+    assert score == round(money * Decimal(chance), 2)
