@@ -155,7 +155,7 @@ def test_what_two_findings_put_at_stake_counts_once(con: duckdb.DuckDBPyConnecti
     assert con.execute(query).fetchall() == [(30,)]
 
 
-def risks(con: duckdb.DuckDBPyConnection) -> dict[str, tuple[Any, ...]]:
+def risks(con: duckdb.DuckDBPyConnection) -> dict[str, list[Any]]:
     working = (
         "report_finding", "report_service", "report_answer", "report_denial", "report_denial_finding",
         "report_denial_spoken", "report_judged", "report_denial_rule", "report_risk",

@@ -26,9 +26,8 @@ if TYPE_CHECKING:
 class Inputs:
     """The files of a run.
 
-    files: input kind (claims, notes, providers, plans_of_care, authorizations, opening_balances, remittances, reviews) to
-    paths
-    or globs; mappings: mapping YAML files.
+    files: input kind (claims, notes, providers, plans_of_care, authorizations, opening_balances, remittances, reviews)
+    to paths or globs; mappings: mapping YAML files.
     """
 
     files: Mapping[str, tuple[str, ...]]

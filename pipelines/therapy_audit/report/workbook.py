@@ -123,7 +123,7 @@ def _read_me(content: tables.Row, findings: int, quarantined: int, denials: int)
         ("Totals", None),
         ("At risk of repayment", headline["overpayment_amount"]),
         ("Under-billed", headline["underpayment_amount"]),
-        ("How totals count", ("Each unit of a claim line counts once, with the finding that puts most of the line at risk. "
+        ("How totals count", ("Each unit of a claim line counts once, with the finding that puts most of it at risk. "
          "So the column amount_at_risk adds up to more where a line has several findings.")),
         ("Lines audited", headline["lines_audited"]),
         ("Findings", headline["findings"]),
