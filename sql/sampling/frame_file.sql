@@ -1,0 +1,21 @@
+-- The frame as it is written: numbered in the order of the key.
+SELECT
+    item_number,
+    item_key,
+    stratum,
+    claim_id,
+    patient_id,
+    service_date_from,
+    service_date_to,
+    payer,
+    plan,
+    discipline,
+    clinician,
+    codes,
+    lines,
+    amount,
+    amount_at_risk,
+    findings,
+    paid_date
+FROM sample_frame
+ORDER BY item_number

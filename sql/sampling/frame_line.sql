@@ -1,0 +1,62 @@
+-- The claim lines of the audited period that a frame is made of, each with what was reported for it and what of it is
+-- at risk: a line's dollars count once, with the finding that puts most at risk on it.
+WITH at_risk AS (
+    SELECT
+        claim_id,
+        claim_line_number,
+        max(amount_at_risk) FILTER (WHERE direction = 'overpayment') AS amount_at_risk,
+        count(*) AS findings,
+        bool_or(list_contains($rules::VARCHAR[], rule)) AS asked_for
+    FROM finding
+    WHERE claim_line_number > 0
+    GROUP BY claim_id, claim_line_number
+),
+
+-- What the claim export says of the version that counts.
+exported AS (
+    SELECT
+        claim_line.claim_id,
+        claim_line.claim_line_number,
+        claim_line.paid_amount
+    FROM claim_line
+    INNER JOIN claim_history
+        ON claim_line.claim_id = claim_history.claim_id AND claim_line.claim_version = claim_history.claim_version
+    WHERE claim_history.state = 'current'
+)
+
+SELECT
+    therapy_line.line_id,
+    therapy_line.claim_id,
+    therapy_line.claim_line_number,
+    therapy_line.patient_id,
+    therapy_line.payer,
+    therapy_line.plan,
+    therapy_line.discipline,
+    therapy_line.rendering_npi,
+    therapy_line.service_date,
+    concat_ws(' x', therapy_line.hcpcs_code, therapy_line.units) AS code,
+    if(
+        $amount = 'paid',
+        coalesce(line_payment.paid_amount, exported.paid_amount),
+        therapy_line.allowed_amount
+    )::DECIMAL(12, 2) AS amount,
+    coalesce(at_risk.amount_at_risk, 0.00)::DECIMAL(12, 2) AS amount_at_risk,
+    coalesce(at_risk.findings, 0) AS findings,
+    coalesce(at_risk.asked_for, FALSE) AS asked_for,
+    line_payment.last_paid_date AS paid_date
+FROM therapy_line
+INNER JOIN audit_period
+    ON therapy_line.service_date BETWEEN audit_period.period_start AND audit_period.period_end
+LEFT JOIN exported
+    ON
+        therapy_line.claim_id = exported.claim_id
+        AND therapy_line.claim_line_number = exported.claim_line_number
+LEFT JOIN line_payment
+    ON therapy_line.line_id = line_payment.line_id AND line_payment.adjudications > 0
+LEFT JOIN at_risk
+    ON
+        therapy_line.claim_id = at_risk.claim_id
+        AND therapy_line.claim_line_number = at_risk.claim_line_number
+WHERE
+    ($plans IS NULL OR list_contains($plans::VARCHAR[], therapy_line.plan))
+    AND ($payers IS NULL OR list_contains($payers::VARCHAR[], therapy_line.payer))
