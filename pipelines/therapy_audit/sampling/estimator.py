@@ -138,7 +138,9 @@ def estimate(audited: Sequence[Audited], quantile: str = "t") -> Estimate:
             sum((_projected(item, _positive(_differences(item))) for item in audited), Fraction(0))
         ),
         underpayments_projected=_usd(
-            sum((_projected(item, _positive([-value for value in _differences(item)])) for item in audited), Fraction(0))
+            sum(
+                (_projected(item, _positive([-value for value in _differences(item)])) for item in audited), Fraction(0)
+            )
         ),
         errors=errors,
         error_rate=projected / sum(items),

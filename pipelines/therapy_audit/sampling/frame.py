@@ -13,6 +13,7 @@ from therapy_audit.sampling import sizes
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from decimal import Decimal
+    from pathlib import Path
 
     import duckdb
 
@@ -128,7 +129,7 @@ def stratify(con: duckdb.DuckDBPyConnection, by: Sequence[tuple[str, int]]) -> l
         if name == "amount":
             bands = _bands(con, number)
             cases = " ".join(
-                f"WHEN amount >= {band.start} THEN '{_band_title(place, band)}'"
+                f"WHEN amount >= {band.start} THEN '{_band_title(place, len(bands), band)}'"
                 for place, band in reversed(list(enumerate(bands, start=1)))
             )
             parts.append(f"CASE {cases} END")
@@ -136,7 +137,8 @@ def stratify(con: duckdb.DuckDBPyConnection, by: Sequence[tuple[str, int]]) -> l
             parts.append(f"{name}")
     title = f"concat_ws(' / ', {', '.join(parts)})" if parts else "'all'"
     con.execute(
-        f"CREATE OR REPLACE TEMP TABLE sample_frame AS SELECT * EXCLUDE (left_out), {title} AS stratum FROM sample_frame"
+        "CREATE OR REPLACE TEMP TABLE sample_frame AS"
+        f" SELECT * EXCLUDE (left_out), {title} AS stratum FROM sample_frame"
     )
     return bands
 
@@ -160,17 +162,15 @@ def _bands(con: duckdb.DuckDBPyConnection, number: int) -> list[Band]:
     ]
 
 
-def _band_title(place: int, band: Band) -> str:
+def _band_title(place: int, number: int, band: Band) -> str:
     reach = f"from ${band.start:,.2f}" if band.end is None else f"${band.start:,.2f} to below ${band.end:,.2f}"
-    return f"{place}: {reach}"
+    return f"{place:0{len(str(number))}}: {reach}"
 
 
 def strata_of(con: duckdb.DuckDBPyConnection) -> list[Stratum]:
     """Return the strata of `sample_frame`, by title."""
     return [
-        Stratum(
-            title, items, amount, at_risk, _deviation(items, cents, squared), _deviation(items, risk, risk_squared)
-        )
+        Stratum(title, items, amount, at_risk, _deviation(items, cents, squared), _deviation(items, risk, risk_squared))
         for title, items, amount, at_risk, cents, squared, risk, risk_squared in con.execute(
             sql("stratum_size")
         ).fetchall()
@@ -194,6 +194,20 @@ def draw(con: duckdb.DuckDBPyConnection, seed: int, strata: Sequence[Stratum], t
         " SELECT drawn.draw_order, sample_frame.* FROM drawn INNER JOIN stratum_taken USING (stratum)"
         " INNER JOIN sample_frame USING (item_number) WHERE drawn.draw_order <= stratum_taken.taken",
         {"seed": str(seed)},
+    )
+
+
+def write(con: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Write the frame as CSV or Parquet, by the file's suffix; a CSV's texts are neutral to a spreadsheet."""
+    options, columns = "FORMAT parquet, COMPRESSION zstd", "*"
+    if path.suffix == ".csv":
+        described = con.execute(f"DESCRIBE\n{sql('frame_file')}").fetchall()
+        texts = [name for name, kind, *_ in described if kind == "VARCHAR" and name != "item_key"]  # has a prefix
+        neutral = ", ".join(rf"regexp_replace({name}, '^[=+\-@\t\r\n]', '''\0') AS {name}" for name in texts)
+        options, columns = "FORMAT csv, HEADER", f"* REPLACE ({neutral})"
+    con.execute(
+        f"COPY (SELECT {columns} FROM (\n{sql('frame_file')}\n) ORDER BY item_number) TO $path ({options})",
+        {"path": str(path)},
     )
 
 

@@ -56,9 +56,7 @@ def allocate(items: Sequence[int], weights: Sequence[float], size: int) -> list[
 
 
 def _held(scale: float, shares: Sequence[float], least: Sequence[int], items: Sequence[int]) -> list[float]:
-    return [
-        min(max(scale * share, few), count) for share, few, count in zip(shares, least, items, strict=True)
-    ]
+    return [min(max(scale * share, few), count) for share, few, count in zip(shares, least, items, strict=True)]
 
 
 def standard_error(items: Sequence[int], sizes: Sequence[int], deviations: Sequence[float]) -> float:
@@ -94,9 +92,7 @@ def half_width(items: Sequence[int], sizes: Sequence[int], deviations: Sequence[
     return t_quantile((1 + CONFIDENCE) / 2, free) * standard_error(items, sizes, deviations)
 
 
-def size_for(
-    items: Sequence[int], weights: Sequence[float], deviations: Sequence[float], target: float
-) -> int:
+def size_for(items: Sequence[int], weights: Sequence[float], deviations: Sequence[float], target: float) -> int:
     """Return the smallest size (of at least PROBE) whose two-sided 90 % interval is `target` or less to either side."""
     low = min(sum(items), max(PROBE, sum(min(LEAST_PER_STRATUM, count) for count in items)))
     high = sum(items)
