@@ -143,8 +143,7 @@ def told(design: dict[str, Any], folder: Path) -> list[str]:
     strata = f" in {len(design['strata']):,} strata" if design["strata_by"] else ""
     left = "".join(f"; {item['items']:,} left out: {item['reason']}" for item in design["left_out"])
     lines = [
-        f"Frame: {design['items']:,} {design['frame']}, "
-        f"${Decimal(design['frame_amount']):,.2f} {design['amount']}{left}",
+        f"Frame: {design['items']:,} {design['frame']}, {usd(float(design['frame_amount']))} {design['amount']}{left}",
         f"Drawn: {design['size']:,}{strata}, seed {design['seed']}",
         f"Size: {design['size_reason']}",
     ]
@@ -374,7 +373,8 @@ def as_json(estimated: Estimated) -> str:
     """Return the figures as one JSON object; amounts are USD."""
     result, design = estimated.result, estimated.design
     told = {
-        "frame": {key: design[key] for key in ("frame", "amount", "items", "frame_amount", "frame_sha256", "seed")},
+        "frame": {key: design[key] for key in ("frame", "amount", "items", "frame_sha256", "seed")},
+        "frame_amount": result.amount,
         "sampled": result.sampled,
         "undecided": {"items": sum(item.decision is None for item in estimated.items), "as": estimated.undecided},
         "point_estimate": result.point,
@@ -465,8 +465,9 @@ def cautions(estimated: Estimated) -> list[str]:
             f"{nonzero:,} items differ in dollars. With so few, intervals of this kind miss the truth more often than "
             "they say, mostly by lying too low: see docs/sampling.md."
         )
-    if any(item.sampled < sizes.PROBE and item.sampled < item.items for item in result.strata[1:] and result.strata):
-        told.append("Strata with fewer than 30 sampled items tell their spread roughly.")
+    rough = [item for item in result.strata if item.sampled < min(sizes.PROBE, item.items)]
+    if rough and len(result.strata) > 1:
+        told.append(f"{len(rough):,} strata with fewer than {sizes.PROBE} sampled items tell their spread roughly.")
     if result.raw_lower_two_sided < 0:
         told.append("A lower limit came out below 0 and is told as 0.")
     if estimated.undecided:

@@ -258,6 +258,8 @@ def read(path: Path) -> tuple[dict[str, Any], list[Item]]:
 def _sheets(path: Path) -> dict[str, list[list[Any]]]:
     from python_calamine import CalamineError, CalamineWorkbook
 
+    if not path.exists():
+        raise AuditError(f"{path}: there is no such file.")
     try:
         with CalamineWorkbook.from_path(str(path)) as book:
             return {
@@ -265,8 +267,6 @@ def _sheets(path: Path) -> dict[str, list[list[Any]]]:
                 for name in book.sheet_names
                 if name in ("Design", "Sample", "Findings")
             }
-    except FileNotFoundError:
-        raise AuditError(f"{path}: there is no such file.") from None
     except (CalamineError, OSError):
         raise AuditError(f"{path}: this cannot be read as a workbook; save it as .xlsx.") from None
 

@@ -107,8 +107,10 @@ def estimate(audited: Sequence[Audited], quantile: str = "t") -> Estimate:
         two_sided, one_sided = quantiles.normal_quantile(outer), quantiles.normal_quantile(inner)
     exact = sum((_projected(item, sum(_differences(item))) for item in audited), Fraction(0))
     point = _usd(exact)
+    # From the point estimate as it is told, so that a reader with a calculator comes to the same cent.
     lower, upper, lower_one = (
-        _usd(exact + Fraction(100 * change)) for change in (-two_sided * error, two_sided * error, -one_sided * error)
+        _usd(Fraction(point * 100) + Fraction(100 * change))
+        for change in (-two_sided * error, two_sided * error, -one_sided * error)
     )
     reported = sum(sum(item.reported) for item in audited)
     whole = sum((item.amount for item in audited), Decimal(0))
@@ -224,7 +226,7 @@ def error_limits(items: int, sampled: int, errors: int) -> tuple[int, int]:
     The smallest and the largest number under which a sample with as many errors, or more (fewer), still has a chance
     above 5 %: J. P. Buonaccorsi, The American Statistician 41 (1987) 215-218, the attribute appraisal of RAT-STATS.
     """
-    tail = (1 - sizes.CONFIDENCE) / 2
+    tail = (1 - sizes.CONFIDENCE) / 2 + 1e-12  # a chance of just 5 % is not above it
     least, most = errors, items - (sampled - errors)
     low, high = least, most
     while low < high:

@@ -68,7 +68,8 @@ def population(title: str, rate: float, whole: bool, seed: int, items: int = ITE
     wrong = random.random(items) < rate
     part = np.ones(items) if whole else random.uniform(0.1, 1.0, items)
     sign = np.where(random.random(items) < 0.05, -1.0, 1.0)
-    return Population(title, amounts, np.round(np.where(wrong, amounts * part * sign, 0.0), 2))
+    differences = np.round(np.where(wrong, amounts * part * sign, 0.0), 2)
+    return Population(title, amounts.astype(np.float64), differences.astype(np.float64))
 
 
 def orders(items: int, samples: int, longest: int) -> Places:
@@ -134,7 +135,8 @@ def stratified(frame: Population, samples: int, size: int, bands: int, allocatio
         con.execute(
             "CREATE TEMP TABLE sample_frame AS SELECT place AS item_number, NULL AS left_out,"
             " (cents / 100)::DECIMAL(12, 2) AS amount, 0.00::DECIMAL(12, 2) AS amount_at_risk,"
-            " 'claim:' || lpad((place + 1)::VARCHAR, 6, '0') AS item_key FROM (SELECT unnest(range(len($cents))) AS place, unnest($cents) AS cents)",
+            " 'claim:' || lpad((place + 1)::VARCHAR, 6, '0') AS item_key"
+            " FROM (SELECT unnest(range(len($cents))) AS place, unnest($cents) AS cents)",
             {"cents": reported.tolist()},
         )
         framing.stratify(con, [("amount", bands)])
