@@ -258,6 +258,10 @@ def frame_of(con: duckdb.DuckDBPyConnection, rows: Sequence[tuple[str, Decimal]]
         "CREATE OR REPLACE TEMP TABLE sample_frame AS SELECT row_number() OVER (ORDER BY item_key) AS item_number,"
         " item_key, payer, amount, 0.00::DECIMAL(12, 2) AS amount_at_risk, NULL AS left_out FROM given ORDER BY place"
     )
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE frame_line AS"
+        " SELECT item_key, '97530 x1' AS code, 'C1' AS claim_id, place AS claim_line_number FROM given"
+    )
 
 
 keys = st.dictionaries(
@@ -314,7 +318,8 @@ def test_bands_begin_at_cents() -> None:
         bands = frame.stratify(con, [("amount", 4)])
         wrong = con.execute(
             "SELECT count(*) FROM sample_frame WHERE NOT (amount >= $start AND amount < $end)"
-            " AND starts_with(stratum, '2:') OR (amount >= $start AND amount < $end) AND NOT starts_with(stratum, '2:')",
+            " AND starts_with(stratum, '2:')"
+            " OR (amount >= $start AND amount < $end) AND NOT starts_with(stratum, '2:')",
             {"start": bands[1].start, "end": bands[1].end},
         ).fetchall()
     assert len(bands) == 4

@@ -1,17 +1,6 @@
--- The sampling frame: one row per item that can be drawn (claim, line or visit), in the order of its key, and why an
--- item is left out. A key begins with the frame's name, so that no spreadsheet takes it for a formula.
-WITH keyed AS (
-    SELECT
-        CASE $frame
-            WHEN 'claims' THEN 'claim:' || claim_id
-            WHEN 'lines' THEN concat('line:', claim_id, '|', claim_line_number)
-            ELSE concat('visit:', patient_id, '|', service_date, '|', discipline, '|', plan)
-        END AS item_key,
-        *
-    FROM frame_line
-),
-
-item AS (
+-- The sampling frame: one row per item that can be drawn (claim, line or visit), numbered in the order of its key, and
+-- why an item is left out. No more is at risk of it than its amount.
+WITH item AS (
     SELECT
         item_key,
         min(claim_id) AS claim_id,
@@ -23,15 +12,14 @@ item AS (
         if(count(DISTINCT plan) > 1, 'several', coalesce(min(plan), 'none')) AS plan,
         if(count(DISTINCT discipline) > 1, 'several', coalesce(min(discipline), 'none')) AS discipline,
         if(count(DISTINCT rendering_npi) > 1, 'several', coalesce(min(rendering_npi), 'none')) AS clinician,
-        string_agg(code, ', ' ORDER BY claim_id, claim_line_number) AS codes,
         count(*) AS lines,
         sum(amount)::DECIMAL(18, 2) AS amount,
-        sum(amount_at_risk)::DECIMAL(18, 2) AS amount_at_risk,
+        least(sum(amount_at_risk), sum(amount))::DECIMAL(18, 2) AS amount_at_risk,
         sum(findings)::BIGINT AS findings,
         max(paid_date) AS paid_date,
         bool_or(amount IS NULL) AS amount_unknown,
         bool_or(asked_for) AS asked_for
-    FROM keyed
+    FROM frame_line
     GROUP BY item_key
 ),
 

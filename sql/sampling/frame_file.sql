@@ -11,7 +11,6 @@ SELECT
     plan,
     discipline,
     clinician,
-    codes,
     lines,
     amount,
     amount_at_risk,

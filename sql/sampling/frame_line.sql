@@ -1,5 +1,6 @@
--- The claim lines of the audited period that a frame is made of, each with what was reported for it and what of it is
--- at risk: a line's dollars count once, with the finding that puts most at risk on it.
+-- The claim lines of the audited period that a frame is made of, each with its item, what was reported for it and what
+-- of it is at risk: a line's dollars count once, with the finding that puts most at risk on it.
+-- An item's key begins with what it is, so that no spreadsheet takes it for a formula.
 WITH at_risk AS (
     SELECT
         claim_id,
@@ -25,7 +26,17 @@ exported AS (
 )
 
 SELECT
-    therapy_line.line_id,
+    CASE $frame
+        WHEN 'claims' THEN 'claim:' || therapy_line.claim_id
+        WHEN 'lines' THEN concat('line:', therapy_line.claim_id, '|', therapy_line.claim_line_number)
+        ELSE
+            concat(
+                'visit:',
+                concat_ws('|', therapy_line.patient_id, therapy_line.service_date, therapy_line.discipline),
+                '|',
+                therapy_line.plan
+            )
+    END AS item_key,
     therapy_line.claim_id,
     therapy_line.claim_line_number,
     therapy_line.patient_id,

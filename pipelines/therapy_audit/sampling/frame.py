@@ -63,11 +63,12 @@ class Stratum:
 
 
 def build(con: duckdb.DuckDBPyConnection, asked: Asked) -> list[dict[str, Any]]:
-    """Make temporary table `sample_frame` and return what was left out: {reason, items, amount}.
+    """Make temporary tables `frame_line` and `sample_frame`; return what was left out: {reason, items, amount}.
 
     `con` is a run's database, opened for reading. Raises AuditError where nothing remains to draw from.
     """
     bound = {
+        "frame": asked.frame,
         "amount": asked.amount,
         "plans": list(asked.plans) or None,
         "payers": list(asked.payers) or None,
@@ -77,11 +78,7 @@ def build(con: duckdb.DuckDBPyConnection, asked: Asked) -> list[dict[str, Any]]:
     _known(con, "payer", asked.payers, "therapy_line")
     _known(con, "rule", asked.rules, "rule")
     con.execute(f"CREATE OR REPLACE TEMP TABLE frame_line AS\n{sql('frame_line')}", bound)
-    con.execute(
-        f"CREATE OR REPLACE TEMP TABLE sample_frame AS\n{sql('frame')}",
-        {"frame": asked.frame, "rules": bound["rules"]},
-    )
-    con.execute("DROP TABLE frame_line")
+    con.execute(f"CREATE OR REPLACE TEMP TABLE sample_frame AS\n{sql('frame')}", {"rules": bound["rules"]})
     rows = con.execute(
         "SELECT left_out, count(*), coalesce(sum(amount), 0.00) FROM sample_frame WHERE left_out IS NOT NULL"
         " GROUP BY left_out ORDER BY left_out"
@@ -189,12 +186,8 @@ def draw(con: duckdb.DuckDBPyConnection, seed: int, strata: Sequence[Stratum], t
         "INSERT INTO stratum_taken VALUES (?, ?)",
         [(stratum.title, count) for stratum, count in zip(strata, taken, strict=True)],
     )
-    con.execute(
-        f"CREATE OR REPLACE TEMP TABLE sample_item AS WITH drawn AS (\n{sql('draw')}\n)"
-        " SELECT drawn.draw_order, sample_frame.* FROM drawn INNER JOIN stratum_taken USING (stratum)"
-        " INNER JOIN sample_frame USING (item_number) WHERE drawn.draw_order <= stratum_taken.taken",
-        {"seed": str(seed)},
-    )
+    con.execute(f"CREATE OR REPLACE TEMP TABLE draw_order AS\n{sql('draw')}", {"seed": str(seed)})
+    con.execute(f"CREATE OR REPLACE TEMP TABLE sample_item AS\n{sql('sample_item')}")
 
 
 def write(con: duckdb.DuckDBPyConnection, path: Path) -> None:
