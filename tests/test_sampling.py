@@ -191,7 +191,7 @@ def test_the_estimator_is_unbiased_over_all_samples() -> None:
 def test_a_stratum_looked_at_as_a_whole_adds_no_width() -> None:
     part = audited([0, 0, 500, 1000], 40, "a")
     alone = estimator.estimate([part])
-    both = estimator.estimate([part, audited([100, 9900], 2, "b")])
+    both = estimator.estimate([part, audited([100, 4900], 2, "b"), audited([5000], 1, "c")])
     assert both.standard_error == alone.standard_error
     assert both.degrees == alone.degrees == 3
     assert both.point == alone.point + 100

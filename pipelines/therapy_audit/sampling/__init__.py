@@ -467,7 +467,7 @@ def cautions(estimated: Estimated) -> list[str]:
         )
     rough = [item for item in result.strata if item.sampled < min(sizes.PROBE, item.items)]
     if rough and len(result.strata) > 1:
-        told.append(f"{len(rough):,} strata with fewer than {sizes.PROBE} sampled items tell their spread roughly.")
+        told.append(f"Strata with fewer than {sizes.PROBE} sampled items ({len(rough):,}) tell their spread roughly.")
     if result.raw_lower_two_sided < 0:
         told.append("A lower limit came out below 0 and is told as 0.")
     if estimated.undecided:
