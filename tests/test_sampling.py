@@ -436,6 +436,86 @@ def test_a_frame_confined_to_a_plan_and_a_rule(sample_run: pipeline.Result) -> N
     assert items == hit
 
 
+def test_what_is_left_out_of_a_frame() -> None:
+    """C1 paid, C2 in part not known, C3 taken back, C4 denied, C5 of another period; V1 has two claims on one day."""
+    lines = [
+        # claim, line, patient, date, discipline, exported, remitted, at risk
+        ("C1", 1, "P1", "2026-01-05", "PT", 30, 25, 40),
+        ("C1", 2, "P1", "2026-01-05", "PT", 10, 10, 0),
+        ("C2", 1, "P1", "2026-01-05", "PT", None, None, 0),
+        ("C2", 2, "P1", "2026-01-05", "OT", 10, None, 0),
+        ("C3", 1, "P2", "2026-01-06", "PT", 30, 0, 0),
+        ("C4", 1, "P3", "2026-01-07", "PT", 0, None, 5),
+        ("C5", 1, "P3", "2026-04-01", "PT", 30, 30, 0),
+    ]
+    with engine.connect() as con:
+        con.execute(
+            "CREATE TABLE therapy_line AS SELECT row_number() OVER () AS line_id, * FROM (VALUES "
+            + ", ".join(
+                f"('{claim}', {number}, '{patient}', DATE '{day}', '{discipline}',"
+                f" {exported or 0}::DECIMAL(12, 2), 'MEDICARE', 'medicare_part_b', '97530', 2, '1990010005')"
+                for claim, number, patient, day, discipline, exported, _, _ in lines
+            )
+            + ") AS line (claim_id, claim_line_number, patient_id, service_date, discipline, allowed_amount, payer, plan,"
+            " hcpcs_code, units, rendering_npi)"
+        )
+        con.execute(
+            "CREATE TABLE claim_line (claim_id VARCHAR, claim_version INT, claim_line_number INT,"
+            " paid_amount DECIMAL(12, 2))"
+        )
+        con.executemany("INSERT INTO claim_line VALUES (?, 2, ?, ?)", [(row[0], row[1], row[5]) for row in lines])
+        con.execute("INSERT INTO claim_line SELECT claim_id, 1, claim_line_number, 99 FROM claim_line")
+        con.execute(
+            "CREATE TABLE claim_history AS SELECT DISTINCT claim_id, claim_version,"
+            " if(claim_version = 2, 'current', 'replaced') AS state FROM claim_line"
+        )
+        con.execute(
+            "CREATE TABLE line_payment (line_id BIGINT, adjudications INT, paid_amount DECIMAL(12, 2),"
+            " last_paid_date DATE)"
+        )
+        con.executemany(
+            "INSERT INTO line_payment SELECT line_id, if(?::INT IS NULL, 0, 1), ?, NULL FROM therapy_line"
+            " WHERE claim_id = ? AND claim_line_number = ?",
+            [(row[6], row[6], row[0], row[1]) for row in lines],
+        )
+        con.execute(
+            "CREATE TABLE finding (claim_id VARCHAR, claim_line_number INT, rule VARCHAR, direction VARCHAR,"
+            " amount_at_risk DECIMAL(12, 2))"
+        )
+        con.executemany(
+            "INSERT INTO finding VALUES (?, ?, 'r', 'overpayment', ?)", [(r[0], r[1], r[7]) for r in lines if r[7]]
+        )
+        con.execute("CREATE TABLE rule AS SELECT 'r' AS rule")
+        con.execute(
+            "CREATE TABLE audit_period AS SELECT DATE '2026-01-01' AS period_start, DATE '2026-03-31' AS period_end"
+        )
+        query = (
+            "SELECT item_number, item_key, amount, amount_at_risk, discipline FROM sample_frame ORDER BY item_number"
+        )
+        left = frame.build(con, frame.Asked("claims"))
+        assert {item["reason"]: item["items"] for item in left} == {"amount not known": 1, "amount of 0 or less": 2}
+        # No more is at risk than was paid.
+        assert con.execute(query).fetchall() == [(1, "claim:C1", Decimal(35), Decimal(35), "PT")]
+        left = frame.build(con, frame.Asked("lines"))
+        assert {item["reason"]: item["items"] for item in left} == {"amount not known": 1, "amount of 0 or less": 2}
+        assert con.execute(query).fetchall() == [
+            (1, "line:C1|1", Decimal(25), Decimal(25), "PT"),
+            (2, "line:C1|2", Decimal(10), Decimal(0), "PT"),
+            (3, "line:C2|2", Decimal(10), Decimal(0), "OT"),
+        ]
+        left = frame.build(con, frame.Asked("visits"))
+        assert {item["reason"]: item["items"] for item in left} == {"amount not known": 1, "amount of 0 or less": 2}
+        assert con.execute(query).fetchall() == [
+            (1, "visit:P1|2026-01-05|OT|medicare_part_b", Decimal(10), Decimal(0), "OT"),
+        ]
+        left = frame.build(con, frame.Asked("claims", amount="allowed"))
+        assert {item["reason"]: item["items"] for item in left} == {"amount of 0 or less": 1}
+        con.execute("DELETE FROM line_payment")
+        con.execute("UPDATE claim_line SET paid_amount = NULL")
+        with pytest.raises(AuditError, match=r"frame is empty \(4 left out: amount not known\). --amount allowed"):
+            frame.build(con, frame.Asked("claims"))
+
+
 def test_estimate_and_its_workpaper(drawn: Path, tmp_path: Path) -> None:
     filled = reviewed(drawn / "sample.xlsx", tmp_path / "filled.xlsx", every_fifth_wrong)
     told = json.loads(run("estimate", filled, "--as-of", NOW, "--json"))
@@ -555,6 +635,26 @@ def test_a_probe_tells_the_size_and_its_decisions_are_kept(sample_run: pipeline.
     before = {item.item_key: (item.decision, item.correct) for item in book.read(probe)[1]}
     after = {item.item_key: (item.decision, item.correct) for item in items if item.decision}
     assert after == before
+
+
+def test_a_precision_without_a_probe_rests_on_the_findings(sample_run: pipeline.Result, tmp_path: Path) -> None:
+    given = ("--precision", "50%", "--strata", "discipline,amount:3", "--allocation", "neyman", "--seed", 1)
+    told = run("sample", sample_run.folder, *given, "--out", tmp_path / "one")
+    assert "is expected to reach 0.5 of the expected total" in told
+    design = json.loads((tmp_path / "one" / "design.json").read_text(encoding="utf-8"))
+    strata = design["strata"]
+    reach = sizes.half_width(
+        [item["items"] for item in strata],
+        [item["sampled"] for item in strata],
+        [item["deviation_at_risk"] for item in strata],
+    )
+    target = 0.5 * sum(float(item["amount_at_risk"]) for item in strata)
+    assert 0.9 * target < reach <= target
+    assert f"${reach:,.2f}" in told
+    # Neyman: a larger share of what varies more.
+    shares = {item["title"]: item["sampled"] / item["items"] for item in strata if item["title"].startswith("PT")}
+    spread = {item["title"]: item["deviation"] for item in strata if item["title"].startswith("PT")}
+    assert max(shares, key=lambda title: shares[title]) == max(spread, key=lambda title: spread[title])
 
 
 def test_what_a_user_may_do_wrong(sample_run: pipeline.Result, drawn: Path, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ judged AS (
         CASE
             WHEN $rules IS NOT NULL AND NOT asked_for THEN 'no finding of the rules asked for'
             WHEN amount_unknown THEN 'amount not known'
-            WHEN amount <= 0 THEN 'nothing paid'
+            WHEN amount <= 0 THEN 'amount of 0 or less'
         END AS left_out
     FROM item
 )

@@ -226,8 +226,11 @@ def read(path: Path) -> tuple[dict[str, Any], list[Item]]:
         raise AuditError(f"{path}: this is no sample workbook; give the sample.xlsx that `therapy-audit sample` wrote.")
     try:
         design = dict(json.loads("".join(str(row[0]) for row in sheets["Design"][1:] if row)))
-    except ValueError:
-        raise AuditError(f"{path}: its sheet Design was changed; take that of a fresh copy of the sample.") from None
+        whole = sum(stratum["sampled"] for stratum in design["strata"]) == design["size"]
+    except (ValueError, KeyError, TypeError):
+        whole = False
+    if not whole:
+        raise AuditError(f"{path}: its sheet Design was changed; take that of a fresh copy of the sample.")
     header = [str(name).strip() for name in sheets["Sample"][0]] if sheets["Sample"] else []
     for name in (*DECISION_COLUMNS, *ITEM_COLUMNS):
         if name not in header:
