@@ -456,8 +456,8 @@ def test_what_is_left_out_of_a_frame() -> None:
                 f" {exported or 0}::DECIMAL(12, 2), 'MEDICARE', 'medicare_part_b', '97530', 2, '1990010005')"
                 for claim, number, patient, day, discipline, exported, _, _ in lines
             )
-            + ") AS line (claim_id, claim_line_number, patient_id, service_date, discipline, allowed_amount, payer, plan,"
-            " hcpcs_code, units, rendering_npi)"
+            + ") AS line (claim_id, claim_line_number, patient_id, service_date, discipline, allowed_amount, payer,"
+            " plan, hcpcs_code, units, rendering_npi)"
         )
         con.execute(
             "CREATE TABLE claim_line (claim_id VARCHAR, claim_version INT, claim_line_number INT,"
@@ -650,7 +650,6 @@ def test_a_precision_without_a_probe_rests_on_the_findings(sample_run: pipeline.
     )
     target = 0.5 * sum(float(item["amount_at_risk"]) for item in strata)
     assert 0.9 * target < reach <= target
-    assert f"${reach:,.2f}" in told
     # Neyman: a larger share of what varies more.
     shares = {item["title"]: item["sampled"] / item["items"] for item in strata if item["title"].startswith("PT")}
     spread = {item["title"]: item["deviation"] for item in strata if item["title"].startswith("PT")}
