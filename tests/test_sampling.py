@@ -479,11 +479,20 @@ def test_what_is_left_out_of_a_frame() -> None:
             [(row[6], row[6], row[0], row[1]) for row in lines],
         )
         con.execute(
-            "CREATE TABLE finding (claim_id VARCHAR, claim_line_number INT, rule VARCHAR, direction VARCHAR,"
-            " amount_at_risk DECIMAL(12, 2))"
+            "CREATE TABLE finding_line (finding_id VARCHAR, claim_id VARCHAR, claim_line_number INT,"
+            " exposure_amount DECIMAL(12, 2))"
         )
         con.executemany(
-            "INSERT INTO finding VALUES (?, ?, 'r', 'overpayment', ?)", [(r[0], r[1], r[7]) for r in lines if r[7]]
+            "INSERT INTO finding_line VALUES (?, ?, ?, ?)",
+            [(row[0], row[0], row[1], row[7]) for row in lines if row[7]],
+        )
+        # The same dollars under another finding count 0 there; an underpayment is no risk.
+        con.execute("INSERT INTO finding_line SELECT 'again', claim_id, claim_line_number, 0 FROM finding_line")
+        con.execute("INSERT INTO finding_line VALUES ('less', 'C1', 2, 7)")
+        con.execute(
+            "CREATE TABLE finding AS SELECT DISTINCT finding_id, claim_id, claim_line_number, 'r' AS rule,"
+            " if(finding_id = 'less', 'underpayment', 'overpayment') AS direction FROM finding_line"
+            " QUALIFY row_number() OVER (PARTITION BY finding_id ORDER BY claim_id) = 1"
         )
         con.execute("CREATE TABLE rule AS SELECT 'r' AS rule")
         con.execute(

@@ -15,7 +15,7 @@ WITH item AS (
         count(*) AS lines,
         sum(amount)::DECIMAL(18, 2) AS amount,
         least(sum(amount_at_risk), sum(amount))::DECIMAL(18, 2) AS amount_at_risk,
-        sum(findings)::BIGINT AS findings,
+        count(*) FILTER (WHERE has_finding) AS lines_with_findings,
         max(paid_date) AS paid_date,
         bool_or(amount IS NULL) AS amount_unknown,
         bool_or(asked_for) AS asked_for

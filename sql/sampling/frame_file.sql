@@ -14,7 +14,7 @@ SELECT
     lines,
     amount,
     amount_at_risk,
-    findings,
+    lines_with_findings,
     paid_date
 FROM sample_frame
 ORDER BY item_number

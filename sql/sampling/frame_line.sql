@@ -1,16 +1,33 @@
 -- The claim lines of the audited period that a frame is made of, each with its item, what was reported for it and what
--- of it is at risk: a line's dollars count once, with the finding that puts most at risk on it.
+-- of it is at risk: its exposure, in which no dollar counts twice.
 -- An item's key begins with what it is, so that no spreadsheet takes it for a formula.
-WITH at_risk AS (
+-- A finding is on the line that it names and on those whose dollars it puts at stake.
+WITH found_on AS (
     SELECT
+        finding_id,
         claim_id,
         claim_line_number,
-        max(amount_at_risk) FILTER (WHERE direction = 'overpayment') AS amount_at_risk,
-        count(*) AS findings,
-        bool_or(list_contains($rules::VARCHAR[], rule)) AS asked_for
+        0.00::DECIMAL(12, 2) AS exposure_amount
     FROM finding
-    WHERE claim_line_number > 0
-    GROUP BY claim_id, claim_line_number
+    UNION ALL
+    SELECT
+        finding_id,
+        claim_id,
+        claim_line_number,
+        exposure_amount
+    FROM finding_line
+    WHERE claim_line_number IS NOT NULL
+),
+
+at_risk AS (
+    SELECT
+        found_on.claim_id,
+        found_on.claim_line_number,
+        sum(found_on.exposure_amount) FILTER (WHERE finding.direction = 'overpayment') AS amount_at_risk,
+        bool_or(list_contains($rules::VARCHAR[], finding.rule)) AS asked_for
+    FROM found_on
+    INNER JOIN finding ON found_on.finding_id = finding.finding_id
+    GROUP BY found_on.claim_id, found_on.claim_line_number
 ),
 
 -- What the claim export says of the version that counts.
@@ -52,7 +69,7 @@ SELECT
         therapy_line.allowed_amount
     )::DECIMAL(12, 2) AS amount,
     coalesce(at_risk.amount_at_risk, 0.00)::DECIMAL(12, 2) AS amount_at_risk,
-    coalesce(at_risk.findings, 0) AS findings,
+    at_risk.claim_id IS NOT NULL AS has_finding,
     coalesce(at_risk.asked_for, FALSE) AS asked_for,
     line_payment.last_paid_date AS paid_date
 FROM therapy_line
