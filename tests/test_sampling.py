@@ -649,7 +649,7 @@ def test_a_probe_tells_the_size_and_its_decisions_are_kept(sample_run: pipeline.
 def test_a_precision_without_a_probe_rests_on_the_findings(sample_run: pipeline.Result, tmp_path: Path) -> None:
     given = ("--precision", "50%", "--strata", "discipline,amount:3", "--allocation", "neyman", "--seed", 1)
     told = run("sample", sample_run.folder, *given, "--out", tmp_path / "one")
-    assert "is expected to reach 0.5 of the expected total" in told
+    assert "is expected to reach 50 % of the expected total" in told
     design = json.loads((tmp_path / "one" / "design.json").read_text(encoding="utf-8"))
     strata = design["strata"]
     reach = sizes.half_width(

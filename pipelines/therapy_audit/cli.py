@@ -627,15 +627,20 @@ def sample(run_folder: Path | None, folder: Path, frame: str, amount: str, preci
 @click.option(
     "--investigation-from",
     type=click.DateTime(["%Y-%m-%d"]),
+    metavar="DATE",
     help="First day of a timely good-faith investigation of related overpayments.",
 )
-@click.option("--investigation-to", type=click.DateTime(["%Y-%m-%d"]), help="Its last day, if it is over.")
+@click.option(
+    "--investigation-to", type=click.DateTime(["%Y-%m-%d"]), metavar="DATE", help="Its last day, if it is over."
+)
 @click.option(
     "--findings",
     type=click.Path(dir_okay=False, path_type=Path),
     help="A reviewed findings.xlsx: the clocks of its confirmed overpayments too.",
 )
-@click.option("--as-of", type=click.DateTime(["%Y-%m-%d"]), help="Day on which clocks are read [today].")
+@click.option(
+    "--as-of", type=click.DateTime(["%Y-%m-%d"]), metavar="DATE", help="Day on which clocks are read [today]."
+)
 @click.option(
     "--out",
     "folder",
