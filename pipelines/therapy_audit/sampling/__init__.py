@@ -223,7 +223,8 @@ def _sized(
                 f"A part of the total was asked for, and by {source} there is none; write --precision in $."
             )
         target = float(plan.relative_precision) * total
-        words = f"{100 * float(plan.relative_precision):.4g} % of the expected total of ${total:,.2f}, that is ${target:,.2f}"
+        part = 100 * float(plan.relative_precision)
+        words = f"{part:.4g} % of the expected total of ${total:,.2f}, that is ${target:,.2f}"
     size = sizes.size_for(items, weights, deviations, target)
     taken = sizes.allocate(items, weights, size)
     reached = sizes.half_width(items, taken, deviations)
