@@ -560,6 +560,125 @@ def bench_evidence(file: Path, lexicon: Path | None) -> None:
     click.echo(scoring.table(file, lexicon))
 
 
+# Audit samples.
+
+
+@cli.command()
+@click.argument("run_folder", type=click.Path(path_type=Path), required=False)
+@click.option(
+    "--frame",
+    type=click.Choice(["claims", "lines", "visits"]),
+    default="claims",
+    show_default=True,
+    help="What an item is.",
+)
+@click.option("--size", type=click.IntRange(1), help="Items to draw.")
+@click.option("--precision", metavar="USD|P%", help="Draw as many as this half width of the 90 % interval needs.")
+@click.option(
+    "--strata", metavar="NAMES", help="Of payer, plan, discipline, clinician, amount[:BANDS]; as in payer,amount:4."
+)
+@click.option("--allocation", type=click.Choice(["proportional", "neyman"]), default="proportional", show_default=True)
+@click.option("--seed", type=click.IntRange(0), help="The same seed draws the same items [made at random, and told].")
+@click.option(
+    "--amount",
+    type=click.Choice(["paid", "allowed"]),
+    default="paid",
+    show_default=True,
+    help="The dollars of an item.",
+)
+@click.option("--plan", "plans", multiple=True, help="Only items of this plan; may be given several times.")
+@click.option("--payer", "payers", multiple=True, help="Only items of this payer, as the claims spell it.")
+@click.option("--rule", "rules", multiple=True, help="Only items with a finding of this rule.")
+@click.option(
+    "--probe",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A reviewed probe sample: it tells the spread, and its decisions are taken over.",
+)
+@click.option(
+    "--out",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    default="sample",
+    show_default=True,
+    help="New folder to write.",
+)
+def sample(run_folder: Path | None, folder: Path, frame: str, amount: str, precision: str | None, **given: Any) -> None:
+    """Draw an audit sample from RUN_FOLDER: frame, workbook for the reviewer, and how to draw the same again."""
+    from therapy_audit import sampling
+    from therapy_audit.sampling.frame import Asked
+
+    asked = Asked(frame, amount, given.pop("plans"), given.pop("payers"), given.pop("rules"))
+    dollars, part = sampling.precision(precision) if precision else (None, None)
+    plan = sampling.Plan(asked, precision=dollars, relative_precision=part, **given)
+    for line in sampling.told(sampling.sample(run_folder or sampling.newest_run(), folder, plan), folder):
+        click.echo(line)
+
+
+@cli.command()
+@click.argument("workbook", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--undecided", type=click.Choice(["correct", "error"]), help="What items without a decision count as.")
+@click.option(
+    "--quantile",
+    type=click.Choice(["t", "normal"]),
+    default="t",
+    show_default=True,
+    help="For the limits; RAT-STATS has the normal one for stratified samples.",
+)
+@click.option(
+    "--investigation-from",
+    type=click.DateTime(["%Y-%m-%d"]),
+    metavar="DATE",
+    help="First day of a timely good-faith investigation of related overpayments.",
+)
+@click.option(
+    "--investigation-to", type=click.DateTime(["%Y-%m-%d"]), metavar="DATE", help="Its last day, if it is over."
+)
+@click.option(
+    "--findings",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A reviewed findings.xlsx: the clocks of its confirmed overpayments too.",
+)
+@click.option(
+    "--as-of", type=click.DateTime(["%Y-%m-%d"]), metavar="DATE", help="Day on which clocks are read [today]."
+)
+@click.option(
+    "--out",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of the workpaper [that of WORKBOOK].",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def estimate(workbook: Path, folder: Path | None, as_json: bool, **given: Any) -> None:  # noqa: FBT001
+    """Estimate the frame's overpayment from a reviewed sample WORKBOOK, with a workpaper that shows every step."""
+    from datetime import date
+
+    from therapy_audit import sampling
+
+    start, end, day = (given.pop(name) for name in ("investigation_from", "investigation_to", "as_of"))
+    found = sampling.estimate(
+        workbook,
+        as_of=day.date() if day else date.today(),  # noqa: DTZ011 - the reader's own day
+        investigation=sampling.investigation(start and start.date(), end and end.date()),
+        **given,
+    )
+    written = sampling.write_workpaper(found, folder or workbook.parent)
+    if as_json:
+        click.echo(sampling.as_json(found))
+        return
+    click.echo("\n".join(sampling.lines(found)))
+    click.echo(f"Workpaper: {' and '.join(str(_near(path)) for path in written)}")
+
+
+@bench.command("samples")
+@click.option("--samples", default=2_000, show_default=True, type=click.IntRange(10), help="Samples of each design.")
+@click.option("--seed", default=2026, show_default=True)
+def bench_samples(samples: int, seed: int) -> None:
+    """Print how often the 90 % limits hold over many drawn samples of skewed data, design by design."""
+    from therapy_audit.sampling import simulation
+
+    click.echo(simulation.table(samples, seed))
+
+
 def main() -> None:
     """Run the command line; an AuditError is one sentence on stderr and exit code 2."""
     try:
