@@ -20,7 +20,7 @@ from therapy_audit.resources import folder as resource_folder
 _LINES_PER_PATIENT = 37
 _PATIENTS_AT_ONCE = 10_000
 # Steps of sql/synth that are the same for every patient, in their order.
-_ONCE = ("clinic", "tasks", "exercises", "wordings", "recipes", "sayings", "cases", "plants", "changes")
+_ONCE = ("clinic", "tasks", "exercises", "wordings", "recipes", "sayings", "cases", "plants", "changes", "answers")
 # File name: the view of sql/synth/files.sql that it holds.
 _FILES = {
     "claims": "claims",
@@ -81,7 +81,7 @@ def write(
                 con.execute(f"SET VARIABLE {variable} = ?", [value])
             for step in _ONCE:
                 con.execute(_sql(step))
-            steps = [_sql(step) for step in ("episodes", "visits", "lines", "schedule", "notes", "truth")]
+            steps = [_sql(step) for step in ("episodes", "visits", "stories", "lines", "schedule", "notes", "remittances", "truth")]
             for part in range(parts):
                 con.execute("SET VARIABLE part = ?", [part])
                 con.execute("SET VARIABLE first_patient = ?", [patients * part // parts + 1])

@@ -2,10 +2,14 @@
 CREATE VIEW claims AS
 WITH numbered AS (
     SELECT
-        *,
-        row_number() OVER (ORDER BY line_id) AS place,
+        claim.* EXCLUDE (claim_id, received_date, modifiers),
+        claim_version.* EXCLUDE (line_id),
+        claim_version.claim_id[1] = 'D' OR (claim.story = 'replaced' AND claim_version.frequency = '1')
+            AS is_superseded,
+        row_number() OVER (ORDER BY claim.line_id, claim_version.claim_id, claim_version.submitted_date) AS place,
         getvariable('dirt') AND getvariable('first_patient') = 1 AS dirty
     FROM claim
+    INNER JOIN claim_version USING (line_id)
 ),
 
 -- Dirt that an intake must cope with: two lines twice, a date that is none, junk after a code, lower case, 1,000s.
@@ -26,6 +30,16 @@ exported AS (
         2 AS copy
     FROM numbered
     WHERE dirty AND place = 30
+),
+
+-- What was paid of each line in the end, by all payers.
+paid_in_all AS (
+    SELECT
+        line_id,
+        sum(paid_amount)::DECIMAL(12, 2) AS amount
+    FROM answer
+    WHERE NOT is_stray AND claim_id[1] <> 'D'
+    GROUP BY line_id
 )
 
 SELECT
@@ -41,8 +55,9 @@ SELECT
     modifiers[4] AS "Mod 4",
     units AS "Units",
     if(dirty, format('{:,.2f}', charge_amount::DOUBLE), charge_amount::VARCHAR) AS "Charge",
-    allowed_amount AS "Allowed",
-    paid_amount AS "Paid",
+    -- What was made of the version that counts; unanswered is empty.
+    if(unanswered OR is_superseded, NULL, allowed_amount) AS "Allowed",
+    if(unanswered OR is_superseded, NULL, paid_in_all.amount) AS "Paid",
     therapist_npi AS "Rendering NPI",
     billing_npi AS "Billing NPI",
     if(setting = 'hospital', '22', '11') AS "POS",
@@ -54,11 +69,15 @@ SELECT
     if(draw('second diagnosis', episode_id) % 2 = 0, 'R26.81', NULL) AS "Dx 2",
     NULL::VARCHAR AS "Dx 3",
     NULL::VARCHAR AS "Dx 4",
-    us_date(received_date) AS "Received Date"
+    us_date(received_date) AS "Received Date",
+    us_date(submitted_date) AS "Submitted Date",
+    frequency AS "Frequency",
+    if(frequency = '1', NULL, claim_id) AS "Original Claim #"
 FROM exported
+LEFT JOIN paid_in_all USING (line_id)
 INNER JOIN treated USING (visit_id)
 INNER JOIN site USING (site)
-ORDER BY copy, line_id;
+ORDER BY copy, line_id, claim_id, submitted_date;
 
 CREATE VIEW notes AS
 WITH said AS (
@@ -160,10 +179,10 @@ ORDER BY number, year, pool;
 
 CREATE VIEW remittances AS
 SELECT
-    'R' || claim_id[2:] AS "Check #",
-    claim_line_number AS "Remittance Line",
+    remittance_id AS "Check #",
+    remittance_line_number AS "Remittance Line",
     claim_id AS "Claim #",
-    claim_line_number AS "Claim Line",
+    if(is_garbled, NULL, line_number) AS "Claim Line",
     payer AS "Payer",
     patient_id AS "Patient ID",
     us_date(service_date) AS "DOS",
@@ -173,10 +192,26 @@ SELECT
     charge_amount AS "Charge",
     allowed_amount AS "Allowed",
     paid_amount AS "Paid",
-    round(0.2 * allowed_amount, 2)::DECIMAL(12, 2) AS "Patient Responsibility",
-    us_date(received_date + 14) AS "Paid Date"
-FROM claim
-ORDER BY line_id;
+    share_amount AS "Patient Responsibility",
+    us_date(paid_date) AS "Paid Date",
+    adjustments[1].of_group AS "Adj Group 1",
+    adjustments[1].code AS "Adj Reason 1",
+    adjustments[1].remark AS "Remark Code 1",
+    adjustments[1].amount::DECIMAL(12, 2) AS "Adj Amount 1",
+    adjustments[2].of_group AS "Adj Group 2",
+    adjustments[2].code AS "Adj Reason 2",
+    adjustments[2].remark AS "Remark Code 2",
+    adjustments[2].amount::DECIMAL(12, 2) AS "Adj Amount 2",
+    adjustments[3].of_group AS "Adj Group 3",
+    adjustments[3].code AS "Adj Reason 3",
+    adjustments[3].remark AS "Remark Code 3",
+    adjustments[3].amount::DECIMAL(12, 2) AS "Adj Amount 3",
+    adjustments[4].of_group AS "Adj Group 4",
+    adjustments[4].code AS "Adj Reason 4",
+    adjustments[4].remark AS "Remark Code 4",
+    adjustments[4].amount::DECIMAL(12, 2) AS "Adj Amount 4"
+FROM answer
+ORDER BY paid_date, remittance_id, remittance_line_number;
 
 CREATE VIEW truth_rows AS
 SELECT
