@@ -43,6 +43,7 @@ def write(
     end: date = date(2026, 3, 31),
     form: str = "csv",
     dirt: bool = False,
+    x12: bool = False,
     threads: int | None = None,
 ) -> dict[str, int]:
     """Write the synthetic clinic's files to a folder and return {file name without suffix: rows}.
@@ -76,6 +77,7 @@ def write(
                 "start_date": start,
                 "end_date": end,
                 "dirt": dirt,
+                "x12": x12,
             }
             for variable, value in settings.items():
                 con.execute(f"SET VARIABLE {variable} = ?", [value])

@@ -225,9 +225,10 @@ SELECT
     clinician_npi,
     year,
     pool,
+    remittance_id,
     kind
 FROM truth
-ORDER BY rule, kind, claim_id, claim_line_number, service_date, clinician_npi, patient_id, year, pool;
+ORDER BY rule, kind, claim_id, claim_line_number, service_date, clinician_npi, patient_id, year, pool, remittance_id;
 
 CREATE VIEW providers AS
 SELECT
