@@ -237,6 +237,7 @@ amounted AS (
         if(dated.is_garbled, 'K' || dated.claim_id[2:], dated.claim_id) AS claim_id,
         claim.patient_id,
         claim.units,
+        claim.units - if(settled.is_cut AND dated.outcome = 'paid', 1, 0) AS units_paid,
         claim.charge_amount,
         settled.allowed_amount,
         settled.paid_amount,
