@@ -481,7 +481,7 @@ def evidence(
 @click.option("--lines", default=4000, show_default=True, type=click.IntRange(100), help="Claim lines, about.")
 @click.option("--dirt/--no-dirt", default=False, help="Add rows that intake must cope with or refuse.")
 @click.option("--x12", is_flag=True, help="Also write the claims as 837P and the remittances as 835.")
-def synth(folder: Path, seed: int, lines: int, **given: bool) -> None:
+def synth(folder: Path, seed: int, lines: int, **given: Any) -> None:
     """Make a synthetic clinic: claims, notes, remittances, with planted faults and their truth table."""
     from therapy_audit import synth as making
 

@@ -21,6 +21,8 @@ _LINES_PER_PATIENT = 37
 _PATIENTS_AT_ONCE = 10_000
 # Steps of sql/synth that are the same for every patient, in their order.
 _ONCE = ("clinic", "tasks", "exercises", "wordings", "recipes", "sayings", "cases", "plants", "changes", "answers")
+# And those of each part of the patients.
+_EACH = ("episodes", "visits", "stories", "lines", "schedule", "notes", "remittances", "truth")
 # File name: the view of sql/synth/files.sql that it holds.
 _FILES = {
     "claims": "claims",
@@ -90,7 +92,10 @@ def write(
                 con.execute(f"SET VARIABLE {variable} = ?", [value])
             for step in _ONCE:
                 con.execute(_sql(step))
-            steps = [_sql(step) for step in ("episodes", "visits", "stories", "lines", "schedule", "notes", "remittances", "truth")]
+            steps = [
+                _sql(step)
+                for step in ("episodes", "visits", "stories", "lines", "schedule", "notes", "remittances", "truth")
+            ]
             for part in range(parts):
                 con.execute("SET VARIABLE part = ?", [part])
                 con.execute("SET VARIABLE first_patient = ?", [patients * part // parts + 1])

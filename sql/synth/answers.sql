@@ -20,10 +20,16 @@ FROM (
     ('SELF-FUNDED TPA 22', 22, 42, 'coinsurance', FALSE)
 ) AS listed (payer, least_days, most_days, share, sequestered);
 
--- What a planted fault may bring: how many of a hundred claims with it are denied, which line or codes (null: all lines)
--- and why. cut: the payer takes one unit off and pays the others.
+-- What a planted fault may bring: how many of a hundred claims with it are denied, which line or codes (null: all) and
+-- why. cut: the payer takes one unit off and pays the others.
 CREATE TABLE denial_cause AS
-SELECT *
+SELECT
+    plant,
+    percent,
+    story,
+    target_line,
+    target_codes,
+    reason
 FROM (
     VALUES
     ('modifier_missing', 60, 'denied', 1, NULL, 'CO 4 N822'),
@@ -73,9 +79,9 @@ SELECT
 FROM plant
 WHERE kind = 'fault' AND list_contains(rules, 'clinic.skilled_direction_missing');
 
--- Of ten thousand claims without any fault: what may become of them, and the reasons that payers give. First: denied on
--- the first answer (null: all lines), then paid. In replaced a claim is sent again (frequency 7); in won the payer takes
--- its denial back; taken_back and reversed claims were paid first; voided ones were sent twice under two numbers.
+-- Of ten thousand claims without any fault: what becomes of how many, on which line (null: all), and the reasons that
+-- payers give. A replaced claim is denied and sent again (frequency 7); of one that is won the payer takes back what it
+-- denied; taken_back and reversed ones are paid first, and voided ones were sent twice, under two numbers.
 CREATE TABLE unexplained AS
 SELECT
     *,

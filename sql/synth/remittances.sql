@@ -106,6 +106,7 @@ WITH told AS (
         claim.claim_id,
         claim.story,
         claim.concerned,
+        bool_or(NOT claim.concerned) OVER (PARTITION BY claim.visit_id) AS partly,
         claim.payer,
         claim.plan,
         claim.visit_id,
@@ -141,7 +142,7 @@ given AS (
     FROM told
     WHERE
         story IN ('won', 'taken_back', 'reversed')
-        OR (story = 'replaced' AND visit_id IN (SELECT visit_id FROM told WHERE NOT concerned))
+        OR (story = 'replaced' AND partly)
     UNION ALL
     SELECT
         * REPLACE (if(story = 'replaced', second_submitted_date + 1, received_date) AS received_date),
@@ -174,7 +175,8 @@ given AS (
         business_day(first_paid_date + 9) AS paid_date
     FROM told
     WHERE
-        plain AND story IS NULL AND plan IS NOT DISTINCT FROM 'medicare_part_b' AND draw('second payer', visit_id) % 3 = 0
+        plain AND story IS NULL AND plan IS NOT DISTINCT FROM 'medicare_part_b'
+        AND draw('second payer', visit_id) % 3 = 0
         AND first_paid_date + 11 <= getvariable('cutoff')
 ),
 
@@ -231,7 +233,7 @@ dated AS (
 
 amounted AS (
     SELECT
-        dated.* EXCLUDE (claim_id, story, concerned, payer, plan, plain, turn, paid_date, answer_date),
+        dated.* EXCLUDE (claim_id, story, concerned, partly, payer, plan, plain, turn, paid_date, answer_date),
         dated.answering_payer AS payer,
         dated.answer_date AS paid_date,
         if(dated.is_garbled, 'K' || dated.claim_id[2:], dated.claim_id) AS claim_id,

@@ -1,5 +1,5 @@
--- The same claims and remittances as a clearinghouse holds them: 837P, a transaction for each day of sending, and 835, a
--- transaction for each payment. One row per transaction (ST to SE), in the order of the file; names are invented.
+-- The same claims and remittances as a clearinghouse holds them: 837P, a transaction for each day of sending, and 835,
+-- one for each payment. One row per transaction (ST to SE), in the order of the file; names are invented.
 CREATE MACRO x12_date(day) AS strftime(day, '%Y%m%d');
 
 -- The adjustments of one group as its CAS segment.
