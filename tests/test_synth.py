@@ -764,7 +764,7 @@ def test_denials_follow_from_faults_or_are_told_apart(clinic: Clinic) -> None:
     denied: dict[tuple[str, str], dict[str, str]] = {}
     reasons = set()
     for answer in clinic.remitted:
-        for group, reason, remark, amount in adjustments(answer):
+        for group, reason, remark, _amount in adjustments(answer):
             if (group, reason) in {("CO", "45"), ("CO", "253"), ("OA", "23")} or (
                 group == "PR" and reason in {"1", "2", "3"}
             ):
