@@ -175,7 +175,7 @@ answered AS (
 SELECT
     * REPLACE (
         CASE
-            WHEN concerned AND story IN ('denied', 'taken_back', 'reversed') THEN 0.00
+            WHEN concerned AND story IN ('denied', 'upheld', 'taken_back', 'reversed') THEN 0.00
             WHEN concerned AND story = 'cut' THEN round(price_amount * (line_units - 1) / line_units, 2)
             ELSE price_amount
         END::DECIMAL(12, 2) AS allowed_amount

@@ -126,7 +126,7 @@ given AS (
         *,
         payer AS answering_payer,
         1 AS step,
-        if(concerned AND story IN ('denied', 'won', 'replaced'), 'denied', 'paid') AS outcome,
+        if(concerned AND story IN ('denied', 'upheld', 'won', 'replaced'), 'denied', 'paid') AS outcome,
         1 AS sign,
         first_paid_date AS paid_date
     FROM told
@@ -148,11 +148,11 @@ given AS (
         * REPLACE (if(story = 'replaced', second_submitted_date + 1, received_date) AS received_date),
         payer AS answering_payer,
         3 AS step,
-        if(story = 'taken_back', 'denied', 'paid') AS outcome,
+        if(story IN ('upheld', 'taken_back'), 'denied', 'paid') AS outcome,
         1 AS sign,
         second_paid_date AS paid_date
     FROM told
-    WHERE story IN ('won', 'replaced', 'taken_back')
+    WHERE story IN ('won', 'replaced', 'upheld', 'taken_back')
     UNION ALL
     SELECT
         told.* REPLACE ('D' || told.claim_id[2:] AS claim_id, told.received_date + 1 AS received_date),

@@ -77,7 +77,7 @@ known AS (
             CASE
                 WHEN first_paid_date > getvariable('cutoff') THEN NULL
                 WHEN second_paid_date <= getvariable('cutoff') THEN story
-                WHEN story IN ('won', 'replaced') AND reason <> 'CO 4 N822' THEN 'denied'
+                WHEN story IN ('won', 'upheld', 'replaced') AND reason <> 'CO 4 N822' THEN 'denied'
                 WHEN story IN ('denied', 'cut') THEN story
             END AS story
         ),

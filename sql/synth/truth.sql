@@ -213,7 +213,7 @@ billed_again AS (
     INNER JOIN answered AS other USING (patient_id, service_date, hcpcs_code)
     WHERE
         denied.line_id <> other.line_id
-        AND NOT coalesce(other.concerned AND other.story IN ('denied', 'cut', 'taken_back', 'reversed'), FALSE)
+        AND NOT coalesce(other.concerned AND other.story IN ('denied', 'upheld', 'cut', 'taken_back', 'reversed'), FALSE)
 ),
 
 -- Denials that stand: forgotten, or for a good reason not (yet) to be chased.
@@ -233,7 +233,7 @@ of_denial AS (
             'fault', 'near_miss'
         ) AS kind
     FROM answered AS denied
-    WHERE denied.concerned AND denied.story IN ('denied', 'cut', 'taken_back')
+    WHERE denied.concerned AND denied.story IN ('denied', 'upheld', 'cut', 'taken_back')
 ),
 
 -- Answers that name no line that was billed; a wrong claim number alone does not hide which line is meant, and what
