@@ -213,7 +213,9 @@ billed_again AS (
     INNER JOIN answered AS other USING (patient_id, service_date, hcpcs_code)
     WHERE
         denied.line_id <> other.line_id
-        AND NOT coalesce(other.concerned AND other.story IN ('denied', 'upheld', 'cut', 'taken_back', 'reversed'), FALSE)
+        AND NOT coalesce(
+            other.concerned AND other.story IN ('denied', 'upheld', 'cut', 'taken_back', 'reversed'), FALSE
+        )
 ),
 
 -- Denials that stand: forgotten, or for a good reason not (yet) to be chased.
