@@ -1,4 +1,4 @@
-"""How fast X12 files become contract tables: a synthetic clinic's claims and remittances written as 837P and 835."""
+"""How fast X12 files become contract tables: a synthetic clinic's claims and remittances, as 837P and 835."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-
-import duckdb
 
 from therapy_audit import synth
 from therapy_audit.errors import AuditError
@@ -72,99 +70,26 @@ for file in given["files"]:
 told(time.perf_counter() - started)
 """,
 }
-_ISA = "ISA*00*          *00*          *ZZ*CLINIC         *ZZ*PAYER          *260401*1200*^*00501*000000001*0*P*:~"
-_CLAIMS = """
-WITH line AS (
-    SELECT
-        "Claim #" AS claim_id, "Patient ID" AS patient_id, Payer AS payer, "Rendering NPI" AS npi, POS AS place,
-        Line::INTEGER AS number, Charge::DECIMAL(12, 2) AS charge,
-        replace(coalesce("Dx 1", 'M545'), '.', '') AS diagnosis,
-        'LX*' || number || '~SV1*' || concat_ws(':', 'HC', CPT, "Mod 1", "Mod 2", "Mod 3", "Mod 4") || '*' || charge
-        || '*UN*' || Units || '***1~DTP*472*D8*' || strftime(strptime(DOS, '%m/%d/%Y'), '%Y%m%d')
-        || '~REF*6R*' || claim_id || '-$copy-' || number || '~' AS text,
-        4 AS segments
-    FROM read_parquet($claims)
-),
-
-claim AS (
-    SELECT
-        'HL*' || (1 + row_number() OVER (ORDER BY claim_id)) || '*1*22*0~SBR*P*18*******CI~NM1*IL*1*DOE*PAT****MI*'
-        || any_value(patient_id) || '~N3*1 MAIN ST~N4*TOWN*OH*44101~DMG*D8*19600101*F~NM1*PR*2*'
-        || any_value(payer) || '*****PI*12345~CLM*' || claim_id || '-$copy*' || sum(charge) || '***'
-        || any_value(place) || ':B:1*Y*A*Y*Y~HI*ABK:' || any_value(diagnosis) || '~NM1*82*1*THERAPIST*LOU****XX*'
-        || any_value(npi) || '~' || string_agg(text, '' ORDER BY number) AS text,
-        10 + sum(segments) AS segments
-    FROM line
-    GROUP BY claim_id
-)
-
-SELECT string_agg(text, ''), sum(segments) FROM claim
-"""
-_REMITTANCES = """
-WITH line AS (
-    SELECT
-        "Claim #" AS claim_id, "Patient ID" AS patient_id, "Claim Line"::INTEGER AS number,
-        Charge::DECIMAL(12, 2) AS charge, Paid::DECIMAL(12, 2) AS paid,
-        coalesce("Patient Responsibility", 0)::DECIMAL(12, 2) AS owed, (charge - paid - owed)::DECIMAL(12, 2) AS taken,
-        'SVC*' || concat_ws(':', 'HC', CPT, replace(Modifiers, ',', ':')) || '*' || charge || '*' || paid || '**'
-        || Units || '~DTM*472*' || strftime(strptime(DOS, '%m/%d/%Y'), '%Y%m%d') || '~CAS*CO*45*' || taken
-        || '~CAS*PR*2*' || owed || '~REF*6R*' || claim_id || '-$copy-' || number || '~AMT*B6*' || (paid + owed)
-        || '~' AS text
-    FROM read_parquet($remittances)
-),
-
-claim AS (
-    SELECT
-        'CLP*' || claim_id || '-$copy*1*' || sum(charge) || '*' || sum(paid) || '*' || sum(owed) || '*12*ICN'
-        || claim_id || '-$copy*11*1~NM1*QC*1*DOE*PAT****MI*' || any_value(patient_id) || '~'
-        || string_agg(text, '' ORDER BY number) AS text,
-        2 + 6 * count(*) AS segments, sum(paid) AS paid
-    FROM line
-    GROUP BY claim_id
-)
-
-SELECT string_agg(text, ''), sum(segments), sum(paid) FROM claim
-"""
+# What must differ from copy to copy of a clinic: numbers of claims, of the payer's claims, and of payments.
+_OWN = (b"CLM*", b"CLP*", b"*12*ICN", b"REF*F8*ICN", b"TRN*1*")
 
 
 def write(folder: Path, megabytes: int, *, lines: int = _LINES, seed: int = 2026) -> dict[str, Path]:
     """Write claims.837 and remittances.835 of about so many MiB each: {kind: file}.
 
-    Each transaction is one clinic of about `lines` claim lines; claim numbers are unique.
+    Each interchange is one clinic of about `lines` claim lines, as `synth.write` makes it, under numbers of its own.
     """
-    made = synth.write(folder / "clinic", seed=seed, lines=lines, form="parquet")
-    if not made["claims"]:
-        raise AuditError("bench x12: the clinic has no claims.")
-    paths = {name: f"{folder}/clinic/{name}.parquet" for name in ("claims", "remittances")}
-    with duckdb.connect() as con:
-        ((claims, claim_segments),) = con.execute(_CLAIMS, {"claims": paths["claims"]}).fetchall()
-        answers = {"remittances": paths["remittances"]}
-        ((remittances, remittance_segments, paid),) = con.execute(_REMITTANCES, answers).fetchall()
-    before = (
-        "ST*837*{n:04}*005010X222A1~BHT*0019*00*{n}*20260401*1200*CH~NM1*41*2*CLINIC*****46*1~"
-        "NM1*40*2*PAYER*****46*2~HL*1**20*1~NM1*85*2*CLINIC*****XX*1999999984~N3*1 ELM~N4*TOWN*OH*44101~"
-        "REF*EI*123456789~"
-    )
-    header = (
-        f"ST*835*{{n:04}}~BPR*I*{paid}*C*ACH*CCP*01*1*DA*1*1**01*1*DA*1*20260415~TRN*1*TRACE{{n}}*1999999999~"
-        "DTM*405*20260414~N1*PR*PAYER~N3*1 OAK~N4*TOWN*OH*44101~N1*PE*CLINIC*XX*1999999984~LX*1~"
-    )
+    synth.write(folder / "clinic", seed=seed, lines=lines, x12=True)
     files = {"837P": folder / "claims.837", "835": folder / "remittances.835"}
-    _write(files["837P"], megabytes, "GS*HC", "005010X222A1", before, claims, claim_segments)
-    _write(files["835"], megabytes, "GS*HP", "005010X221A1", header, remittances, remittance_segments)
+    for file in files.values():
+        clinic = (folder / "clinic" / file.name).read_bytes()
+        with file.open("wb") as out:
+            for n in range(max(1, round(megabytes * _MIB / len(clinic)))):
+                copy = clinic
+                for mark in _OWN:
+                    copy = copy.replace(mark, mark + b"%d-" % n)
+                out.write(copy)
     return files
-
-
-def _write(file: Path, megabytes: int, group: str, version: str, header: str, body: str, segments: int) -> None:
-    with file.open("w", encoding="ascii") as out:
-        size = out.write(f"{_ISA}{group}*CLINIC*PAYER*20260401*1200*1*X*{version}~")
-        n = 0
-        while size < megabytes * _MIB:
-            n += 1
-            head = header.format(n=n)
-            size += out.write(head + body.replace("$copy", str(n)))
-            size += out.write(f"SE*{segments + head.count('~') + 1}*{n:04}~")
-        out.write(f"GE*{n}*1~IEA*1*000000001~")
 
 
 def table(megabytes: int = 200) -> str:

@@ -480,11 +480,12 @@ def evidence(
 @click.option("--seed", default=2026, show_default=True, help="The same seed makes the same files.")
 @click.option("--lines", default=4000, show_default=True, type=click.IntRange(100), help="Claim lines, about.")
 @click.option("--dirt/--no-dirt", default=False, help="Add rows that intake must cope with or refuse.")
-def synth(folder: Path, seed: int, lines: int, dirt: bool) -> None:  # noqa: FBT001
+@click.option("--x12", is_flag=True, help="Also write the claims as 837P and the remittances as 835.")
+def synth(folder: Path, seed: int, lines: int, **given: Any) -> None:
     """Make a synthetic clinic: claims, notes, remittances, with planted faults and their truth table."""
     from therapy_audit import synth as making
 
-    counts = making.write(folder, seed=seed, lines=lines, dirt=dirt)
+    counts = making.write(folder, seed=seed, lines=lines, **given)
     click.echo(", ".join(f"{name} {rows:,}" for name, rows in counts.items()))
 
 

@@ -20,7 +20,9 @@ from therapy_audit.resources import folder as resource_folder
 _LINES_PER_PATIENT = 37
 _PATIENTS_AT_ONCE = 10_000
 # Steps of sql/synth that are the same for every patient, in their order.
-_ONCE = ("clinic", "tasks", "exercises", "wordings", "recipes", "sayings", "cases", "plants", "changes")
+_ONCE = ("clinic", "tasks", "exercises", "wordings", "recipes", "sayings", "cases", "plants", "changes", "answers")
+# And those of each part of the patients.
+_EACH = ("episodes", "visits", "stories", "lines", "schedule", "notes", "remittances", "truth")
 # File name: the view of sql/synth/files.sql that it holds.
 _FILES = {
     "claims": "claims",
@@ -32,6 +34,12 @@ _FILES = {
     "truth": "truth_rows",
     "providers": "providers",
 }
+# File name: the view of sql/synth/x12.sql that holds its transactions, and what their group says they are.
+_X12 = {
+    "claims.837": ("claims_x12", "GS*HC", "005010X222A1"),
+    "remittances.835": ("remittances_x12", "GS*HP", "005010X221A1"),
+}
+_ISA = "ISA*00*          *00*          *ZZ*CLINIC         *ZZ*PAYER          *260401*1200*^*00501*{:09}*0*P*:~\n"
 
 
 def write(
@@ -43,6 +51,7 @@ def write(
     end: date = date(2026, 3, 31),
     form: str = "csv",
     dirt: bool = False,
+    x12: bool = False,
     threads: int | None = None,
 ) -> dict[str, int]:
     """Write the synthetic clinic's files to a folder and return {file name without suffix: rows}.
@@ -51,7 +60,8 @@ def write(
     plans_of_care, authorizations, opening_balances, remittances, and truth: what was planted, one row per rule that
     must (fault), may (consequence) or must not (near_miss) find something there. `form` is csv or parquet. The same
     arguments make the same bytes, whatever the number of threads. `dirt` spoils some rows of the claims as exports do:
-    those rows change nothing that the truth speaks of.
+    those rows change nothing that the truth speaks of. `x12` adds claims.837 and remittances.835: the same claims and
+    answers, and sums that disagree where the truth says so, which no other form can hold.
     """
     if lines < 1 or form not in ("csv", "parquet"):
         raise AuditError("synth: needs at least 1 line and csv or parquet as its form.")
@@ -60,8 +70,8 @@ def write(
     folder.mkdir(parents=True, exist_ok=True)
     patients = max(1, round(lines / _LINES_PER_PATIENT))
     rows = dict.fromkeys(_FILES, 0)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".synth-") as name:
-        aside = Path(name)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".synth-") as scratch:
+        aside = Path(scratch)
         config: dict[str, str | bool | int | float | list[str]] = {
             "temp_directory": str(aside / "spill"),
             "memory_limit": "2GB",
@@ -76,12 +86,16 @@ def write(
                 "start_date": start,
                 "end_date": end,
                 "dirt": dirt,
+                "x12": x12,
             }
             for variable, value in settings.items():
                 con.execute(f"SET VARIABLE {variable} = ?", [value])
             for step in _ONCE:
                 con.execute(_sql(step))
-            steps = [_sql(step) for step in ("episodes", "visits", "lines", "schedule", "notes", "truth")]
+            steps = [
+                _sql(step)
+                for step in ("episodes", "visits", "stories", "lines", "schedule", "notes", "remittances", "truth")
+            ]
             for part in range(parts):
                 con.execute("SET VARIABLE part = ?", [part])
                 con.execute("SET VARIABLE first_patient = ?", [patients * part // parts + 1])
@@ -90,8 +104,11 @@ def write(
                     con.execute(step)
                 if part == 0:
                     con.execute(_sql("files"))
+                    con.execute(_sql("x12"))
                 for file, view in _FILES.items():
                     rows[file] += _append(con, view, aside / f"{file}.{form}", part)
+                for name in _X12 if x12 else ():
+                    _append_x12(con, aside / name, part)
             if form == "parquet":
                 for file in _FILES:
                     pieces = sorted(map(str, aside.glob(f"{file}.parquet-*")))
@@ -101,6 +118,8 @@ def write(
                 claims.write("\n")
         for file in _FILES:
             (aside / f"{file}.{form}").replace(folder / f"{file}.{form}")
+        for name in _X12 if x12 else ():
+            (aside / name).replace(folder / name)
     return rows
 
 
@@ -118,3 +137,18 @@ def _append(con: duckdb.DuckDBPyConnection, view: str, path: Path, part: int) ->
             shutil.copyfileobj(more, whole, 1 << 20)
         piece.unlink()
     return int(copied[0]) if copied else 0
+
+
+def _append_x12(con: duckdb.DuckDBPyConnection, path: Path, part: int) -> None:
+    """Write one part's transactions as an interchange of its own behind those before it, a transaction a line."""
+    view, group, version = _X12[path.name]
+    piece = path.with_name(f"{path.name}-{part:05}")
+    copied = con.execute(
+        f"COPY (FROM {view}) TO ? (FORMAT csv, HEADER FALSE, QUOTE '', ESCAPE '', DELIMITER '\x01')", [str(piece)]
+    ).fetchone()
+    number = part + 1
+    with path.open("ab") as whole, piece.open("rb") as more:
+        whole.write(f"{_ISA.format(number)}{group}*CLINIC*PAYER*20260401*1200*{number}*X*{version}~\n".encode())
+        shutil.copyfileobj(more, whole, 1 << 20)
+        whole.write(f"GE*{copied[0] if copied else 0}*{number}~\nIEA*1*{number:09}~\n".encode())
+    piece.unlink()

@@ -179,5 +179,6 @@ SELECT
     CASE WHEN last_paid_date >= received_date THEN last_paid_date - received_date END::INTEGER AS days_to_payment,
     CASE WHEN NOT is_open THEN denial.group_code END AS last_group_code,
     CASE WHEN NOT is_open THEN denial.reason_code END AS last_reason_code,
-    CASE WHEN NOT is_open THEN denial.remark_code END AS last_remark_code
+    -- A paid line may carry remarks too.
+    CASE WHEN NOT is_open AND denied_amount > 0 THEN denial.remark_code END AS last_remark_code
 FROM stated

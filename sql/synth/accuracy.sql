@@ -1,12 +1,22 @@
 -- Findings against the truth about a synthetic clinic, per rule: planted, found, missed, and found without cause.
 -- A truth row fits a finding of its rule on its line, on its visit, within 14 days in its episode of care, or on the
--- clinician, the clinician's day or the patient's year that the finding's facts name.
+-- clinician, the clinician's day, the patient's year, the remittance or its claim that the finding's facts name.
 WITH truth AS (
     SELECT
         *,
         row_number() OVER (
             ORDER BY
-                rule, kind, patient_id, service_date, discipline, claim_id, claim_line_number, clinician_npi, year, pool
+                rule,
+                kind,
+                patient_id,
+                service_date,
+                discipline,
+                claim_id,
+                claim_line_number,
+                clinician_npi,
+                year,
+                pool,
+                remittance_id
         ) AS truth_id
     FROM read_csv(
         $truth_csv,
@@ -15,7 +25,8 @@ WITH truth AS (
         columns = {
             'rule': 'VARCHAR', 'grain': 'VARCHAR', 'patient_id': 'VARCHAR', 'service_date': 'DATE',
             'discipline': 'VARCHAR', 'claim_id': 'VARCHAR', 'claim_line_number': 'INTEGER',
-            'clinician_npi': 'VARCHAR', 'year': 'INTEGER', 'pool': 'VARCHAR', 'kind': 'VARCHAR'
+            'clinician_npi': 'VARCHAR', 'year': 'INTEGER', 'pool': 'VARCHAR', 'remittance_id': 'VARCHAR',
+            'kind': 'VARCHAR'
         }
     )
 ),
@@ -38,6 +49,7 @@ fit AS (
                         AND coalesce(truth.discipline = finding.discipline, TRUE)
                 WHEN 'patient_year'
                     THEN truth.year = (finding.facts ->> 'year')::INTEGER AND truth.pool = (finding.facts ->> 'pool')
+                WHEN 'remittance_line' THEN FALSE
                 ELSE abs(truth.service_date - finding.service_date) <= 14
                     AND coalesce(truth.discipline = finding.discipline, TRUE)
             END
@@ -53,6 +65,18 @@ fit AS (
             AND truth.clinician_npi = (finding.facts ->> 'clinician_npi')
             AND (truth.grain = 'clinician' OR truth.service_date = finding.service_date)
     WHERE truth.grain IN ('clinician', 'clinician_day')
+    UNION ALL
+    SELECT
+        truth.truth_id,
+        truth.kind,
+        finding.finding_id
+    FROM truth
+    INNER JOIN finding
+        ON
+            truth.rule = finding.rule
+            AND truth.remittance_id = (finding.facts ->> 'remittance_id')
+            AND (truth.grain = 'remittance' OR truth.claim_id = finding.claim_id)
+    WHERE truth.grain IN ('remittance', 'remittance_line')
 ),
 
 judged_truth AS (

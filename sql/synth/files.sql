@@ -1,11 +1,54 @@
 -- The files as a billing system and an electronic record would export them, in the order in which they are written.
+CREATE VIEW sent_line AS
+-- What was paid of each line in the end, by all payers.
+WITH paid_in_all AS (
+    SELECT
+        line_id,
+        sum(paid_amount)::DECIMAL(12, 2) AS paid_amount
+    FROM answer
+    WHERE NOT is_stray AND claim_id[1] <> 'D'
+    GROUP BY line_id
+)
+
+SELECT
+    claim.line_id,
+    claim.claim_line_number,
+    claim.patient_id,
+    claim.payer,
+    claim.medicare,
+    claim.service_date,
+    claim.hcpcs_code,
+    claim.units,
+    claim.charge_amount,
+    claim_version.* EXCLUDE (line_id),
+    coalesce(claim_version.claim_id[1] = 'D' OR (claim.story = 'replaced' AND claim_version.frequency = '1'), FALSE)
+        AS superseded,
+    -- Only of the version that counts, once it is answered.
+    if(claim.unanswered OR superseded, NULL, claim.allowed_amount) AS allowed_amount,
+    if(claim.unanswered OR superseded, NULL, paid_in_all.paid_amount) AS paid_amount,
+    treated.therapist_npi,
+    site.billing_npi,
+    if(claim.setting = 'hospital', '22', '11') AS place_of_service,
+    [
+        pick(CASE claim.discipline
+            WHEN 'PT' THEN ['M54.50', 'M25.561', 'M25.511', 'R26.89', 'M62.81', 'Z47.1']
+            WHEN 'OT' THEN ['M25.531', 'S52.501D', 'I69.351', 'G56.01', 'M18.11']
+            ELSE ['R47.01', 'R13.12', 'I69.320', 'R48.8']
+        END, 'diagnosis', claim.episode_id)
+    ] || if(draw('second diagnosis', claim.episode_id) % 2 = 0, ['R26.81'], []) AS diagnosis_codes
+FROM claim
+INNER JOIN claim_version USING (line_id)
+INNER JOIN treated ON claim.visit_id = treated.visit_id
+INNER JOIN site ON claim.site = site.site
+LEFT JOIN paid_in_all ON claim.line_id = paid_in_all.line_id;
+
 CREATE VIEW claims AS
 WITH numbered AS (
     SELECT
         *,
-        row_number() OVER (ORDER BY line_id) AS place,
+        row_number() OVER (ORDER BY line_id, claim_id, submitted_date) AS place,
         getvariable('dirt') AND getvariable('first_patient') = 1 AS dirty
-    FROM claim
+    FROM sent_line
 ),
 
 -- Dirt that an intake must cope with: two lines twice, a date that is none, junk after a code, lower case, 1,000s.
@@ -45,20 +88,17 @@ SELECT
     paid_amount AS "Paid",
     therapist_npi AS "Rendering NPI",
     billing_npi AS "Billing NPI",
-    if(setting = 'hospital', '22', '11') AS "POS",
-    pick(CASE discipline
-        WHEN 'PT' THEN ['M54.50', 'M25.561', 'M25.511', 'R26.89', 'M62.81', 'Z47.1']
-        WHEN 'OT' THEN ['M25.531', 'S52.501D', 'I69.351', 'G56.01', 'M18.11']
-        ELSE ['R47.01', 'R13.12', 'I69.320', 'R48.8']
-    END, 'diagnosis', episode_id) AS "Dx 1",
-    if(draw('second diagnosis', episode_id) % 2 = 0, 'R26.81', NULL) AS "Dx 2",
+    place_of_service AS "POS",
+    diagnosis_codes[1] AS "Dx 1",
+    diagnosis_codes[2] AS "Dx 2",
     NULL::VARCHAR AS "Dx 3",
     NULL::VARCHAR AS "Dx 4",
-    us_date(received_date) AS "Received Date"
+    us_date(received_date) AS "Received Date",
+    us_date(submitted_date) AS "Submitted Date",
+    frequency AS "Frequency",
+    if(frequency = '1', NULL, claim_id) AS "Original Claim #"
 FROM exported
-INNER JOIN treated USING (visit_id)
-INNER JOIN site USING (site)
-ORDER BY copy, line_id;
+ORDER BY copy, line_id, claim_id, submitted_date;
 
 CREATE VIEW notes AS
 WITH said AS (
@@ -160,23 +200,39 @@ ORDER BY number, year, pool;
 
 CREATE VIEW remittances AS
 SELECT
-    'R' || claim_id[2:] AS "Check #",
-    claim_line_number AS "Remittance Line",
+    remittance_id AS "Check #",
+    remittance_line_number AS "Remittance Line",
     claim_id AS "Claim #",
-    claim_line_number AS "Claim Line",
+    if(is_garbled, NULL, line_number) AS "Claim Line",
     payer AS "Payer",
     patient_id AS "Patient ID",
     us_date(service_date) AS "DOS",
     hcpcs_code AS "CPT",
     array_to_string(modifiers, ' ') AS "Modifiers",
-    units AS "Units",
+    units_paid AS "Units",
     charge_amount AS "Charge",
     allowed_amount AS "Allowed",
     paid_amount AS "Paid",
-    round(0.2 * allowed_amount, 2)::DECIMAL(12, 2) AS "Patient Responsibility",
-    us_date(received_date + 14) AS "Paid Date"
-FROM claim
-ORDER BY line_id;
+    share_amount AS "Patient Responsibility",
+    us_date(paid_date) AS "Paid Date",
+    adjustments[1].of_group AS "Adj Group 1",
+    adjustments[1].code AS "Adj Reason 1",
+    adjustments[1].remark AS "Remark Code 1",
+    adjustments[1].amount::DECIMAL(12, 2) AS "Adj Amount 1",
+    adjustments[2].of_group AS "Adj Group 2",
+    adjustments[2].code AS "Adj Reason 2",
+    adjustments[2].remark AS "Remark Code 2",
+    adjustments[2].amount::DECIMAL(12, 2) AS "Adj Amount 2",
+    adjustments[3].of_group AS "Adj Group 3",
+    adjustments[3].code AS "Adj Reason 3",
+    adjustments[3].remark AS "Remark Code 3",
+    adjustments[3].amount::DECIMAL(12, 2) AS "Adj Amount 3",
+    adjustments[4].of_group AS "Adj Group 4",
+    adjustments[4].code AS "Adj Reason 4",
+    adjustments[4].remark AS "Remark Code 4",
+    adjustments[4].amount::DECIMAL(12, 2) AS "Adj Amount 4"
+FROM answer
+ORDER BY paid_date, remittance_id, remittance_line_number;
 
 CREATE VIEW truth_rows AS
 SELECT
@@ -190,9 +246,10 @@ SELECT
     clinician_npi,
     year,
     pool,
+    remittance_id,
     kind
 FROM truth
-ORDER BY rule, kind, claim_id, claim_line_number, service_date, clinician_npi, patient_id, year, pool;
+ORDER BY rule, kind, claim_id, claim_line_number, service_date, clinician_npi, patient_id, year, pool, remittance_id;
 
 CREATE VIEW providers AS
 SELECT

@@ -120,6 +120,7 @@ WITH ranked AS (
     SELECT
         billed_line.line_id,
         billed_line.visit_id,
+        billed_line.hcpcs_code,
         billed_line.units,
         billed_line.marked,
         fee.charge_amount,
@@ -152,16 +153,34 @@ allowed AS (
         )::DECIMAL(12, 2) AS allowed_amount
     FROM ranked
     INNER JOIN visit USING (visit_id)
+),
+
+-- What the payer leaves of it in the end: nothing of what it denies or takes back, less where it cuts a unit.
+answered AS (
+    SELECT
+        allowed.* EXCLUDE (units, charge_amount, full_amount, reduced_amount, practice_rank),
+        allowed.units AS line_units,
+        (allowed.units * allowed.charge_amount)::DECIMAL(12, 2) AS charge_amount,
+        allowed.allowed_amount AS price_amount,
+        story.story,
+        story.reason,
+        story.is_open OR story.is_lost AS unanswered,
+        story.story IS NOT NULL
+        AND coalesce(story.target_line = allowed.claim_line_number, TRUE)
+        AND coalesce(list_contains(story.target_codes, allowed.hcpcs_code), TRUE) AS concerned
+    FROM allowed
+    INNER JOIN story USING (visit_id)
 )
 
 SELECT
-    * EXCLUDE (units, charge_amount, full_amount, reduced_amount, practice_rank),
-    (units * charge_amount)::DECIMAL(12, 2) AS charge_amount,
-    round(
-        allowed_amount * 0.8 * if(plan = 'medicare_part_b' AND marked, 0.85, 1.00)
-        * if(plan IN ('medicare_part_b', 'medicare_advantage'), 0.98, 1.00), 2
-    )::DECIMAL(12, 2) AS paid_amount
-FROM allowed;
+    * REPLACE (
+        CASE
+            WHEN concerned AND story IN ('denied', 'upheld', 'taken_back', 'reversed') THEN 0.00
+            WHEN concerned AND story = 'cut' THEN round(price_amount * (line_units - 1) / line_units, 2)
+            ELSE price_amount
+        END::DECIMAL(12, 2) AS allowed_amount
+    )
+FROM answered;
 
 -- The part B patients' totals toward the KX threshold, and the opening balance that makes a line cross or reach it, or
 -- pass the amount of medical review, or that leaves the year near the threshold.
@@ -218,6 +237,7 @@ WITH running AS (
         priced.visit_id,
         priced.patient_id,
         priced.planted,
+        priced.story,
         priced.opening,
         priced.pool,
         threshold.year,
@@ -254,7 +274,7 @@ WITH one_line AS (
     SELECT *
     FROM ledger
     WHERE
-        NOT planted
+        NOT planted AND story IS NULL
         AND (position IN ('crossing', 'far') OR (position = 'past' AND opening <> 'reviewed'))
     QUALIFY row_number() OVER (PARTITION BY visit_id ORDER BY position = 'crossing' DESC, draw('kx', line_id)) = 1
 ),
@@ -291,17 +311,26 @@ WITH line AS (
         visit.*,
         priced.claim_line_number,
         priced.charge_amount,
+        priced.price_amount,
         priced.allowed_amount,
-        priced.paid_amount,
+        priced.story,
+        priced.concerned,
+        priced.unanswered,
+        priced.reason AS denial_reason,
         priced.with_activities,
         ledger.position,
         kx_plant.kx_case,
+        kx_denial.reason AS kx_reason,
         modifier_change.modifiers AS modifiers_set
     FROM billed_line
     INNER JOIN priced USING (line_id)
     INNER JOIN visit ON billed_line.visit_id = visit.visit_id
     LEFT JOIN ledger USING (line_id)
     LEFT JOIN kx_plant USING (line_id)
+    LEFT JOIN kx_denial
+        ON
+            kx_plant.kx_case = kx_denial.kx_case
+            AND draw('kx denied', billed_line.line_id) % 100 BETWEEN kx_denial.lot_from AND kx_denial.lot_to - 1
     LEFT JOIN modifier_change
         ON
             visit.plant = modifier_change.plant
@@ -311,7 +340,7 @@ WITH line AS (
 
 marked AS (
     SELECT
-        * EXCLUDE (marked, with_activities, modifiers_set, service_modifiers),
+        * EXCLUDE (with_activities, modifiers_set, service_modifiers),
         if(
             with_activities AND sets_manual_therapy_apart
             AND coalesce(plant NOT IN ('payer_pair_marked', 'payer_pair_unmarked'), TRUE),
@@ -334,7 +363,13 @@ marked AS (
 )
 
 SELECT
-    * REPLACE (
+    * EXCLUDE (kx_reason)
+    REPLACE (
+        -- A line past the threshold that is denied leaves it passed: the lines before it did that.
+        if(kx_reason IS NULL, allowed_amount, 0.00)::DECIMAL(12, 2) AS allowed_amount,
+        if(kx_reason IS NULL, story, 'denied') AS story,
+        concerned OR kx_reason IS NOT NULL AS concerned,
+        coalesce(kx_reason, denial_reason) AS denial_reason,
         CASE WHEN NOT has_kx THEN modifiers WHEN kx_case = 'first' THEN ['KX'] || modifiers ELSE modifiers || ['KX'] END
             AS modifiers
     )

@@ -38,6 +38,16 @@ WITH row_of AS (
     FROM claim
     WHERE position IN ('reaching', 'crossing') AND kx_case IS NULL
     UNION ALL
+    -- What a replaced version lacked, the version that counts has.
+    SELECT
+        'medicare.discipline_modifier_missing',
+        'line',
+        visit_id,
+        claim_line_number,
+        'near_miss'
+    FROM claim
+    WHERE story = 'replaced' AND concerned AND denial_reason = 'CO 4 N822'
+    UNION ALL
     SELECT
         unnest(CASE
             WHEN visit.episode_plant IN ('cloned', 'cloned_nearly', 'repeated_thrice', 'template_moving')
@@ -123,13 +133,14 @@ of_clinician AS (
 -- The patients' years as the ledger has them, whether planted or not. In a year that is over, nothing approaches.
 patient_year AS (
     SELECT
-        patient_id,
+        ledger.patient_id,
         year,
         pool,
-        max(balance_after) AS balance,
+        max(balance_after) - coalesce(sum(ledger.allowed_amount) FILTER (claim.allowed_amount = 0), 0) AS balance,
         max(threshold) AS threshold
     FROM ledger
-    GROUP BY patient_id, year, pool
+    INNER JOIN claim USING (line_id)
+    GROUP BY ledger.patient_id, year, pool
 ),
 
 of_year AS (
@@ -152,6 +163,105 @@ of_year AS (
         if(balance > 3000, 'fault', 'near_miss')
     FROM patient_year
     WHERE balance >= 3000
+),
+
+-- Lines without an answer: lost, or not due yet when the files end.
+of_unanswered AS (
+    SELECT
+        'clinic.line_not_remitted' AS rule,
+        claim.patient_id,
+        claim.service_date,
+        claim.discipline,
+        claim.claim_id,
+        claim.claim_line_number,
+        if(story.is_lost, 'fault', 'near_miss') AS kind
+    FROM claim
+    INNER JOIN story USING (visit_id)
+    WHERE story.is_lost OR (story.is_open AND story.submitted_date + 45 > getvariable('cutoff'))
+),
+
+-- The answers to each line that count, and what is known of its code on that day otherwise.
+answered AS (
+    SELECT
+        claim.line_id,
+        claim.patient_id,
+        claim.service_date,
+        claim.hcpcs_code,
+        claim.discipline,
+        claim.claim_id,
+        claim.claim_line_number,
+        claim.denial_reason,
+        claim.story,
+        claim.concerned,
+        coalesce(claim.kx_case IN ('with_ga', 'with_gz', 'with_gy'), FALSE) AS has_liability_modifier,
+        last_answer.paid_date AS denied_date
+    FROM claim
+    INNER JOIN (
+        SELECT
+            line_id,
+            max(paid_date) AS paid_date
+        FROM answer
+        WHERE NOT is_stray AND claim_id[1] <> 'D'
+        GROUP BY line_id
+    ) AS last_answer USING (line_id)
+),
+
+-- The same code on the same day was paid on another line.
+billed_again AS (
+    SELECT denied.line_id
+    FROM answered AS denied
+    INNER JOIN answered AS other USING (patient_id, service_date, hcpcs_code)
+    WHERE
+        denied.line_id <> other.line_id
+        AND NOT coalesce(
+            other.concerned AND other.story IN ('denied', 'upheld', 'cut', 'taken_back', 'reversed'), FALSE
+        )
+),
+
+-- Denials that stand: forgotten, or for a good reason not (yet) to be chased.
+of_denial AS (
+    SELECT
+        'clinic.denial_open' AS rule,
+        denied.patient_id,
+        denied.service_date,
+        denied.discipline,
+        denied.claim_id,
+        denied.claim_line_number,
+        if(
+            denied.denied_date + 90 < getvariable('cutoff')
+            AND denied.denial_reason[:2] <> 'PR'
+            AND NOT denied.has_liability_modifier
+            AND denied.line_id NOT IN (SELECT line_id FROM billed_again),
+            'fault', 'near_miss'
+        ) AS kind
+    FROM answered AS denied
+    WHERE denied.concerned AND denied.story IN ('denied', 'upheld', 'cut', 'taken_back')
+),
+
+-- Answers that name no line that was billed; a wrong claim number alone does not hide which line is meant, and what
+-- was sent by mistake was sent.
+of_answer AS (
+    SELECT
+        'clinic.remittance_not_matched' AS rule,
+        patient_id,
+        service_date,
+        claim_id,
+        remittance_id,
+        if(is_stray, 'fault', 'near_miss') AS kind
+    FROM answer
+    WHERE is_stray OR is_garbled OR claim_id[1] = 'D'
+),
+
+-- Sums that disagree are planted in the X12 form alone: another has none.
+of_remittance AS (
+    SELECT
+        'clinic.remittance_does_not_balance' AS rule,
+        remittance_id,
+        if(imbalance IS NULL, 'near_miss', 'fault') AS kind
+    FROM remittance
+    WHERE
+        getvariable('x12')
+        AND (imbalance IS NOT NULL OR forward_amount <> 0 OR interest_amount <> 0 OR takes_back)
 )
 
 SELECT
@@ -165,9 +275,22 @@ SELECT
     NULL AS clinician_npi,
     NULL AS year,
     NULL AS pool,
+    NULL AS remittance_id,
     kind
 FROM of_visit
 UNION
-SELECT rule, grain, NULL, service_date, NULL, NULL, NULL, clinician_npi, NULL, NULL, kind FROM of_clinician
+SELECT rule, grain, NULL, service_date, NULL, NULL, NULL, clinician_npi, NULL, NULL, NULL, kind FROM of_clinician
 UNION
-SELECT rule, grain, patient_id, NULL, NULL, NULL, NULL, NULL, year, pool, kind FROM of_year;
+SELECT rule, grain, patient_id, NULL, NULL, NULL, NULL, NULL, year, pool, NULL, kind FROM of_year
+UNION
+SELECT rule, 'line', patient_id, service_date, discipline, claim_id, claim_line_number, NULL, NULL, NULL, NULL, kind
+FROM of_unanswered
+UNION
+SELECT rule, 'line', patient_id, service_date, discipline, claim_id, claim_line_number, NULL, NULL, NULL, NULL, kind
+FROM of_denial
+UNION
+SELECT
+    rule, 'remittance_line', patient_id, service_date, NULL, claim_id, NULL, NULL, NULL, NULL, remittance_id, kind
+FROM of_answer
+UNION
+SELECT rule, 'remittance', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, remittance_id, kind FROM of_remittance;
