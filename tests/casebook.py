@@ -67,7 +67,7 @@ class Case:
 def load() -> list[Case]:
     """Return all cases of tests/cases/, in file order."""
     found: list[Case] = []
-    for path in sorted(FOLDER.rglob("*.yaml")):
+    for path in sorted(FOLDER.glob("*/**/*.yaml")):
         rule = ".".join(path.relative_to(FOLDER).with_suffix("").parts)
         for number, data in enumerate(yaml.safe_load(path.read_text(encoding="utf-8"))):
             unknown = set(data) - _KEYS - _DAY_KEYS

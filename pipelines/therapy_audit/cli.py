@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from therapy_audit.advise_command import advise
 from therapy_audit.config import FAIL_ON, INPUTS, QUALITY
 from therapy_audit.errors import AuditError
 
@@ -263,6 +264,9 @@ def units(
     click.echo(found["explanation"])
     for line in found.get("lines", []):
         click.echo(f"{line['hcpcs']} x{line['units']} {' '.join(line['modifiers'])}")
+
+
+cli.add_command(advise)
 
 
 @cli.command("map")

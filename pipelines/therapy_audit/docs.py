@@ -1,15 +1,17 @@
-"""The pages of docs/rules/, made from rules/: `python -m therapy_audit.docs` writes them, the tests compare them."""
+"""The pages of docs/rules/, made from rules/, and docs/guides.md: `make docs` writes them, the tests compare them."""
 
 from __future__ import annotations
 
 import csv
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import yaml
 
 from therapy_audit import engine, resources, rules
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from therapy_audit.rules import Reference, Rule, RuleSet
 
@@ -108,6 +110,41 @@ def write(folder: Path) -> None:
         (folder / name).write_text(text, encoding="utf-8")
 
 
+def guides_page(statements: Iterable[Mapping[str, Any]]) -> str:
+    """Return docs/guides.md: what published guides say, whether it holds, and what shows it, out of guides.yaml."""
+    titles = {rule.name: rule.title for rule in rules.load().rules}
+    lines = [
+        "# What published guides say, and what this says",
+        "",
+        "Five published guides to billing 97530, their statements in our own words. The tests run all that is shown",
+        "here (`tests/cases/guides.yaml`); `make docs` makes this page again. Audits are of claims to Medicare",
+        "Part B of 2026-03-02 where they say nothing else; each rule's page has its citation.",
+    ]
+    guide = None
+    for item in statements:
+        if item["guide"] != guide:
+            guide = item["guide"]
+            lines += ["", f"## Guide {guide}"]
+        verdict = f"{item['verdict'][0].upper()}{item['verdict'][1:]}"
+        lines += ["", f"**{item['statement']}** {verdict}. {item['right']}", ""]
+        lines += [f"- {_shown(shown, titles)}" for shown in item["shown"]]
+    return "\n".join(lines) + "\n"
+
+
+def _shown(shown: Mapping[str, Any], titles: Mapping[str, str]) -> str:
+    if "run" in shown:
+        told = "; ".join(f"“{words}”" for words in shown["tells"])
+        return f"`therapy-audit {shown['run']}` says {told}"
+    if "parameter" in shown:
+        key = f" ({shown['key']})" if "key" in shown else ""
+        return f"`{shown['parameter']}`{key} is {shown['value']:,} on {shown['on']}"
+    found = [f"[{titles[name]}](rules/{name}.md)" for name in shown.get("finds", ())]
+    clean = [f"[{titles[name]}](rules/{name}.md)" for name in shown.get("clean", ())]
+    words = [f"found: {', '.join(found)}"] if found else []
+    words += [f"not found: {', '.join(clean)}"] if clean else []
+    return f"An audit of {shown['claim']}; {'; '.join(words)}"
+
+
 def _required(plan: rules.Plan) -> str:
     asked = {"discipline": plan.discipline_modifier_required, "assistant": plan.assistant_modifier_required}
     return ", ".join(name for name, required in asked.items() if required) or "none"
@@ -132,3 +169,5 @@ def _values(parameter: rules.Parameter) -> str:
 
 if __name__ == "__main__":
     write(Path("docs/rules"))
+    guides = yaml.safe_load(Path("tests/cases/guides.yaml").read_text(encoding="utf-8"))
+    Path("docs/guides.md").write_text(guides_page(guides), encoding="utf-8")

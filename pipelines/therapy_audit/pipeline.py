@@ -87,7 +87,7 @@ def take_in(con: Any, config: Config, ruleset: rules.RuleSet) -> None:
     from therapy_audit import intake
 
     engine.prepare(con, ruleset, config.reference or reference_beside(Path()))
-    _set_locality(con, config.locality)
+    set_locality(con, config.locality)
     intake.load(con, intake.Inputs(config.inputs, config.mappings))
     engine.map_payers(con, (*config.payers.items(), *ruleset.payer_patterns))
 
@@ -145,7 +145,7 @@ def _audit(
     return Result(output, summary, errors, checked, {rule.name: rule.title for rule in ruleset.rules}, notices)
 
 
-def _set_locality(con: Any, locality: str) -> None:
+def set_locality(con: Any, locality: str) -> None:
     """Fill `fee_locality`. AuditError names the localities that look most like the one asked for."""
     known = con.execute("SELECT count(*) FROM gpci WHERE locality = ?", [locality]).fetchone()[0]
     if not known and locality != "national":

@@ -10,12 +10,13 @@ from therapy_audit import engine, rules
 from therapy_audit.errors import AuditError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from datetime import date
 
     import duckdb
 
-_MODIFIERS = {"PT": ("GP", "CQ"), "OT": ("GO", "CO"), "SLP": ("GN", "")}
+MODIFIERS = {"PT": ("GP", "CQ"), "OT": ("GO", "CO"), "SLP": ("GN", "")}
+VISIT_CODES = "SELECT hcpcs_code, full_units, remainder, extra_unit, midpoint_units FROM visit_code"
 _MIDPOINT = "medicare.assistant_midpoint_rule"
 
 
@@ -34,7 +35,15 @@ def allocate(minutes: Mapping[str, int], method: str = "cms") -> dict[str, Any]:
         if not 0 <= value <= 1440:
             raise AuditError(f"{code}={value}: the minutes of a day are a whole number from 0 to 1440.")
     with _visit(minutes) as con:
-        rows = _visit_codes(con, minutes)
+        return count(minutes, method, con.execute(VISIT_CODES).fetchall())
+
+
+def count(
+    minutes: Mapping[str, int], method: str, visit_codes: Iterable[tuple[str, int, int, str, int]]
+) -> dict[str, Any]:
+    """Return what `allocate` does, from the visit's rows of model visit_code: the columns that VISIT_CODES names."""
+    order = {code: number for number, code in enumerate(minutes)}
+    rows = sorted(visit_codes, key=lambda row: order[row[0]])
     total = sum(minutes.values())
     if method == "midpoint":
         earned = {code: midpoint for code, _, _, _, midpoint in rows}
@@ -74,9 +83,9 @@ def share(
     (42 CFR 410.59 and 410.60 (a)(4)). Raises AuditError for an assistant in speech therapy, and for a date past what is
     known.
     """
-    if discipline not in _MODIFIERS:
-        raise AuditError(f"Discipline '{discipline}' is not known; there are {', '.join(_MODIFIERS)}.")
-    of_therapist, of_assistant = _MODIFIERS[discipline]
+    if discipline not in MODIFIERS:
+        raise AuditError(f"Discipline '{discipline}' is not known; there are {', '.join(MODIFIERS)}.")
+    of_therapist, of_assistant = MODIFIERS[discipline]
     if assistant and not of_assistant:
         raise AuditError("There is no assistant modifier in speech-language pathology; leave --assistant out.")
     minutes = {code: therapist.get(code, 0) + assistant.get(code, 0) for code in [*therapist, *assistant]}
@@ -84,14 +93,14 @@ def share(
     chosen = found["allocations"][0] if found["allocations"] else {}
     with engine.connect() as con:
         engine.prepare(con, rules.load())
-        midpoint_rule = _midpoint_rule(con, service_date) if assistant else None
+        by_midpoint = midpoint_rule(con, service_date) if assistant else None
         lines = []
         for code, number in chosen.items():
             marked = 0
-            if midpoint_rule is not None:
+            if by_midpoint is not None:
                 ((marked,),) = con.execute(
                     "SELECT assistant_units(?::INTEGER, ?::INTEGER, ?::INTEGER, ?).due",
-                    [therapist.get(code, 0), assistant.get(code, 0), number, midpoint_rule],
+                    [therapist.get(code, 0), assistant.get(code, 0), number, by_midpoint],
                 ).fetchall()
             lines += [
                 {"hcpcs": code, "units": units, "modifiers": modifiers}
@@ -105,7 +114,7 @@ def share(
     }
 
 
-def _midpoint_rule(con: duckdb.DuckDBPyConnection, service_date: date | None) -> bool | None:
+def midpoint_rule(con: duckdb.DuckDBPyConnection, service_date: date | None) -> bool | None:
     """Return whether the midpoint rule holds on the date; None where CQ and CO were not asked for yet."""
     spans = con.execute(
         "SELECT effective_from, effective_to, value FROM parameter WHERE name = ? ORDER BY effective_from", [_MIDPOINT]
@@ -161,15 +170,6 @@ def _visit(minutes: Mapping[str, int]) -> Iterator[duckdb.DuckDBPyConnection]:
         )
         engine.build_models(con, only=["visit_code"])
         yield con
-
-
-def _visit_codes(con: duckdb.DuckDBPyConnection, minutes: Mapping[str, int]) -> list[tuple[str, int, int, str, int]]:
-    """Return the visit's codes in the order given: code, full units, remainder, extra unit, midpoint units."""
-    order = {code: number for number, code in enumerate(minutes)}
-    found = con.execute(
-        "SELECT hcpcs_code, full_units, remainder, extra_unit, midpoint_units FROM visit_code"
-    ).fetchall()
-    return sorted(found, key=lambda row: order[row[0]])
 
 
 def _cms_words(
