@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 FILES = (
     *("coverage.csv", "denials.csv", "denials.parquet", "documentation.csv", "documentation.parquet", "findings.csv"),
-    *("findings.parquet", "findings.xlsx", "quarantine.csv", "report.html", "summary.json"),
+    *("findings.parquet", "findings.xlsx", "quarantine.csv", "report.html", "risk.csv", "risk.parquet", "summary.json"),
 )
 QUALITY = {
     "success": False,
@@ -109,23 +109,11 @@ def test_all_files_are_written_and_nothing_else_is_left(con: duckdb.DuckDBPyConn
 def test_totals_are_the_same_everywhere(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
     expected = con.execute("""
         WITH line AS (
-            SELECT
-                direction, claim_id, claim_line_number, patient_id, service_date, max(amount_at_risk) AS most,
-                arg_min(
-                    finding.direction = 'overpayment' AND rule.grain IN ('line', 'visit'),
-                    (-amount_at_risk, finding_id)
-                ) AS of_day
-            FROM finding INNER JOIN (SELECT rule, grain FROM rule) AS rule USING (rule)
+            SELECT direction, claim_id, claim_line_number, max(amount_at_risk) AS most
+            FROM finding
             WHERE direction = 'underpayment' OR (direction = 'overpayment' AND severity <> 'info') GROUP BY ALL
-        ),
-        day AS (
-            SELECT direction, patient_id, service_date, of_day, sum(most) AS most FROM line GROUP BY ALL
-        ),
-        worth AS (
-            SELECT patient_id, service_date, sum(line_amount) AS amount FROM therapy_line GROUP BY ALL
         )
-        SELECT direction, sum(CASE WHEN of_day THEN least(most, amount) ELSE most END)
-        FROM day INNER JOIN worth USING (patient_id, service_date) GROUP BY ALL ORDER BY ALL""").fetchall()
+        SELECT direction, sum(most) FROM line GROUP BY ALL ORDER BY ALL""").fetchall()
     over, under = (amount for _, amount in expected)
     assert over > 0 < under
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
@@ -145,24 +133,19 @@ def test_totals_are_the_same_everywhere(con: duckdb.DuckDBPyConnection, folder: 
         assert sum(row["overpayment_amount"] for row in charts[name]) == pytest.approx(float(over))
 
 
-def test_a_lines_dollars_count_once_per_direction(empty: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
-    for number, (severity, direction, amount) in enumerate([
-        ("error", "overpayment", 100), ("warning", "overpayment", 40), ("error", "overpayment", 100),
-        ("info", "overpayment", 500), ("info", "underpayment", 60), ("warning", "compliance", 900),
-    ]):  # fmt: skip
-        empty.execute(
-            "INSERT INTO finding VALUES (?, 'a.b', ?, ?, 'C1', 1, 'P1', '2026-07-02', NULL, NULL, NULL, NULL, NULL, ?, "
-            "'m', '{}', 'none', 'c.csv', 2)",
-            [f"f{number}", severity, direction, amount],
-        )
-    summary = report.write(empty, tmp_path, period="2026-Q3", quality=None)
-    assert (summary["overpayment_amount"], summary["underpayment_amount"]) == (100.0, 60.0)
-
-
 def test_same_database_gives_same_bytes(folder: Path, tmp_path: Path) -> None:
     with database(6000) as con:
         for table in (
-            *("finding", "therapy_line", "kx_year", "quarantine", "documented_service", "activity_day", "note_service"),
+            *(
+                "finding",
+                "finding_line",
+                "therapy_line",
+                "kx_year",
+                "quarantine",
+                "documented_service",
+                "activity_day",
+                "note_service",
+            ),
             *("evidence_span", "text_measure"),
             *("line_remittance", "line_payment", "remittance_line", "remittance_adjustment", "remittance_remark"),
         ):
@@ -178,7 +161,7 @@ def test_parquet_of_several_row_groups_is_the_same_for_any_number_of_threads(tmp
     with database(0) as con:
         con.execute("""
             INSERT INTO finding SELECT 'f' || i, 'clinic.line_without_note', 'error', 'overpayment', 'C' || i // 2, 1,
-            'P', '2026-07-02', NULL, NULL, NULL, NULL, NULL, i % 90, 'm' || i, '{}', 'none', 'c.csv', i
+            'P', '2026-07-02', NULL, NULL, NULL, NULL, NULL, i % 90, 0, 'm' || i, '{}', 'none', 'c.csv', i
             FROM range(130000) AS r (i) ORDER BY hash(i)""")
         for threads in (1, 2):
             con.execute(f"SET threads = {threads}")

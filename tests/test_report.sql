@@ -231,6 +231,7 @@ SELECT
     rule, severity, direction, claim_id, claim_line_number, patient_id, service_date, 'PT', hcpcs_code, rendering_npi,
     payer, plan,
     CASE direction WHEN 'compliance' THEN 0 ELSE (line_amount * (1 + hash(claim_id) % 3)).round(2) END,
+    0,
     CASE
         WHEN hash(claim_id) % 40 = 0 THEN '=2+3 </script><script>window.hacked = 1</script><!-- & <img src=x onerror=alert(1)>'
         ELSE units || ' units of ' || hcpcs_code || ' were billed on ' || service_date || '; the documented minutes allow '
@@ -255,6 +256,18 @@ INNER JOIN numbered
     END
 WHERE pick = 1 OR hash(claim_id, 9) % 4 = 0
 QUALIFY row_number() OVER (PARTITION BY claim_id, claim_line_number, rule ORDER BY pick) = 1;
+
+-- A line's dollars count once per direction.
+UPDATE finding SET exposure_amount = amount_at_risk
+WHERE finding_id IN (
+    SELECT arg_max(finding_id, (amount_at_risk, finding_id))
+    FROM finding
+    WHERE direction = 'underpayment' OR (direction = 'overpayment' AND severity <> 'info')
+    GROUP BY claim_id, claim_line_number, direction
+);
+
+INSERT INTO finding_line
+SELECT finding_id, claim_id, claim_line_number, NULL, amount_at_risk, exposure_amount FROM finding;
 
 INSERT INTO coverage
 WITH judged AS (

@@ -155,7 +155,7 @@ def test_a_visits_finding_is_about_all_its_lines(con: duckdb.DuckDBPyConnection,
     con.execute("INSERT INTO rule_denial_reason VALUES ('medicare.timed_units_exceed_minutes', '151')")
     con.execute(
         "INSERT INTO finding VALUES ('f', 'medicare.timed_units_exceed_minutes', 'error', 'overpayment', 'PAID', 1, "
-        "'P1', '2026-07-01', 'PT', '97110', NULL, NULL, 'medicare_part_b', 5, 'm', '{}', 'none', 'c.csv', 2)"
+        "'P1', '2026-07-01', 'PT', '97110', NULL, NULL, 'medicare_part_b', 5, 5, 'm', '{}', 'none', 'c.csv', 2)"
     )
     # Of the day's denials only PARTLY's has 151; the finding's own line was paid.
     found = report.write(con, tmp_path, period="2026-Q3", quality=None)["denials"]["rules"]
