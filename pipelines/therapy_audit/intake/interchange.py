@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import queue
 import threading
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -27,9 +28,13 @@ if TYPE_CHECKING:
 SUFFIXES = (".x12", ".edi", ".837", ".837p", ".835", ".era")
 KINDS = {"claims": "837P", "remittances": "835"}  # of each input that may be X12
 MAIN = {"claims": "claim_line", "remittances": "remittance_line"}
-_ROWS = 245_760  # inserted at once: DuckDB writes whole row groups of 122,880 to disk as they come; less costs double
-_BYTES = 1 << 27
+_ROWS = 32_768  # inserted at once
+_BYTES = 1 << 24
 _AT_ONCE = 2  # files read at the same time
+# While files are read, in one transaction, DuckDB compresses each row group of 122,880 rows and writes it to disk as soon
+# as it is full. A second thread of it would copy each insert once more and take a core from the readers; without a limit
+# it would keep in memory what it has written.
+_WHILE_READING = {"threads": "1", "memory_limit": "96MiB", "write_buffer_row_group_count": "1"}
 
 # Contract table: the reader's table, the columns that are not taken as they are, and those without which a row is of
 # no use. Contract columns that the reader does not have are left to their defaults.
@@ -162,13 +167,10 @@ def load(con: duckdb.DuckDBPyConnection, input_name: str, files: Sequence[Interc
     fresh = [file for file in files if not file.same_as]
     reads = {file.source_file: _Read() for file in fresh}
     inserts = _inserts(con, input_name)
-    for source_file, name, table in _gathered(_batches(fresh, reads), _wanted(input_name)):
-        con.register("intake_batch", table)
-        try:
-            reads[source_file].rows += _store(con, input_name, name, table, numbers[source_file], inserts)
-        finally:
-            con.unregister("intake_batch")
-        del table
+    with _bulk(con) as contract:
+        for source_file, name, table in _gathered(_batches(fresh, reads), _wanted(input_name)):
+            reads[source_file].rows += _store(con, contract, input_name, name, table, numbers[source_file], inserts)
+            del table
     problems = []
     for source_file, read in reads.items():
         if isinstance(read.error, AuditError):
@@ -221,7 +223,7 @@ def _wanted(input_name: str) -> tuple[str, ...]:
 def _batches(files: Sequence[Interchange], reads: dict[str, _Read]) -> Iterator[tuple[str, x12.Batch]]:
     """Yield the batches of all files, those of two at a time as they come; each file's in its order."""
     waiting = iter(files)
-    found: queue.Queue[tuple[str, x12.Batch] | None] = queue.Queue(maxsize=4)
+    found: queue.Queue[tuple[str, x12.Batch] | None] = queue.Queue(maxsize=2)
     left = threading.Event()  # nobody takes the batches any more
     lock = threading.Lock()
 
@@ -289,6 +291,35 @@ def _gathered(batches: Iterator[tuple[str, x12.Batch]], wanted: tuple[str, ...])
 # --- storing
 
 
+@contextmanager
+def _bulk(con: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Yield a connection whose inserts into the contract tables are one transaction, in memory that does not grow.
+
+    A transaction can write to one database only: what goes to intake_scratch goes by the other connection.
+    """
+    query = "SELECT name, value FROM duckdb_settings() WHERE list_contains($1, name)"
+    before = dict(con.execute(query, [list(_WHILE_READING)]).fetchall())
+    after = dict(before)
+    if _bytes(before["memory_limit"]) < _bytes(_WHILE_READING["memory_limit"]):
+        del after["memory_limit"]  # less is allowed
+    with con.cursor() as contract:
+        for name in after:
+            con.execute(f"SET {name} = '{_WHILE_READING[name]}'")
+        try:
+            contract.begin()
+            yield contract
+            contract.commit()
+        finally:
+            for name, value in after.items():
+                con.execute(f"SET {name} = '{value}'")
+
+
+def _bytes(size: str) -> float:
+    """Return how many bytes a size such as 1.5 GiB is, as DuckDB writes it."""
+    number, unit = size.split() if " " in size else (size.rstrip("BKMGTi"), size.lstrip("0123456789."))
+    return float(number) * 1024 ** "BKMGT".index(unit[0].upper())
+
+
 def _inserts(con: duckdb.DuckDBPyConnection, input_name: str) -> dict[str, tuple[str, tuple[str, ...]]]:
     """Return by the reader's table: the statement that stores a batch of it, and the columns that a row needs."""
     statements = {}
@@ -306,15 +337,19 @@ def _inserts(con: duckdb.DuckDBPyConnection, input_name: str) -> dict[str, tuple
     return statements
 
 
-def _store(
+def _store(  # noqa: PLR0913
     con: duckdb.DuckDBPyConnection,
+    contract: duckdb.DuckDBPyConnection,
     input_name: str,
     name: str,
-    table: pa.Table,
+    intake_batch: pa.Table,
     file_number: int,
     inserts: dict[str, tuple[str, tuple[str, ...]]],
 ) -> int:
-    """Store a table; return how many rows of the input's kind it brought, those in quarantine with them."""
+    """Store a table; return how many rows of the input's kind it brought, those in quarantine with them.
+
+    The statements read `intake_batch` as it stands here: what is registered would be kept until the transaction ends.
+    """
     match name:
         case "provider":
             con.execute(
@@ -323,8 +358,8 @@ def _store(
             )
             return 0
         case "problem":
-            con.execute("INSERT INTO x12_problem BY NAME FROM intake_batch")
-            lost = con.execute(
+            contract.execute("INSERT INTO x12_problem BY NAME FROM intake_batch")
+            lost = contract.execute(
                 """INSERT INTO quarantine (source_file, source_row, contract_table, value_class, reason)
                 SELECT source_file, source_row, $1, 'mixed', any_value(sentence)
                 FROM intake_batch
@@ -342,7 +377,7 @@ def _store(
             )
             return 0
     statement, needed = inserts[name]
-    con.execute(statement)
+    contract.execute(statement)
     if name == "remittance":
         con.execute(
             "INSERT INTO intake_scratch.x12_payment SELECT $1, transaction_number, source_row, "
@@ -350,13 +385,13 @@ def _store(
             [file_number],
         )
     if name == "claim_line":
-        _note_claims(con, table, file_number)
+        _note_claims(con, intake_batch, file_number)
     if name != MAIN[input_name]:
         return 0
-    if any(table[column].null_count for column in needed):
+    if any(intake_batch[column].null_count for column in needed):
         cases = " ".join(f"WHEN {column} IS NULL THEN '{column}'" for column in needed)
         reasons = " ".join(f"WHEN '{column}' THEN '{_NEEDED[column]}'" for column in needed)
-        con.execute(
+        contract.execute(
             f"""INSERT INTO quarantine
             -- The rows without what the contract needs: the first column that they lack.
             WITH lacking AS (SELECT source_file, source_row, CASE {cases} END AS column_name FROM intake_batch)
@@ -366,21 +401,19 @@ def _store(
             ORDER BY source_row""",
             [MAIN[input_name]],
         )
-    return int(table.num_rows)
+    return int(intake_batch.num_rows)
 
 
 def _note_claims(con: duckdb.DuckDBPyConnection, table: pa.Table, file_number: int) -> None:
     """Keep where each claim of a batch begins: a claim's lines follow each other."""
     row = table["claim_row"].to_numpy()
     first = pa.array(np.flatnonzero(np.concatenate([[True], row[1:] != row[:-1]])))
-    heads = table.select(["claim_id", "claim_row", "submitted_date"]).take(first)
-    con.register("intake_heads", heads)
+    intake_heads = table.select(["claim_id", "claim_row", "submitted_date"]).take(first)  # noqa: F841 - read by the SQL
     con.execute(
         "INSERT INTO intake_scratch.x12_claim "
         "SELECT hash(claim_id), $1, claim_row, submitted_date FROM intake_heads WHERE claim_id IS NOT NULL",
         [file_number],
     )
-    con.unregister("intake_heads")
 
 
 # --- when all files of a kind are read
