@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import queue
 import threading
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,7 +21,7 @@ from therapy_audit.errors import AuditError
 from therapy_audit.intake import x12
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     import duckdb
@@ -30,11 +31,12 @@ KINDS = {"claims": "837P", "remittances": "835"}  # of each input that may be X1
 MAIN = {"claims": "claim_line", "remittances": "remittance_line"}
 _ROWS = 32_768  # inserted at once
 _BYTES = 1 << 24
-_AT_ONCE = 2  # files read at the same time
-# While files are read, in one transaction, DuckDB compresses each row group of 122,880 rows and writes it to disk as soon
-# as it is full. A second thread of it would copy each insert once more and take a core from the readers; without a limit
-# it would keep in memory what it has written.
-_WHILE_READING = {"threads": "1", "memory_limit": "96MiB", "write_buffer_row_group_count": "1"}
+_AT_ONCE = 2  # large files read at the same time, each in a process of its own
+_LARGE = 1 << 26  # bytes of all files, below which starting processes takes longer than they save
+# While files are read, in one transaction, DuckDB compresses each row group of 122,880 rows and writes it to disk as
+# soon as it is full. A second thread of it would copy each insert once more and take a core from the readers; without a
+# limit it would keep in memory what it has written.
+_WHILE_READING = {"threads": "1", "memory_limit": "64MiB", "write_buffer_row_group_count": "1"}
 
 # Contract table: the reader's table, the columns that are not taken as they are, and those without which a row is of
 # no use. Contract columns that the reader does not have are left to their defaults.
@@ -221,7 +223,8 @@ def _wanted(input_name: str) -> tuple[str, ...]:
 
 
 def _batches(files: Sequence[Interchange], reads: dict[str, _Read]) -> Iterator[tuple[str, x12.Batch]]:
-    """Yield the batches of all files, those of two at a time as they come; each file's in its order."""
+    """Yield the batches of all files as they come, of two large ones at a time; each file's in its order."""
+    apart = len(files) > 1 and sum(file.byte_count for file in files) >= _LARGE
     waiting = iter(files)
     found: queue.Queue[tuple[str, x12.Batch] | None] = queue.Queue(maxsize=2)
     left = threading.Event()  # nobody takes the batches any more
@@ -236,7 +239,7 @@ def _batches(files: Sequence[Interchange], reads: dict[str, _Read]) -> Iterator[
             return True
         return False
 
-    def work() -> None:
+    def read_all(batches_of: Callable[[Path, str, x12.Tally], Iterator[x12.Batch]]) -> None:
         while True:
             with lock:
                 file = next(waiting, None)
@@ -244,14 +247,22 @@ def _batches(files: Sequence[Interchange], reads: dict[str, _Read]) -> Iterator[
                 break
             read = reads[file.source_file]
             try:
-                for batch in x12.batches(file.path, file.source_file, read.tally):
+                for batch in batches_of(file.path, file.source_file, read.tally):
                     if not put((file.source_file, batch)):
                         return
             except Exception as error:  # noqa: BLE001 - told or raised where the batches are taken
                 read.error = error
         put(None)
 
-    workers = [threading.Thread(target=work, daemon=True) for _ in files[:_AT_ONCE]]
+    def work() -> None:
+        with ExitStack() as ended:
+            try:
+                process = ended.enter_context(x12.reader()) if apart else None
+            except OSError:
+                process = None  # the system gives no process: one thread more
+            read_all(partial(x12.batches_of, process) if process else x12.batches)
+
+    workers = [threading.Thread(target=work, daemon=True) for _ in range(_AT_ONCE if apart else 1)]
     for worker in workers:
         worker.start()
     try:
@@ -317,7 +328,7 @@ def _bulk(con: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]
 def _bytes(size: str) -> float:
     """Return how many bytes a size such as 1.5 GiB is, as DuckDB writes it."""
     number, unit = size.split() if " " in size else (size.rstrip("BKMGTi"), size.lstrip("0123456789."))
-    return float(number) * 1024 ** "BKMGT".index(unit[0].upper())
+    return float(number) * 1024.0 ** "BKMGT".index(unit[0].upper())
 
 
 def _inserts(con: duckdb.DuckDBPyConnection, input_name: str) -> dict[str, tuple[str, tuple[str, ...]]]:
@@ -337,7 +348,7 @@ def _inserts(con: duckdb.DuckDBPyConnection, input_name: str) -> dict[str, tuple
     return statements
 
 
-def _store(  # noqa: PLR0913
+def _store(
     con: duckdb.DuckDBPyConnection,
     contract: duckdb.DuckDBPyConnection,
     input_name: str,
