@@ -107,13 +107,13 @@ def recognised(path: Path, source_file: str, input_name: str) -> Interchange | N
         with path.open("rb") as file:
             head = file.read(4096)
             if not x12.looks_like_x12(head):
-                by_name = path.suffix.lower() in SUFFIXES
+                by_name = path.name.lower().removesuffix(".gz").removesuffix(".zip").endswith(SUFFIXES)
                 if by_name and not head:
                     raise AuditError(f"{source_file}: the file is empty; get it from the clearinghouse once more.")
                 if by_name:
+                    told = x12.no_isa(head).removesuffix(".")
                     raise AuditError(
-                        f"{source_file}: the file does not begin with an ISA segment: it is no X12 interchange, or its "
-                        "begin is missing; give it as the clearinghouse sent it."
+                        f"{source_file}: {told[:1].lower()}{told[1:]}; give it as the clearinghouse sent it."
                     )
                 return None
             if input_name not in KINDS:
@@ -308,21 +308,28 @@ def _bulk(con: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]
 
     A transaction can write to one database only: what goes to intake_scratch goes by the other connection.
     """
+    with _sparing(con), con.cursor() as contract:
+        contract.begin()
+        yield contract
+        contract.commit()
+
+
+@contextmanager
+def _sparing(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Let DuckDB take little memory for a while; what does not fit goes to its temporary files."""
     query = "SELECT name, value FROM duckdb_settings() WHERE list_contains($1, name)"
     before = dict(con.execute(query, [list(_WHILE_READING)]).fetchall())
-    after = dict(before)
-    if _bytes(before["memory_limit"]) < _bytes(_WHILE_READING["memory_limit"]):
-        del after["memory_limit"]  # less is allowed
-    with con.cursor() as contract:
-        for name in after:
+    on_disk = con.execute("SELECT path FROM duckdb_databases() WHERE database_name = current_database()").fetchone()
+    less = _bytes(before["memory_limit"]) < _bytes(_WHILE_READING["memory_limit"])
+    if less or not (on_disk and on_disk[0]):  # less is allowed, or a database in memory needs what it needs
+        del before["memory_limit"]
+    try:
+        for name in before:
             con.execute(f"SET {name} = '{_WHILE_READING[name]}'")
-        try:
-            contract.begin()
-            yield contract
-            contract.commit()
-        finally:
-            for name, value in after.items():
-                con.execute(f"SET {name} = '{value}'")
+        yield
+    finally:
+        for name, value in before.items():
+            con.execute(f"SET {name} = '{value}'")
 
 
 def _bytes(size: str) -> float:
@@ -633,34 +640,42 @@ def _number_versions(con: duckdb.DuckDBPyConnection) -> None:
     """Number the versions of each claim that an 837P brings once more: in the order submitted, then files, segments."""
     if not con.execute("SELECT 1 FROM intake_scratch.x12_claim LIMIT 1").fetchone():
         return
+    with _sparing(con):
+        con.execute(
+            """CREATE OR REPLACE TABLE intake_scratch.repeated_claim AS
+            -- The numbers that came more than once.
+            WITH exported AS (
+                SELECT DISTINCT hash(claim_id) AS claim_hash
+                FROM claim_line
+                WHERE source_file NOT IN (
+                    SELECT DISTINCT source_file
+                    FROM intake_scratch.x12_claim INNER JOIN intake_scratch.file USING (file_number)
+                )
+            )
+            SELECT claim_hash FROM intake_scratch.x12_claim GROUP BY claim_hash HAVING count(*) > 1
+            UNION
+            SELECT claim_hash FROM intake_scratch.x12_claim SEMI JOIN exported USING (claim_hash)"""
+        )
+    if not con.execute("SELECT 1 FROM intake_scratch.repeated_claim LIMIT 1").fetchone():
+        return
     con.execute(
         """CREATE OR REPLACE TABLE intake_scratch.claim_version AS
         -- The lines of claims that came more than once, with the version that theirs is. Claims of other exports have
         -- their versions; they count as one file before the others.
-        WITH exported AS (
-            SELECT DISTINCT hash(claim_id) AS claim_hash
-            FROM claim_line
-            WHERE source_file NOT IN (
-                SELECT DISTINCT source_file
-                FROM intake_scratch.x12_claim INNER JOIN intake_scratch.file USING (file_number)
-            )
-        ),
-        repeated AS (
-            SELECT claim_hash FROM intake_scratch.x12_claim GROUP BY claim_hash HAVING count(*) > 1
-            UNION
-            SELECT claim_hash FROM intake_scratch.x12_claim SEMI JOIN exported USING (claim_hash)
+        WITH head AS (
+            SELECT * FROM intake_scratch.x12_claim SEMI JOIN intake_scratch.repeated_claim USING (claim_hash)
         ),
         line AS (
             SELECT
                 claim_line.rowid AS line, hash(claim_id) AS claim_hash, claim_id, claim_version, submitted_date,
                 source_row, file.file_number
             FROM claim_line INNER JOIN intake_scratch.file AS file USING (source_file)
-            WHERE hash(claim_id) IN (SELECT claim_hash FROM repeated)
+            WHERE hash(claim_id) IN (SELECT claim_hash FROM intake_scratch.repeated_claim)
         ),
         begun AS (
             SELECT line.*, head.claim_row
             FROM line
-            ASOF LEFT JOIN intake_scratch.x12_claim AS head
+            ASOF LEFT JOIN head
                 ON line.claim_hash = head.claim_hash AND line.file_number = head.file_number
                 AND line.source_row >= head.claim_row
         ),
