@@ -32,7 +32,7 @@ MAIN = {"claims": "claim_line", "remittances": "remittance_line"}
 _ROWS = 32_768  # inserted at once
 _BYTES = 1 << 24
 _AT_ONCE = 2  # large files read at the same time, each in a process of its own
-_LARGE = 1 << 26  # bytes of all files, below which starting processes takes longer than they save
+_LARGE = 1 << 28  # bytes of all files, below which starting processes takes longer than they save
 # While files are read, in one transaction, DuckDB compresses each row group of 122,880 rows and writes it to disk as
 # soon as it is full. A second thread of it would copy each insert once more and take a core from the readers; without a
 # limit it would keep in memory what it has written.
