@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import gzip
 import json
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,9 @@ from test_x12 import (
 from therapy_audit import intake
 from therapy_audit.cli import cli
 from therapy_audit.errors import AuditError
+from therapy_audit.intake import interchange as interchange_module
+from therapy_audit.intake import x12
+from therapy_audit.intake.x12 import apart
 from therapy_audit.resources import folder
 
 if TYPE_CHECKING:
@@ -274,6 +278,41 @@ def test_payments_that_share_a_trace_number_stay_apart(con: duckdb.DuckDBPyConne
     assert rows(con, "SELECT count(*) FROM remittance_line SEMI JOIN remittance USING (remittance_id)") == [(2,)]
 
 
+# --- many files, and what the reading leaves as it was
+
+
+def test_large_files_are_read_in_processes_of_their_own(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(interchange_module, "_LARGE", 1)
+    files = {f"{n}.837": sent(*(claim(f"C{n}-{k}", service(1)) for k in range(n + 1))) for n in range(5)}
+    files["5.837"] = b"ISA*00*cut"
+    assert error(con, tmp_path, claims=files).startswith("5.837: the ISA segment is cut")
+    assert rows(con, "SELECT count(*) FROM claim_line") == [(15,)]
+    assert rows(con, "SELECT rows_in FROM intake_file") == []
+
+
+def test_a_process_that_ends_is_told(tmp_path: Path) -> None:
+    with apart.reader() as process:
+        process.kill()
+        with pytest.raises((RuntimeError, BrokenPipeError)):
+            list(apart.batches_of(process, tmp_path / "x.837", "x.837", x12.Tally()))
+
+
+def test_settings_are_as_before(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    query = "SELECT current_setting('threads'), current_setting('memory_limit')"
+    con.execute("SET threads = 2; SET memory_limit = '300MiB'")
+    before = rows(con, query)
+    load(con, tmp_path, claims={"x.837": sent(claim("C1", service(1)))})
+    assert rows(con, query) == before
+    undated = [line for line in service(1) if not line.startswith("DTP")]
+    error(con, tmp_path, remittances={"y.837": sent(claim("C1", undated))})
+    assert rows(con, query) == before
+    assert [interchange_module._bytes(size) for size in ("64MiB", "1.5 GiB", "0 bytes")] == [  # noqa: SLF001
+        64 << 20, 3 << 29, 0,
+    ]  # fmt: skip
+
+
 # --- files that are refused
 
 
@@ -306,6 +345,10 @@ BAD = {
     ),
     "not X12 inside": (
         "claims", b"Claim,Patient\nC1,P1\n", "bad.edi: the file does not begin with an ISA segment: it is no X12",
+    ),
+    "compressed": (
+        "claims", gzip.compress(sent(claim("C1", service(1)))),
+        "bad.edi: the file is compressed; unpack it first; give it as the clearinghouse sent it.",
     ),
     "garbled ISA": ("claims", b"ISA*00*cut", "bad.edi: the ISA segment is cut or garbled"),
     "empty": ("claims", b"", "bad.edi: the file is empty; get it from the clearinghouse once more"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import gzip
 import random
 from decimal import Decimal
 from pathlib import Path
@@ -212,6 +213,32 @@ def test_the_billing_provider_renders_where_it_is_a_person(tmp_path: Path) -> No
     assert rows["claim_line"][0]["rendering_npi"] == "1999999999"
 
 
+def test_a_provider_named_without_an_npi_is_not_taken_for_another(tmp_path: Path) -> None:
+    unnumbered, numbered = "NM1*82*1*X*Y****34*1", "NM1*82*1*X*Y****XX*1222222222"
+    first = claim("C1", service(1, "HC:97110:GP", "50", unnumbered), service(2), more=(numbered,))
+    second = claim("C2", service(1), service(2, "HC:97110:GP", "50", numbered), more=(unnumbered,))
+    start = [s.replace("NM1*85*2*CLINIC*", "NM1*85*1*THER*ANN") for s in START]
+    rows = read(tmp_path, text(interchange([[*start, *subscriber(), *first, *second, *claim("C3", service(1))]])))
+    found = [row["rendering_npi"] for row in rows["claim_line"]]
+    assert found == [None, "1222222222", None, "1222222222", "1999999999"]
+
+
+def test_identifiers_in_lower_case_lose_nothing(tmp_path: Path) -> None:
+    segments = two_kinds()
+    lower = [isa if isa.startswith("ISA") else f"{isa.partition('*')[0].lower()}*{isa.partition('*')[2]}"
+             for isa in segments]  # fmt: skip
+    assert read(tmp_path, text(lower)) == read(tmp_path, text(segments))
+
+
+def test_a_segment_of_many_bytes_is_read_over(tmp_path: Path) -> None:
+    long = f"NTE*ADD*{'X' * (5 << 20)}"
+    plain = claim("C1", service(1, "HC:97110:GP", "50.00", "NTE*ADD*X"))
+    large = [long if s == "NTE*ADD*X" else s for s in plain]
+    expected, found = (read(tmp_path, text(interchange([[*START, *subscriber(), *body]]))) for body in (plain, large))
+    assert found == expected
+    assert len(found["claim_line"]) == 1
+
+
 def test_lines_are_numbered_by_place_where_lx_does_not_ascend(tmp_path: Path) -> None:
     claims = [*claim("C1", service(1), service(1)), *claim("C2", service(3), service(7))]
     rows = read(tmp_path, text(interchange([[*START, *subscriber(), *claims]])))
@@ -233,6 +260,18 @@ def test_lines_are_numbered_by_place_where_lx_does_not_ascend(tmp_path: Path) ->
         ("*50.00*UN*2", "*50.00*UN*2.5", "units", "units"),
         ("*50.00*UN*2", "*50.00*F2*2", "unit", "units"),
         ("HC:97110:GP", "ZZ:97110:GP", "procedure", "hcpcs_code"),
+        ("HC:97110:GP", "HC:9711:GP", "procedure", "hcpcs_code"),
+        ("HC:97110:GP", "HC:971100:GP", "procedure", "hcpcs_code"),
+        ("HC:97110:GP", "HC:97\x00110:GP", "procedure", "hcpcs_code"),
+        ("HC:97110:GP", "HC:9711/:GP", "procedure", "hcpcs_code"),
+        ("*50.00*UN*2", "*50.00*MJ*22.5", "units", "minutes"),
+        ("*50.00*UN*2", "*50.00*UN*1E5", "units", "units"),
+        ("*50.00*UN*2", "*50.00*UN*1000000000000000000", "units", "units"),
+        ("*50.00*UN*2", "*1,000.00*UN*2", "charge", "charge_amount"),
+        ("*50.00*UN*2", "*1E5*UN*2", "charge", "charge_amount"),
+        ("*50.00*UN*2", "*+50.00*UN*2", "charge", "charge_amount"),
+        ("DTP*472*D8*20260105", "DTP*472*D8*00000000", "service_date", "service_date"),
+        ("DTP*472*D8*20260105", "DTP*472*DT*202601051200", "service_date", "service_date"),
         ("***1~DTP", "***9~DTP", "diagnosis_pointer", None),
         ("CLM*C1*50.00", "CLM**50.00", "claim_id", "claim_id"),
         ("CLM*C1*50.00", "CLM*C1*X", "claim_charge", "claim_charge_amount"),
@@ -339,6 +378,27 @@ def test_a_remittance_has_all_that_it_says(tmp_path: Path) -> None:
     assert remarks == [(None, "MA01"), (None, "MA18"), (1, "N851"), (1, "M51")]
     taken = [(row["reason_code"], row["reference_id"], row["amount"]) for row in rows["remittance_provider_adjustment"]]
     assert taken == [("WO", "C0", Decimal(5)), ("72", None, Decimal(-14))]
+
+
+def test_reasons_and_provider_adjustments_in_all_their_repetitions(tmp_path: Path) -> None:
+    reasons = "CAS*CO*1*1**2*2**3*3**4*4**5*5*7*6*-5"
+    gaps = "CAS*PR*1*1*****2*-1"
+    lines = ["SVC*HC:97110:GP:KX:59:CQ:DESCRIPTION*50.00*40.00**2", "DTM*472*20260105", reasons, gaps]
+    body = [
+        *payment("44.00"),
+        *remitted("C1", lines, charge="50.00", paid="40.00"),
+        "PLB*1*20261231*WO:A*1*72:B*2*L6*3*FB:C*4*CS*-5*50*-6", "PLB*2*20261231***WO:D*-3",
+    ]  # fmt: skip
+    rows = read(tmp_path, text(interchange([body], version="005010X221A1", code="HP")))
+    assert rows["problem"] == rows["imbalance"] == []
+    assert rows["remittance_line"][0]["modifiers"] == ["GP", "KX", "59", "CQ"]
+    found = [(row["reason_code"], row["amount"], row["quantity"]) for row in rows["remittance_adjustment"]]
+    assert found == [
+        ("1", 1, None), ("2", 2, None), ("3", 3, None), ("4", 4, None), ("5", 5, 7), ("6", -5, None),
+        ("1", 1, None), ("2", -1, None),
+    ]  # fmt: skip
+    numbered = [(row["adjustment_number"], row["amount"]) for row in rows["remittance_provider_adjustment"]]
+    assert numbered == [(1, 1), (2, 2), (3, 3), (4, 4), (5, -5), (6, -6), (7, -3)]  # unique within the payment
 
 
 def test_reversal_correction_and_claims_without_services(tmp_path: Path) -> None:
@@ -459,6 +519,8 @@ def test_trailers_are_checked(tmp_path: Path, old: str, new: str, code: str | No
         (text(interchange([START], version="005010X223A2")), "837I", "837I of version 005010X223A2"),
         (text([s.replace("ST*837", "ST*270") for s in interchange([START], version="005010X279A1")]), "270", "a 270"),
         (b"bad file", "", "does not begin with an ISA"),
+        (gzip.compress(text(interchange([START]))), "", "is compressed"),
+        (text(interchange([START])).decode().encode("utf-16"), "", "UTF-16"),
         (b"", "", "does not begin with an ISA"),
         (text(interchange([START]))[:60], "", "cut or garbled"),
         (text(interchange([START])).replace(b"*00501*", b"*", 1), "", "cut or garbled"),
@@ -537,7 +599,7 @@ def many(count: int = 12, seed: int = 1) -> list[str]:
         half = half or (n == count // 2 and len(answers))
         answers += remitted(f"C{n}", *services, charge=f"{50 * total}.00", paid=f"{40 * total}.00", more=more)
     first = [*payment("0.00"), *answers, "PLB*1999999999*20261231*WO:X*5"]
-    second = [*payment("0.00", "TRACE2"), *answers[:half]]
+    second = [*payment("0.00", "TRACE2"), *answers[:half], *(f"PLB*{n}*20261231*WO:X*1*72:Y*-1" for n in range(9))]
     remittances = interchange([first, second], 2, version="005010X221A1", code="HP")
     return interchange([body, body]) + remittances + interchange([body], 3)
 

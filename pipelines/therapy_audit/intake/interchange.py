@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 import queue
 import threading
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +21,7 @@ from therapy_audit.errors import AuditError
 from therapy_audit.intake import x12
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     import duckdb
@@ -27,9 +29,14 @@ if TYPE_CHECKING:
 SUFFIXES = (".x12", ".edi", ".837", ".837p", ".835", ".era")
 KINDS = {"claims": "837P", "remittances": "835"}  # of each input that may be X12
 MAIN = {"claims": "claim_line", "remittances": "remittance_line"}
-_ROWS = 245_760  # inserted at once: DuckDB writes whole row groups of 122,880 to disk as they come; less costs double
-_BYTES = 1 << 27
-_AT_ONCE = 2  # files read at the same time
+_ROWS = 32_768  # inserted at once
+_BYTES = 1 << 24
+_AT_ONCE = 2  # large files read at the same time, each in a process of its own
+_LARGE = 1 << 28  # bytes of all files, below which starting processes takes longer than they save
+# While files are read, in one transaction, DuckDB compresses each row group of 122,880 rows and writes it to disk as
+# soon as it is full. A second thread of it would copy each insert once more and take a core from the readers; without a
+# limit it would keep in memory what it has written.
+_WHILE_READING = {"threads": "1", "memory_limit": "64MiB", "write_buffer_row_group_count": "1"}
 
 # Contract table: the reader's table, the columns that are not taken as they are, and those without which a row is of
 # no use. Contract columns that the reader does not have are left to their defaults.
@@ -100,13 +107,13 @@ def recognised(path: Path, source_file: str, input_name: str) -> Interchange | N
         with path.open("rb") as file:
             head = file.read(4096)
             if not x12.looks_like_x12(head):
-                by_name = path.suffix.lower() in SUFFIXES
+                by_name = path.name.lower().removesuffix(".gz").removesuffix(".zip").endswith(SUFFIXES)
                 if by_name and not head:
                     raise AuditError(f"{source_file}: the file is empty; get it from the clearinghouse once more.")
                 if by_name:
+                    told = x12.no_isa(head).removesuffix(".")
                     raise AuditError(
-                        f"{source_file}: the file does not begin with an ISA segment: it is no X12 interchange, or its "
-                        "begin is missing; give it as the clearinghouse sent it."
+                        f"{source_file}: {told[:1].lower()}{told[1:]}; give it as the clearinghouse sent it."
                     )
                 return None
             if input_name not in KINDS:
@@ -162,13 +169,10 @@ def load(con: duckdb.DuckDBPyConnection, input_name: str, files: Sequence[Interc
     fresh = [file for file in files if not file.same_as]
     reads = {file.source_file: _Read() for file in fresh}
     inserts = _inserts(con, input_name)
-    for source_file, name, table in _gathered(_batches(fresh, reads), _wanted(input_name)):
-        con.register("intake_batch", table)
-        try:
-            reads[source_file].rows += _store(con, input_name, name, table, numbers[source_file], inserts)
-        finally:
-            con.unregister("intake_batch")
-        del table
+    with _bulk(con) as contract:
+        for source_file, name, table in _gathered(_batches(fresh, reads), _wanted(input_name)):
+            reads[source_file].rows += _store(con, contract, input_name, name, table, numbers[source_file], inserts)
+            del table
     problems = []
     for source_file, read in reads.items():
         if isinstance(read.error, AuditError):
@@ -219,9 +223,10 @@ def _wanted(input_name: str) -> tuple[str, ...]:
 
 
 def _batches(files: Sequence[Interchange], reads: dict[str, _Read]) -> Iterator[tuple[str, x12.Batch]]:
-    """Yield the batches of all files, those of two at a time as they come; each file's in its order."""
+    """Yield the batches of all files as they come, of two large ones at a time; each file's in its order."""
+    apart = len(files) > 1 and sum(file.byte_count for file in files) >= _LARGE
     waiting = iter(files)
-    found: queue.Queue[tuple[str, x12.Batch] | None] = queue.Queue(maxsize=4)
+    found: queue.Queue[tuple[str, x12.Batch] | None] = queue.Queue(maxsize=2)
     left = threading.Event()  # nobody takes the batches any more
     lock = threading.Lock()
 
@@ -234,7 +239,7 @@ def _batches(files: Sequence[Interchange], reads: dict[str, _Read]) -> Iterator[
             return True
         return False
 
-    def work() -> None:
+    def read_all(batches_of: Callable[[Path, str, x12.Tally], Iterator[x12.Batch]]) -> None:
         while True:
             with lock:
                 file = next(waiting, None)
@@ -242,14 +247,22 @@ def _batches(files: Sequence[Interchange], reads: dict[str, _Read]) -> Iterator[
                 break
             read = reads[file.source_file]
             try:
-                for batch in x12.batches(file.path, file.source_file, read.tally):
+                for batch in batches_of(file.path, file.source_file, read.tally):
                     if not put((file.source_file, batch)):
                         return
             except Exception as error:  # noqa: BLE001 - told or raised where the batches are taken
                 read.error = error
         put(None)
 
-    workers = [threading.Thread(target=work, daemon=True) for _ in files[:_AT_ONCE]]
+    def work() -> None:
+        with ExitStack() as ended:
+            try:
+                process = ended.enter_context(x12.reader()) if apart else None
+            except OSError:
+                process = None  # the system gives no process: one thread more
+            read_all(partial(x12.batches_of, process) if process else x12.batches)
+
+    workers = [threading.Thread(target=work, daemon=True) for _ in range(_AT_ONCE if apart else 1)]
     for worker in workers:
         worker.start()
     try:
@@ -289,6 +302,42 @@ def _gathered(batches: Iterator[tuple[str, x12.Batch]], wanted: tuple[str, ...])
 # --- storing
 
 
+@contextmanager
+def _bulk(con: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Yield a connection whose inserts into the contract tables are one transaction, in memory that does not grow.
+
+    A transaction can write to one database only: what goes to intake_scratch goes by the other connection.
+    """
+    with _sparing(con), con.cursor() as contract:
+        contract.begin()
+        yield contract
+        contract.commit()
+
+
+@contextmanager
+def _sparing(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Let DuckDB take little memory for a while; what does not fit goes to its temporary files."""
+    query = "SELECT name, value FROM duckdb_settings() WHERE list_contains($1, name)"
+    before = dict(con.execute(query, [list(_WHILE_READING)]).fetchall())
+    on_disk = con.execute("SELECT path FROM duckdb_databases() WHERE database_name = current_database()").fetchone()
+    less = _bytes(before["memory_limit"]) < _bytes(_WHILE_READING["memory_limit"])
+    if less or not (on_disk and on_disk[0]):  # less is allowed, or a database in memory needs what it needs
+        del before["memory_limit"]
+    try:
+        for name in before:
+            con.execute(f"SET {name} = '{_WHILE_READING[name]}'")
+        yield
+    finally:
+        for name, value in before.items():
+            con.execute(f"SET {name} = '{value}'")
+
+
+def _bytes(size: str) -> float:
+    """Return how many bytes a size such as 1.5 GiB is, as DuckDB writes it."""
+    number, unit = size.split() if " " in size else (size.rstrip("BKMGTi"), size.lstrip("0123456789."))
+    return float(number) * 1024.0 ** "BKMGT".index(unit[0].upper())
+
+
 def _inserts(con: duckdb.DuckDBPyConnection, input_name: str) -> dict[str, tuple[str, tuple[str, ...]]]:
     """Return by the reader's table: the statement that stores a batch of it, and the columns that a row needs."""
     statements = {}
@@ -308,13 +357,17 @@ def _inserts(con: duckdb.DuckDBPyConnection, input_name: str) -> dict[str, tuple
 
 def _store(
     con: duckdb.DuckDBPyConnection,
+    contract: duckdb.DuckDBPyConnection,
     input_name: str,
     name: str,
-    table: pa.Table,
+    intake_batch: pa.Table,
     file_number: int,
     inserts: dict[str, tuple[str, tuple[str, ...]]],
 ) -> int:
-    """Store a table; return how many rows of the input's kind it brought, those in quarantine with them."""
+    """Store a table; return how many rows of the input's kind it brought, those in quarantine with them.
+
+    The statements read `intake_batch` as it stands here: what is registered would be kept until the transaction ends.
+    """
     match name:
         case "provider":
             con.execute(
@@ -323,8 +376,8 @@ def _store(
             )
             return 0
         case "problem":
-            con.execute("INSERT INTO x12_problem BY NAME FROM intake_batch")
-            lost = con.execute(
+            contract.execute("INSERT INTO x12_problem BY NAME FROM intake_batch")
+            lost = contract.execute(
                 """INSERT INTO quarantine (source_file, source_row, contract_table, value_class, reason)
                 SELECT source_file, source_row, $1, 'mixed', any_value(sentence)
                 FROM intake_batch
@@ -342,7 +395,7 @@ def _store(
             )
             return 0
     statement, needed = inserts[name]
-    con.execute(statement)
+    contract.execute(statement)
     if name == "remittance":
         con.execute(
             "INSERT INTO intake_scratch.x12_payment SELECT $1, transaction_number, source_row, "
@@ -350,13 +403,13 @@ def _store(
             [file_number],
         )
     if name == "claim_line":
-        _note_claims(con, table, file_number)
+        _note_claims(con, intake_batch, file_number)
     if name != MAIN[input_name]:
         return 0
-    if any(table[column].null_count for column in needed):
+    if any(intake_batch[column].null_count for column in needed):
         cases = " ".join(f"WHEN {column} IS NULL THEN '{column}'" for column in needed)
         reasons = " ".join(f"WHEN '{column}' THEN '{_NEEDED[column]}'" for column in needed)
-        con.execute(
+        contract.execute(
             f"""INSERT INTO quarantine
             -- The rows without what the contract needs: the first column that they lack.
             WITH lacking AS (SELECT source_file, source_row, CASE {cases} END AS column_name FROM intake_batch)
@@ -366,21 +419,19 @@ def _store(
             ORDER BY source_row""",
             [MAIN[input_name]],
         )
-    return int(table.num_rows)
+    return int(intake_batch.num_rows)
 
 
 def _note_claims(con: duckdb.DuckDBPyConnection, table: pa.Table, file_number: int) -> None:
     """Keep where each claim of a batch begins: a claim's lines follow each other."""
     row = table["claim_row"].to_numpy()
     first = pa.array(np.flatnonzero(np.concatenate([[True], row[1:] != row[:-1]])))
-    heads = table.select(["claim_id", "claim_row", "submitted_date"]).take(first)
-    con.register("intake_heads", heads)
+    intake_heads = table.select(["claim_id", "claim_row", "submitted_date"]).take(first)  # noqa: F841 - read by the SQL
     con.execute(
         "INSERT INTO intake_scratch.x12_claim "
         "SELECT hash(claim_id), $1, claim_row, submitted_date FROM intake_heads WHERE claim_id IS NOT NULL",
         [file_number],
     )
-    con.unregister("intake_heads")
 
 
 # --- when all files of a kind are read
@@ -589,34 +640,42 @@ def _number_versions(con: duckdb.DuckDBPyConnection) -> None:
     """Number the versions of each claim that an 837P brings once more: in the order submitted, then files, segments."""
     if not con.execute("SELECT 1 FROM intake_scratch.x12_claim LIMIT 1").fetchone():
         return
+    with _sparing(con):
+        con.execute(
+            """CREATE OR REPLACE TABLE intake_scratch.repeated_claim AS
+            -- The numbers that came more than once.
+            WITH exported AS (
+                SELECT DISTINCT hash(claim_id) AS claim_hash
+                FROM claim_line
+                WHERE source_file NOT IN (
+                    SELECT DISTINCT source_file
+                    FROM intake_scratch.x12_claim INNER JOIN intake_scratch.file USING (file_number)
+                )
+            )
+            SELECT claim_hash FROM intake_scratch.x12_claim GROUP BY claim_hash HAVING count(*) > 1
+            UNION
+            SELECT claim_hash FROM intake_scratch.x12_claim SEMI JOIN exported USING (claim_hash)"""
+        )
+    if not con.execute("SELECT 1 FROM intake_scratch.repeated_claim LIMIT 1").fetchone():
+        return
     con.execute(
         """CREATE OR REPLACE TABLE intake_scratch.claim_version AS
         -- The lines of claims that came more than once, with the version that theirs is. Claims of other exports have
         -- their versions; they count as one file before the others.
-        WITH exported AS (
-            SELECT DISTINCT hash(claim_id) AS claim_hash
-            FROM claim_line
-            WHERE source_file NOT IN (
-                SELECT DISTINCT source_file
-                FROM intake_scratch.x12_claim INNER JOIN intake_scratch.file USING (file_number)
-            )
-        ),
-        repeated AS (
-            SELECT claim_hash FROM intake_scratch.x12_claim GROUP BY claim_hash HAVING count(*) > 1
-            UNION
-            SELECT claim_hash FROM intake_scratch.x12_claim SEMI JOIN exported USING (claim_hash)
+        WITH head AS (
+            SELECT * FROM intake_scratch.x12_claim SEMI JOIN intake_scratch.repeated_claim USING (claim_hash)
         ),
         line AS (
             SELECT
                 claim_line.rowid AS line, hash(claim_id) AS claim_hash, claim_id, claim_version, submitted_date,
                 source_row, file.file_number
             FROM claim_line INNER JOIN intake_scratch.file AS file USING (source_file)
-            WHERE hash(claim_id) IN (SELECT claim_hash FROM repeated)
+            WHERE hash(claim_id) IN (SELECT claim_hash FROM intake_scratch.repeated_claim)
         ),
         begun AS (
             SELECT line.*, head.claim_row
             FROM line
-            ASOF LEFT JOIN intake_scratch.x12_claim AS head
+            ASOF LEFT JOIN head
                 ON line.claim_hash = head.claim_hash AND line.file_number = head.file_number
                 AND line.source_row >= head.claim_row
         ),

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 # The loop that a segment is in.
 OUTSIDE, BILLING, SUBSCRIBER, PATIENT, CLAIM, OTHER_PAYER, LINE, ADJUDICATION = range(8)
 _OF_CLAIM_OR_SUBSCRIBER = kinds(Kind.HI, Kind.SBR, Kind.PAT)
+_CODE_LENGTH, _LETTERS, _NINE = 5, 26, 9
 _DIAGNOSES = ("ABK", "BK", "ABF", "BF")
 
 
@@ -276,8 +277,9 @@ def tables(
     procedure = elements(segments, services, 1)
     parts = components(procedure, 6)
     is_hcpcs = is_one_of(keys(parts[0]), "HC")
-    missing = ~(is_hcpcs & parts[1].given)
-    notes.problem(segments.number[services[missing]], "procedure", "SV101 holds no HCPCS code (qualifier HC).")
+    missing = ~(is_hcpcs & _are_codes(parts[1]))
+    sentence = "SV101 holds no HCPCS code (qualifier HC, five letters or digits)."
+    notes.problem(segments.number[services[missing]], "procedure", sentence)
     code = Spans(segments, parts[1].start, np.where(missing, parts[1].start, parts[1].end))
     units, minutes = _quantities(segments, services, notes)
     begins, ends = _service_dates(segments, found, services, of_claim, at_line, at_claim, notes)
@@ -285,11 +287,18 @@ def tables(
     billing_npi = taken(claims["billing_npi"], of_claim)
     person = taken(claims["billing_person_npi"], of_claim)
 
-    def provider_column(code: str) -> pa.Array:
+    def provider_column(code: str, otherwise: pa.Array = None) -> pa.Array:
+        """Return the NPI that the line names, else its claim; none where a provider is named without."""
         of_claims, of_lines = provider(code)
         by_claim = strings(_npi(segments, of_claims))
         by_line = strings(_npi(segments, of_lines))
-        return either(by_line, taken(by_claim, of_claim))
+        column = either(by_line, taken(by_claim, of_claim))
+        if otherwise is not None:
+            column = either(column, otherwise)
+        unnumbered = (of_lines >= 0) & np.asarray(pc.is_null(by_line))
+        claim_unnumbered = ((of_claims >= 0) & np.asarray(pc.is_null(by_claim)))[of_claim]
+        unnumbered |= (of_lines < 0) & claim_unnumbered
+        return pc.if_else(pa.array(unnumbered), pa.scalar(None, pa.string()), column) if unnumbered.any() else column
 
     columns: dict[str, Any] = {
         "claim_line_number": _line_numbers(segments, found, services, of_claim),
@@ -300,7 +309,7 @@ def tables(
         "units": whole(units),
         "minutes": whole(minutes),
         "charge_amount": money(charge),
-        "rendering_npi": either(provider_column("82"), person),
+        "rendering_npi": provider_column("82", person),
         "billing_npi": billing_npi,
         "supervising_npi": provider_column("DQ"),
         "facility_npi": provider_column("77"),
@@ -345,6 +354,16 @@ def _structure(segments: Segments, found: Loops, of_claim: Ints, line_row: Ints,
         lost = begins[(kind[begins] != Kind.HL) & (begins >= segments.new)]
         sentence = f"The {name} loop that begins here has no HL before it that can be read."
         notes.problem(number[lost], "missing_hl", sentence)
+
+
+def _are_codes(spans: Spans) -> Flags:
+    """Say which values are five letters or digits."""
+    word = keys(spans)
+    fine: Flags = spans.end - spans.start == _CODE_LENGTH
+    for k in range(_CODE_LENGTH):
+        letter = ((word >> np.uint64(8 * k)) & np.uint64(0xFF)).astype(np.uint8)
+        fine &= ((letter | np.uint8(0x20)) - np.uint8(ord("a")) < _LETTERS) | (letter - np.uint8(ord("0")) <= _NINE)
+    return fine
 
 
 def _names(segments: Segments, loop: Small) -> tuple[Any, Ints, Small]:

@@ -201,7 +201,7 @@ def batches(
         with path.open("rb") as file:
             for marks, piece, last in scan.pieces(file, chunk_bytes):
                 if marks is None:
-                    tally.refusal = _no_isa(piece)
+                    tally.refusal = no_isa(piece)
                     reading.notes.problem(np.array([1]), "not_x12", tally.refusal)
                     break
                 batch = reading.batch(marks, piece, last=last)
@@ -255,9 +255,14 @@ def looks_like_x12(head: bytes) -> bool:
     return head.removeprefix(b"\xef\xbb\xbf").lstrip()[:3] == b"ISA"
 
 
-def _no_isa(head: bytes) -> str:
+def no_isa(head: bytes) -> str:
+    """Say what is wrong with a file whose first bytes hold no ISA that can be read."""
     if looks_like_x12(head):
         return "The ISA segment is cut or garbled: the delimiters cannot be read from it."
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "The file is text in UTF-16, which X12 is not."
+    if head.startswith((b"\x1f\x8b", b"PK\x03\x04")):
+        return "The file is compressed; unpack it first."
     return "The file does not begin with an ISA segment: it is no X12 interchange, or its begin is missing."
 
 

@@ -72,6 +72,7 @@ class Payment:
     lines: int = 0
     paid: int = 0  # cents: CLP04 so far
     withheld: int = 0  # cents: PLB so far
+    adjustments: int = 0  # of PLB
     row: int = 0  # segment number of its header
     stated: int | None = None  # cents: BPR02
 
@@ -515,7 +516,7 @@ class _Reading:
             if payments[n] >= new:
                 self.settle(open_one, self.notes)
                 open_one.number += 1
-                open_one.claims = open_one.lines = open_one.paid = open_one.withheld = 0
+                open_one.claims = open_one.lines = open_one.adjustments = open_one.paid = open_one.withheld = 0
                 open_one.row = int(self.number[payments[n]])
                 open_one.stated = int(self.stated_paid.value[n]) if self.stated_paid.known[n] else None
             open_one.paid += int(in_claims[n])
@@ -524,6 +525,8 @@ class _Reading:
             open_one.claims = int(claim_number[-1])
         if count and (line_payment == count - 1).any():
             open_one.lines = int(line_number[-1])
+        if count and (self.provider_payment == count - 1).any():
+            open_one.adjustments = int(self.provider_number[self.provider_payment == count - 1][-1])
 
     @staticmethod
     def settle(payment: Payment, notes: Notes) -> None:
@@ -731,12 +734,14 @@ class _Reading:
         at = rows[owner]
         what, value = elements(segments, at, k), elements(segments, at, k + 1)
         kept = np.flatnonzero(what.given | value.given)
-        at, k, what = at[kept], k[kept], what.chosen(kept)
+        at, what = at[kept], what.chosen(kept)
         amount = amounts(value.chosen(kept))
         self.notes.problem(self.number[at[~amount.known]], "amount", "PLB holds an adjustment without an amount.")
         of_payment = np.searchsorted(self.found.payment, at, "right") - 1
         inside = of_payment >= 0
         self.provider_payment, self.provider_amount = of_payment[inside], amount.value[inside]
+        adjustment_number = _within(of_payment, self.payment.adjustments if self._goes_on() else 0)
+        self.provider_number = adjustment_number[inside]
         if not len(at):
             return {}, {"plb": 0}
         reason = components(what, 2)
@@ -744,7 +749,7 @@ class _Reading:
         self.notes.problem(np.unique(self.number[at[period.bad]]), "date", "PLB02 is not a date YYYYMMDD.")
         columns: dict[str, Any] = {
             **self._in_payment(of_payment),
-            "adjustment_number": (k - 3) // 2 + 1,
+            "adjustment_number": adjustment_number,
             "provider_id": strings(elements(segments, at, 1)),
             "fiscal_period_date": dates(period),
             "reason_code": upper(reason[0]),

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from functools import cache, cached_property
+from itertools import product
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
@@ -173,11 +174,15 @@ class Segments:
 
 @cache
 def _kinds() -> Small:
-    """Return the kind for every possible three bytes of an identifier (of two letters and a zero byte, too)."""
+    """Return the kind for every possible three bytes of an identifier (of two letters and a zero byte, too).
+
+    Lower-case letters count as capitals: a claim is not lost for how its identifiers are written.
+    """
     table = np.zeros(1 << 24, np.uint8)
     for kind in Kind:
         if kind:
-            table[int.from_bytes(kind.name.encode(), "little")] = kind
+            for letters in product(*({letter, letter.lower()} for letter in kind.name)):
+                table[int.from_bytes("".join(letters).encode(), "little")] = kind
     return table
 
 

@@ -138,7 +138,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     "remittance_provider_adjustment": {
         "transaction_number": _NUMBER,
         "remittance_id": _TEXT,
-        "adjustment_number": _NUMBER,  # 1, 2, ... within the segment
+        "adjustment_number": _NUMBER,  # 1, 2, ... within the payment
         "provider_id": _TEXT,
         "fiscal_period_date": _DATE,
         "reason_code": _TEXT,
