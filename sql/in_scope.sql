@@ -79,6 +79,26 @@ SELECT * FROM rows_in_scope(rule_id, 'remittance_match');
 CREATE OR REPLACE MACRO remittances_in_scope(rule_id) AS TABLE
 SELECT * FROM rows_in_scope(rule_id, 'remittance_balance');
 
+-- Billed lines and charted services as claims, notes and remittances agree on them.
+CREATE OR REPLACE MACRO reconciled_lines_in_scope(rule_id) AS TABLE
+SELECT * FROM rows_in_scope(rule_id, 'reconciliation');
+
+-- The same, by billed visits.
+CREATE OR REPLACE MACRO reconciled_visits_in_scope(rule_id) AS TABLE
+SELECT * FROM rows_in_scope(rule_id, 'reconciliation');
+
+-- The same, by visits of the notes, billed or not.
+CREATE OR REPLACE MACRO documented_visits_in_scope(rule_id) AS TABLE
+SELECT * FROM rows_in_scope(rule_id, 'reconciliation');
+
+-- Lines of group therapy, with the one-on-one minutes at the same time.
+CREATE OR REPLACE MACRO group_sessions_in_scope(rule_id) AS TABLE
+SELECT * FROM rows_in_scope(rule_id, 'group_session');
+
+-- Lines of initial evaluations, with the one before in the patient's care.
+CREATE OR REPLACE MACRO evaluations_in_scope(rule_id) AS TABLE
+SELECT * FROM rows_in_scope(rule_id, 'evaluation');
+
 -- What a table of stakes (stake_key, line_id, units_at_stake; null: all of the line's units; below 0: units that are
 -- missing) is worth, by stake_key and line: USD that the payment of the day loses without them. Where all units of the
 -- line that is paid in full go, the next line left has its first unit paid in full instead.

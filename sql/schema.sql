@@ -434,6 +434,19 @@ CREATE TABLE modifier_code (
     assistant_discipline VARCHAR -- PT or OT for CQ, CO
 );
 
+-- One row per clinician's credential that the rules know (rules/codes/credential.csv).
+CREATE TABLE credential (
+    credential VARCHAR NOT NULL,
+    kind VARCHAR NOT NULL, -- therapist, physician, practitioner (non-physician), assistant, student, other
+    may_render BOOLEAN NOT NULL -- Medicare enrolls it, so that a claim may name it as the rendering provider of therapy
+);
+
+-- One row per code of an initial evaluation for which there is one of a re-evaluation (rules/codes/reevaluation.csv).
+CREATE TABLE reevaluation (
+    hcpcs_code VARCHAR NOT NULL,
+    reevaluation_code VARCHAR NOT NULL
+);
+
 -- One row per reason code (CARC) of remittances that is known, by what it is about (rules/codes/denial_reason.csv).
 CREATE TABLE denial_reason (
     reason_code VARCHAR NOT NULL,

@@ -8,7 +8,13 @@ WITH unsupported AS (
         line.hcpcs_code,
         line.discipline
     FROM in_scope($rule) AS line
-    WHERE line.therapy AND line.notes_given AND line.note_id IS NULL
+    -- A note dated a day off is a fault of its own.
+    LEFT JOIN date_slip
+        ON
+            line.line_id = date_slip.line_id
+            AND date_slip.is_documented
+            AND date_slip.match_key <> 'day in another discipline'
+    WHERE line.therapy AND line.notes_given AND line.note_id IS NULL AND date_slip.line_id IS NULL
 )
 
 SELECT

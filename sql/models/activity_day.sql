@@ -25,6 +25,24 @@ run AS (
     WINDOW
         visit_order AS (PARTITION BY activity_number ORDER BY visit_number),
         later AS (visit_order ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING)
+),
+
+-- All visits of the episode, with the activity or without.
+episode AS (
+    SELECT
+        patient_id,
+        discipline,
+        episode_start,
+        count(*) AS visits
+    FROM treatment_day
+    GROUP BY patient_id, discipline, episode_start
+),
+
+frequent AS (
+    SELECT
+        max(value) FILTER (name = 'clinic.frequent_activity_visits') AS visits,
+        max(value) FILTER (name = 'clinic.frequent_activity_share') AS share
+    FROM parameter
 )
 
 SELECT
@@ -41,6 +59,14 @@ SELECT
     frame.day_number,
     visit.measures_so_far,
     frame.amount,
+    nullif(frame.described, FALSE) AS described,
+    visit.visit_number,
+    visit.visits_of_activity,
+    episode.visits AS episode_visits,
+    -- A task of daily life or work at nearly every visit of a long episode.
+    procedure_code.functional_activity
+    AND episode.visits >= frequent.visits
+    AND visit.visits_of_activity >= frequent.share * episode.visits AS is_frequent,
     -- Null, as the visits of the run are, where the activity has too few visits to stall.
     run.measure_since,
     run.visit_number - run.first_number + 1 AS measure_visits,
@@ -50,4 +76,11 @@ SELECT
     coalesce(run.next_number = run.answered_number, FALSE) AS is_answered
 FROM activity_frame AS frame
 INNER JOIN activity_visit AS visit ON frame.day_number = visit.day_number
+INNER JOIN procedure_code ON frame.hcpcs_code = procedure_code.hcpcs_code
+INNER JOIN episode
+    ON
+        frame.patient_id = episode.patient_id
+        AND frame.discipline = episode.discipline
+        AND frame.episode_start = episode.episode_start
+CROSS JOIN frequent
 LEFT JOIN run ON frame.day_number = run.day_number

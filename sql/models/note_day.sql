@@ -7,6 +7,10 @@ WITH day AS (
         min(note_id) AS note_id,
         -- Null where several clinicians wrote.
         CASE WHEN min(clinician_npi) = max(clinician_npi) THEN min(clinician_npi) END AS clinician_npi,
+        -- Whose time the notes took: the first and the last of them by number.
+        min(clinician_npi) AS first_npi,
+        max(clinician_npi) AS last_npi,
+        bool_and(by_assistant = FALSE AND clinician_npi IS NOT NULL) AS by_therapists,
         -- An uncoded service, or a treatment note without services, may be the one that was billed.
         bool_and(all_services_coded) FILTER (
             all_services_coded OR coalesce(note_type NOT IN ('progress_report', 'recertification', 'discharge'), TRUE)
@@ -21,6 +25,7 @@ WITH day AS (
         sum(services_with_minutes)::INTEGER AS services_with_minutes,
         count(*) AS notes,
         bool_and(coalesce(by_assistant, FALSE)) AS by_assistant,
+        max(coalesce(stated_minutes, stated_timed_minutes, charted_minutes)) AS visit_minutes,
         sum(stated_timed_minutes)::INTEGER AS stated_timed_minutes,
         sum(charted_timed_minutes)::INTEGER AS charted_timed_minutes,
         CASE

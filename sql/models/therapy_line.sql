@@ -40,8 +40,10 @@ SELECT
         current_line.charge_amount,
         0.00
     )::DECIMAL(12, 2) AS line_amount,
-    -- Billed to another payer already: what notes and units say of it is said of the first bill.
-    second_bill.line_id IS NOT NULL AS second_bill,
+    -- Billed already, to another payer or on another claim: what notes and units say of it is said of the first bill.
+    second_bill.line_id IS NOT NULL OR coalesce(repeated_line.on_another_claim AND repeated_line.is_duplicate, FALSE)
+        AS second_bill,
+    CASE WHEN repeated_line.line_id IS NULL THEN FALSE ELSE repeated_line.is_duplicate END AS is_duplicate,
     current_line.rendering_npi,
     current_line.billing_npi,
     line_discipline.discipline,
@@ -49,6 +51,7 @@ SELECT
     line_discipline.modifier_discipline,
     line_discipline.code_discipline,
     line_discipline.clinician_discipline,
+    line_discipline.may_render,
     line_discipline.therapy,
     coalesce(procedure_code.kind = 'timed_15', FALSE) AS timed,
     coalesce(procedure_code.kind = 'untimed', FALSE) AS untimed,
@@ -80,6 +83,16 @@ SELECT
             THEN TRUE
     END AS notes_given,
     note_day.note_id,
+    -- Whether another than the billed clinician wrote the day's notes: unknown of an assistant's notes, which are billed
+    -- under the therapist, and of claims under the group's number.
+    CASE
+        WHEN current_line.rendering_npi IN (note_day.first_npi, note_day.last_npi) THEN FALSE
+        WHEN
+            note_day.by_therapists
+            AND note_day.first_npi = note_day.last_npi
+            AND current_line.rendering_npi IS DISTINCT FROM current_line.billing_npi
+            THEN current_line.rendering_npi <> note_day.first_npi
+    END AS clinician_differs,
     note_day_code.minutes AS documented_minutes,
     note_day_code.assistant_minutes,
     CASE
@@ -122,5 +135,6 @@ LEFT JOIN note_day_code
 LEFT JOIN note_of_day
     ON current_line.patient_id = note_of_day.patient_id AND current_line.service_date = note_of_day.service_date
 LEFT JOIN second_bill ON current_line.line_id = second_bill.line_id
+LEFT JOIN repeated_line ON current_line.line_id = repeated_line.line_id
 LEFT JOIN line_payment
     ON current_line.line_id = line_payment.line_id AND line_payment.adjudications > 0

@@ -21,6 +21,7 @@ keyed AS (
         any_value(service.service_date) AS service_date,
         min(service.note_id) AS note_id,
         bool_and(service.has_own_text) AS has_own_texts,
+        count(service.text_number) > 0 AS described,
         sum(service.text_length) AS text_length,
         coalesce(bool_or(text_evidence.plateau OR decided.note_id IS NOT NULL), FALSE) AS plateau,
         coalesce(bool_or(text_evidence.plan_changed OR decided.plan_changed), FALSE) AS plan_changed,
@@ -113,6 +114,7 @@ SELECT
     keyed.setback,
     keyed.advanced,
     keyed.text_length,
+    keyed.described,
     -- Null where the text is that of the whole note, and where no other of the day begins alike.
     CASE WHEN keyed.has_own_texts THEN own_text.own_text_key END AS own_text_key,
     day.plan,

@@ -28,14 +28,15 @@ SELECT
     line.modifier_discipline,
     line.modifier_set_id,
     procedure_code.discipline AS code_discipline,
-    provider.discipline AS clinician_discipline,
+    clinician.discipline AS clinician_discipline,
+    clinician.may_render,
     -- Codes that are only sometimes therapy are therapy where a modifier, the clinician or the export says so.
     coalesce(procedure_code.always_therapy, FALSE)
     OR line.discipline_modifier_count > 0
-    OR (procedure_code.hcpcs_code IS NOT NULL AND coalesce(provider.discipline, line.discipline) IS NOT NULL)
+    OR (procedure_code.hcpcs_code IS NOT NULL AND coalesce(clinician.discipline, line.discipline) IS NOT NULL)
         AS therapy,
     coalesce(
-        provider.discipline,
+        clinician.discipline,
         line.discipline,
         procedure_code.discipline,
         line.modifier_discipline,
@@ -44,6 +45,6 @@ SELECT
     ) AS discipline
 FROM line
 LEFT JOIN procedure_code ON line.hcpcs_code = procedure_code.hcpcs_code
-LEFT JOIN provider ON line.rendering_npi = provider.npi
+LEFT JOIN clinician ON line.rendering_npi = clinician.npi
 LEFT JOIN note_day_discipline
     ON line.patient_id = note_day_discipline.patient_id AND line.service_date = note_day_discipline.service_date
