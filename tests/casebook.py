@@ -5,6 +5,7 @@ A case gives what was billed and documented and says which findings of its rule 
 (2026-03-02); `payer`, `modifiers`, `allowed`, `discipline`, `note`, `service` and `line` change the defaults;
 `visits:` is a list of such days, each with `repeat`, `every_days`; `tables:` adds rows to any contract table.
 `expect:` lists the findings (claim_line_number, service_date, amount_at_risk, facts ... as far as given); [] is clean.
+A line's rendering_npi is the case's own, and so is a note's where it is all digits.
 In `tables:` numbers of patients, claims and remittances are each case's own; the n-th day's claim is c001, c002, ...
 `not_evaluable: n` runs the case by itself and looks at the rule's coverage; so do `parameters:`, `period:` (the first
 and last service date that are audited; left out: all) and `as_of:` (the day that the run looks from).
@@ -144,6 +145,8 @@ def _add_day(
         **origin,
     }
     note |= given.get("note", {})
+    if (note.get("rendering_npi") or "").isdigit():
+        note["rendering_npi"] = prefix + note["rendering_npi"]
     tables["visit_note"].append(note)
     for service_number, (code, minutes) in enumerate((documented or {}).items(), 1):
         service = {
