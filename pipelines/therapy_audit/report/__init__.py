@@ -41,7 +41,9 @@ def write(
     settings: Mapping[str, Any] | None = None,
     rules: Sequence[Rule] = (),
 ) -> dict[str, Any]:
-    """Write report.html, findings.xlsx, findings, documentation, denials (Parquet, CSV), coverage, quarantine, summary.
+    """Write report.html, findings.xlsx, coverage, quarantine, summary, and the tables of findings and what is behind them.
+
+    These are findings, documentation, denials and reconciliation, as Parquet and CSV.
 
     `con` holds the contract tables, the models and the results of a run (sql/schema.sql). `period` is the run's name
     for its dates, `quality` what quality.check() returned. More findings than `report_rows` and `workbook_rows` are
@@ -65,6 +67,8 @@ def write(
         tables.copy(con, "denials_file", folder / "denials.csv")
         tables.copy(con, "risk", folder / "risk.parquet", rows=None)
         tables.copy(con, "risk", folder / "risk.csv", rows=None)
+        tables.copy(con, "reconciliation_file", folder / "reconciliation.parquet")
+        tables.copy(con, "reconciliation_file", folder / "reconciliation.csv")
         tables.copy(con, "coverage_file", folder / "coverage.csv")
         tables.copy(con, "quarantine_file", folder / "quarantine.csv", rows=None)
         html.write(

@@ -57,6 +57,7 @@ def content(con: duckdb.DuckDBPyConnection, *, period: str, quality: Mapping[str
         "documentation": documentation(con),
         "denials": denials(con),
         "risk": risk(con),
+        "reconciliation": reconciliation(con),
     }
 
 
@@ -84,6 +85,14 @@ def risk(con: duckdb.DuckDBPyConnection) -> dict[str, list[Row]]:
     return found | {"chance": rows(con, "risk_chance")}
 
 
+def reconciliation(con: duckdb.DuckDBPyConnection) -> dict[str, list[Row]]:
+    """Return how claims stand against notes and against remittances: rows under `notes` and `remittances`."""
+    found: dict[str, list[Row]] = {"notes": [], "remittances": []}
+    for row in rows(con, "reconciliation"):
+        found[row.pop("level")].append(row)
+    return found
+
+
 def summary(content: Row) -> Row:
     """Return what summary.json holds; amounts are USD, no line counted twice in the two totals."""
     headline, quality = content["headline"], content["quality"]
@@ -109,6 +118,10 @@ def summary(content: Row) -> Row:
         },
         "documentation": _documented(content["documentation"]["all"][0]),
         "denials": _denied(content["denials"]),
+        "reconciliation": {
+            level: {row["item"]: {"services": row["services"], "amount": float(row["amount"])} for row in found}
+            for level, found in content["reconciliation"].items()
+        },
         "unmapped_payers": [{"payer": row["payer"], "lines": row["lines"]} for row in content["unmapped_payers"]],
         "stale_findings": headline["stale_findings"],
         "stale_references": [row["reference"] for row in content["reference_editions"] if row["stale"]],
