@@ -23,8 +23,8 @@ WITH billed AS (
         coalesce(code_swap.minutes, line.documented_minutes) AS documented_minutes,
         CASE
             WHEN line.second_bill THEN 'billed twice'
-            WHEN line.notes_given IS NULL AND line.note_id IS NULL THEN 'not compared'
             WHEN code_swap.billed_code IS NOT NULL OR date_slip.is_documented THEN 'matched'
+            WHEN line.notes_given IS NULL AND line.note_id IS NULL THEN 'not compared'
             WHEN line.note_id IS NULL OR NOT line.documented THEN 'billed only'
             ELSE 'matched'
         END AS reconciliation_state,

@@ -41,6 +41,18 @@ INSERT INTO total_change VALUES
 ('timed_over_treatment', 0, -8),
 ('treatment_total_longer', 0, 10);
 
+-- The codes that a planted case bills in place of those that its note charts.
+CREATE TABLE code_change (plant VARCHAR, slot INTEGER, hcpcs_code VARCHAR);
+INSERT INTO code_change VALUES
+('code_swapped', 1, '97530');
+
+-- Cases whose claim is sent a second time under another number, and with which modifier.
+CREATE TABLE claim_again (plant VARCHAR, modifiers VARCHAR []);
+INSERT INTO claim_again VALUES
+('billed_again', []),
+('repeated_with_76', ['76']),
+('two_sessions', []);
+
 -- The discipline's and the assistant's modifiers that a planted case puts on its first line in place of the right ones.
 CREATE TABLE modifier_change (plant VARCHAR, discipline VARCHAR, modifiers VARCHAR []);
 INSERT INTO modifier_change VALUES
@@ -126,7 +138,10 @@ INSERT INTO consequence VALUES
 ('mark_on_evaluation', 'line', 'medicare.assistant_modifier_unsupported'),
 ('mark_on_speech', 'line', 'medicare.assistant_modifier_unsupported'),
 ('pair_marked_overlapping', 'visit', 'clinic.time_blocks_overlap'),
-('pair_marked_overlapping', 'clinician_day', 'medicare.clinician_day_impossible');
+('pair_marked_overlapping', 'clinician_day', 'medicare.clinician_day_impossible'),
+('group_marked_overlapping', 'line', 'medicare.group_and_individual_overlap'),
+('note_next_day', 'visit', 'medicare.timed_minutes_not_documented'),
+('billed_under_assistant', 'line', 'clinic.rendering_differs_from_note');
 
 INSERT INTO consequence
 SELECT

@@ -26,19 +26,19 @@ SELECT
     -- Only of the version that counts, once it is answered.
     if(claim.unanswered OR superseded, NULL, claim.allowed_amount) AS allowed_amount,
     if(claim.unanswered OR superseded, NULL, paid_in_all.paid_amount) AS paid_amount,
-    treated.therapist_npi,
+    rendering.rendering_npi AS therapist_npi,
     site.billing_npi,
     if(claim.setting = 'hospital', '22', '11') AS place_of_service,
     [
-        pick(CASE claim.discipline
+        if(claim.plant IS NOT DISTINCT FROM 'evaluated_for_another', 'S83.241A', pick(CASE claim.discipline
             WHEN 'PT' THEN ['M54.50', 'M25.561', 'M25.511', 'R26.89', 'M62.81', 'Z47.1']
             WHEN 'OT' THEN ['M25.531', 'S52.501D', 'I69.351', 'G56.01', 'M18.11']
             ELSE ['R47.01', 'R13.12', 'I69.320', 'R48.8']
-        END, 'diagnosis', claim.episode_id)
+        END, 'diagnosis', claim.episode_id))
     ] || if(draw('second diagnosis', claim.episode_id) % 2 = 0, ['R26.81'], []) AS diagnosis_codes
 FROM claim
 INNER JOIN claim_version USING (line_id)
-INNER JOIN treated ON claim.visit_id = treated.visit_id
+INNER JOIN rendering ON claim.visit_id = rendering.visit_id
 INNER JOIN site ON claim.site = site.site
 LEFT JOIN paid_in_all ON claim.line_id = paid_in_all.line_id;
 
@@ -135,7 +135,7 @@ WITH said AS (
 SELECT
     format('N{:09d}', visit_id) || ['', 'A', 'B'][1 + note_part] AS "Note ID",
     patient_id AS "Patient ID",
-    us_date(service_date) AS "DOS",
+    us_date(service_date + (plant IS NOT DISTINCT FROM 'note_next_day')::INTEGER) AS "DOS",
     discipline AS "Discipline",
     writer_npi AS "Therapist NPI",
     writer_credential AS "Credential",

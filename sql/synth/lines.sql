@@ -69,6 +69,7 @@ SELECT
     number,
     episode_id,
     service_date,
+    plant,
     slot,
     hcpcs_code,
     service_modifiers,
@@ -93,7 +94,7 @@ WITH part AS (
         *,
         unnest(range(if(lines = 2 OR (marked_units > 0 AND marked_units < units), 2, 1))) AS part
     FROM service
-    WHERE units > 0
+    WHERE units > 0 AND plant IS DISTINCT FROM 'visit_unbilled'
 )
 
 SELECT
@@ -304,7 +305,7 @@ WITH line AS (
         billed_line.line_id,
         billed_line.slot,
         billed_line.part,
-        billed_line.hcpcs_code,
+        coalesce(code_change.hcpcs_code, billed_line.hcpcs_code) AS hcpcs_code,
         billed_line.service_modifiers,
         billed_line.units,
         billed_line.marked,
@@ -331,6 +332,7 @@ WITH line AS (
         ON
             kx_plant.kx_case = kx_denial.kx_case
             AND draw('kx denied', billed_line.line_id) % 100 BETWEEN kx_denial.lot_from AND kx_denial.lot_to - 1
+    LEFT JOIN code_change ON visit.plant = code_change.plant AND billed_line.slot = code_change.slot
     LEFT JOIN modifier_change
         ON
             visit.plant = modifier_change.plant
@@ -360,17 +362,31 @@ marked AS (
         (coalesce(position, '') IN ('past', 'crossing') AND NOT coalesce(starts_with(kx_case, 'missing'), FALSE))
         OR coalesce(kx_case = 'routine', FALSE) AS has_kx
     FROM line
+),
+
+kept AS (
+    SELECT
+        * EXCLUDE (kx_reason)
+        REPLACE (
+            -- A line past the threshold that is denied leaves it passed: the lines before it did that.
+            if(kx_reason IS NULL, allowed_amount, 0.00)::DECIMAL(12, 2) AS allowed_amount,
+            if(kx_reason IS NULL, story, 'denied') AS story,
+            concerned OR kx_reason IS NOT NULL AS concerned,
+            coalesce(kx_reason, denial_reason) AS denial_reason,
+            CASE WHEN NOT has_kx THEN modifiers WHEN kx_case = 'first' THEN ['KX'] || modifiers ELSE modifiers || ['KX'] END
+                AS modifiers
+        )
+    FROM marked
 )
 
-SELECT
-    * EXCLUDE (kx_reason)
-    REPLACE (
-        -- A line past the threshold that is denied leaves it passed: the lines before it did that.
-        if(kx_reason IS NULL, allowed_amount, 0.00)::DECIMAL(12, 2) AS allowed_amount,
-        if(kx_reason IS NULL, story, 'denied') AS story,
-        concerned OR kx_reason IS NOT NULL AS concerned,
-        coalesce(kx_reason, denial_reason) AS denial_reason,
-        CASE WHEN NOT has_kx THEN modifiers WHEN kx_case = 'first' THEN ['KX'] || modifiers ELSE modifiers || ['KX'] END
-            AS modifiers
-    )
-FROM marked;
+SELECT *
+FROM kept
+UNION ALL
+-- Some claims are sent twice, under a second number.
+SELECT kept.* REPLACE (
+    kept.line_id + 1000000000000 AS line_id,
+    'E' || kept.claim_id[2:] AS claim_id,
+    kept.modifiers || claim_again.modifiers AS modifiers
+)
+FROM kept
+INNER JOIN claim_again ON kept.plant = claim_again.plant;

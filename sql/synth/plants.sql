@@ -64,8 +64,8 @@ FROM (
         FALSE
     ),
     (
-        'below_boundary', 'near_miss', ['medicare.timed_units_below_minutes'], 'visit', NULL, 'cms', FALSE, 'daily',
-        NULL, FALSE
+        'below_boundary', 'near_miss', ['medicare.timed_units_below_minutes', 'clinic.service_not_billed'], 'visit',
+        NULL, 'cms', FALSE, 'daily', NULL, FALSE
     ),
     ('tie', 'near_miss', ['medicare.timed_unit_on_wrong_code'], 'visit', NULL, 'cms', FALSE, 'daily', NULL, FALSE),
     (
@@ -283,8 +283,12 @@ FROM (
         'daily', NULL, FALSE
     ),
     (
-        'cosigned', 'near_miss', ['medicare.assistant_modifier_unsupported'], 'line', NULL, 'assistant', FALSE,
-        'daily', NULL, TRUE
+        'cosigned', 'near_miss',
+        [
+            'medicare.assistant_modifier_unsupported', 'clinic.rendering_differs_from_note',
+            'medicare.rendering_provider_not_eligible'
+        ],
+        'line', NULL, 'assistant', FALSE, 'daily', NULL, TRUE
     ),
     (
         'both_assistant_marks', 'fault', ['medicare.assistant_modifier_mismatch'], 'line', 1, 'assistant', FALSE,
@@ -367,6 +371,51 @@ FROM (
     (
         'test_in_hospital_unmarked', 'fault', ['medicare.ncci_pair_without_modifier'], 'visit', NULL, 'medicare',
         FALSE, 'evaluation', 'hospital', FALSE
+    ),
+    -- Claims and notes that do not agree.
+    (
+        'note_next_day', 'fault', ['clinic.service_date_differs_from_note'], 'visit', NULL, 'any', FALSE, 'daily',
+        NULL, FALSE
+    ),
+    (
+        'code_swapped', 'fault', ['clinic.billed_code_differs_from_note'], 'line', 1, 'any', FALSE, 'daily', NULL,
+        FALSE
+    ),
+    ('visit_unbilled', 'fault', ['clinic.service_not_billed'], 'visit', NULL, 'any', FALSE, 'daily', NULL, FALSE),
+    (
+        'evaluation_unbilled', 'fault', ['clinic.service_not_billed'], 'visit', NULL, 'any', FALSE, 'evaluation', NULL,
+        FALSE
+    ),
+    (
+        'billed_under_other', 'fault', ['clinic.rendering_differs_from_note'], 'line', NULL, 'any', FALSE, 'daily',
+        NULL, FALSE
+    ),
+    (
+        'billed_under_assistant', 'fault', ['medicare.rendering_provider_not_eligible'], 'line', NULL, 'medicare',
+        FALSE, 'daily', NULL, TRUE
+    ),
+    ('billed_again', 'fault', ['clinic.duplicate_line'], 'line', NULL, 'midpoint', FALSE, 'daily', NULL, FALSE),
+    (
+        'repeated_with_76', 'near_miss', ['clinic.duplicate_line'], 'line', NULL, 'midpoint', FALSE, 'daily', NULL,
+        FALSE
+    ),
+    (
+        'two_sessions', 'near_miss', ['clinic.duplicate_line'], 'line', NULL, 'midpoint', FALSE, 'daily', NULL, FALSE
+    ),
+    (
+        'evaluated_again', 'fault', ['medicare.evaluation_repeated'], 'line', 1, 'medicare', FALSE, 'reevaluation',
+        NULL, FALSE
+    ),
+    (
+        'evaluated_for_another', 'near_miss', ['medicare.evaluation_repeated'], 'line', 1, 'medicare', FALSE,
+        'reevaluation', NULL, FALSE
+    ),
+    (
+        'group_beside', 'fault', ['medicare.group_and_individual_overlap'], 'line', 1, 'any', FALSE, NULL, NULL, FALSE
+    ),
+    (
+        'group_before', 'near_miss', ['medicare.group_and_individual_overlap'], 'line', 1, 'any', FALSE, NULL, NULL,
+        FALSE
     )
 ) AS listed (plant, kind, rules, grain, target_line, plans, quiet, note_type, setting, by_assistant);
 
@@ -403,6 +452,8 @@ FROM (
     (4, 'clinician', 'one_after_another', 'one_after_another_partner'),
     (5, 'clinician', 'turns_too_long', 'turns_too_long_partner'),
     (6, 'clinician', 'group_of_two', 'group_of_two_partner'),
+    (7, 'clinician', 'group_beside', 'group_beside_partner'),
+    (8, 'clinician', 'group_before', 'group_before_partner'),
     (1, 'patient', 'together_double', 'together_double_partner'),
     (2, 'patient', 'together_split', 'together_split_partner'),
     (3, 'patient', 'together_partly_partner', 'together_partly'),

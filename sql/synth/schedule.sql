@@ -115,3 +115,24 @@ SELECT DISTINCT
     site,
     npi(198000000 + site) AS billing_npi
 FROM clinician;
+
+-- Under whose number a visit is billed: the therapist's; where a case says so the assistant's, or another therapist's of
+-- the discipline.
+CREATE OR REPLACE TABLE rendering AS
+SELECT
+    visit.visit_id,
+    CASE visit.plant
+        WHEN 'billed_under_assistant' THEN treated.writer_npi
+        WHEN 'billed_under_other'
+            THEN (
+                SELECT min(colleague.npi)
+                FROM clinician AS colleague
+                WHERE
+                    colleague.discipline = visit.discipline
+                    AND colleague.credential = visit.credential
+                    AND colleague.npi <> treated.therapist_npi
+            )
+        ELSE treated.therapist_npi
+    END AS rendering_npi
+FROM visit
+INNER JOIN treated ON visit.visit_id = treated.visit_id;

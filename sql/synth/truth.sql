@@ -68,6 +68,16 @@ WITH row_of AS (
     INNER JOIN (SELECT episode_id, run_first FROM episode_plant) AS run ON visit.episode_id = run.episode_id
     WHERE charted.still AND visit_number = run_first + if(visit.episode_plant = 'repeated_thrice', 2, 3)
     UNION ALL
+    -- What is not billed has no claim.
+    SELECT
+        'clinic.service_not_billed',
+        'visit',
+        visit_id,
+        NULL,
+        'fault'
+    FROM visit
+    WHERE plant = 'visit_unbilled'
+    UNION ALL
     SELECT
         'medicare.progress_report_overdue',
         'episode',
@@ -85,7 +95,8 @@ of_visit AS (
         visit.patient_id,
         visit.service_date,
         visit.discipline,
-        visit.claim_id,
+        -- Of two claims the second is the one too many.
+        if(row_of.rule = 'clinic.duplicate_line', 'E' || visit.claim_id[2:], visit.claim_id) AS claim_id,
         row_of.claim_line_number,
         row_of.kind
     FROM row_of

@@ -54,6 +54,11 @@ bid AS (
         AND NOT typed.same_days
         -- Before that day, no edition of the medically unlikely edits is at hand.
         AND (typed.service_date >= DATE '2024-07-01' OR NOT list_contains(plant.rules, 'medicare.mue_exceeded'))
+        -- So late, a bill may be on its way.
+        AND (
+            typed.service_date <= getvariable('end_date')::DATE - 14
+            OR NOT list_contains(plant.rules, 'clinic.service_not_billed')
+        )
         AND (NOT plant.quiet OR (typed.opening IN ('none', 'unknown') AND NOT typed.has_two AND typed.visits <= 14))
         AND (
             (SELECT count(*) FROM treatment_day) < 20000

@@ -75,7 +75,8 @@ SELECT
     billed_order.discipline,
     billed_order.hcpcs_code AS billed_code,
     charted_order.hcpcs_code AS documented_code,
-    charted_order.minutes
+    charted_order.minutes,
+    billed_order.units
 FROM billed_order
 INNER JOIN charted_order
     ON
