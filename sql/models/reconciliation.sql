@@ -79,10 +79,13 @@ SELECT
         WHEN unbilled_service.timed THEN units_of_minutes(unbilled_service.minutes)
         WHEN unbilled_service.hcpcs_code IS NOT NULL THEN 1
     END::INTEGER AS units,
-    round(
-        code_price.unit_amount
-        * CASE WHEN unbilled_service.timed THEN units_of_minutes(unbilled_service.minutes) ELSE 1 END, 2
-    )::DECIMAL(12, 2) AS line_amount,
+    CASE
+        WHEN unbilled_service.billable
+            THEN round(
+                code_price.unit_amount
+                * CASE WHEN unbilled_service.timed THEN units_of_minutes(unbilled_service.minutes) ELSE 1 END, 2
+            )
+    END::DECIMAL(12, 2) AS line_amount,
     unbilled_service.note_id,
     unbilled_service.service_date AS note_date,
     unbilled_service.hcpcs_code AS documented_code,

@@ -91,6 +91,8 @@ SELECT
             note_day.by_therapists
             AND note_day.first_npi = note_day.last_npi
             AND current_line.rendering_npi IS DISTINCT FROM current_line.billing_npi
+            -- A name that the provider list does not know tells nothing beside a number.
+            AND (current_line.rendering_npi < ':') = (note_day.first_npi < ':')
             THEN current_line.rendering_npi <> note_day.first_npi
     END AS clinician_differs,
     note_day_code.minutes AS documented_minutes,

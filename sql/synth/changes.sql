@@ -140,6 +140,7 @@ INSERT INTO consequence VALUES
 ('pair_marked_overlapping', 'visit', 'clinic.time_blocks_overlap'),
 ('pair_marked_overlapping', 'clinician_day', 'medicare.clinician_day_impossible'),
 ('group_marked_overlapping', 'line', 'medicare.group_and_individual_overlap'),
+('group_marked_elsewhere', 'line', 'medicare.group_and_individual_overlap'),
 ('note_next_day', 'visit', 'medicare.timed_minutes_not_documented'),
 ('billed_under_assistant', 'line', 'clinic.rendering_differs_from_note');
 

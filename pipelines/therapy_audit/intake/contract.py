@@ -119,3 +119,11 @@ def words(column: str) -> Mapping[str, str]:
     name = "credential" if column == "clinician_credential" else column
     content = _data(f"words/{name}.yaml")
     return {header_key(str(wording)): value for value, wordings in content.items() for wording in [value, *wordings]}
+
+
+@cache
+def title_words() -> frozenset[str]:
+    """Return the words that follow a clinician's name: those of credentials and of academic degrees."""
+    content = _data("words/credential.yaml")
+    wordings = [str(wording) for value, known in content.items() for wording in [value, *known]]
+    return frozenset(word for wording in wordings for word in re.findall(r"[a-z]+", wording.lower()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from therapy_audit.intake import clinicians
 from therapy_audit.intake.convert import value_columns
 
 if TYPE_CHECKING:
@@ -52,7 +53,8 @@ def finish(con: duckdb.DuckDBPyConnection, kind: Contract) -> dict[int, list[str
                 FROM one INNER JOIN intake_scratch.file USING (file_number)"""
             )
         case "providers":
-            _refuse_used_keys(con, ["npi"], "NPI")
+            clinicians.merge(con, _KEPT)
+            return {}
         case "opening_balances":
             _refuse_used_keys(con, ["patient_id", "year", "pool"], "patient, year and pool")
     names = [*value_columns(kind), *(["claim_version"] if kind.input == "claims" else [])]

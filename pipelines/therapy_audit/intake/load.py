@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from therapy_audit.errors import AuditError
-from therapy_audit.intake import claim_numbers, interchange
+from therapy_audit.intake import claim_numbers, clinicians, interchange
 from therapy_audit.intake.contract import TABLES, Contract, contract
 from therapy_audit.intake.convert import convert, create_typed, prepare, stage
 from therapy_audit.intake.finish import finish
@@ -92,6 +92,7 @@ def load(con: duckdb.DuckDBPyConnection, inputs: Inputs) -> None:
             raise AuditError("\n".join(problems))
         interchange.finish(con)
         claim_numbers.tell_apart(con)
+        clinicians.number(con)
 
 
 def matching(pattern: str) -> list[Path]:
