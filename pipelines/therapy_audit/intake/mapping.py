@@ -128,7 +128,13 @@ def known_headers(headers: Sequence[str], kind: Contract, mapping: MappingFile |
 
 
 def _key(header: str, kind: Contract) -> str:
-    """Return a header's key; of a nested one (`services.minutes`) the last part where the whole is not known."""
+    """Return a header's key; of a nested one (`services.minutes`) the last part where the whole is not known.
+
+    'Note #' is a note number, not a note.
+    """
+    numbered = header_key(header.replace("#", " number"))
+    if "#" in header and any(numbered in synonyms for synonyms in kind.columns.values()):
+        return numbered
     key, last = header_key(header), header_key(header.rpartition(".")[2])
     nested = "." in header and last not in ("", "id") and not any(key in synonyms for synonyms in kind.columns.values())
     return last if nested else key
