@@ -41,9 +41,9 @@ def write(
     settings: Mapping[str, Any] | None = None,
     rules: Sequence[Rule] = (),
 ) -> dict[str, Any]:
-    """Write report.html, findings.xlsx, coverage, quarantine, summary, and the tables of findings and what is behind them.
+    """Write report.html, findings.xlsx, coverage, quarantine, summary, and the tables.
 
-    These are findings, documentation, denials and reconciliation, as Parquet and CSV.
+    These are findings, documentation, denials and reconciliation, each as Parquet and CSV.
 
     `con` holds the contract tables, the models and the results of a run (sql/schema.sql). `period` is the run's name
     for its dates, `quality` what quality.check() returned. More findings than `report_rows` and `workbook_rows` are
