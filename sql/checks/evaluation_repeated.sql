@@ -3,7 +3,6 @@
 SELECT
     claim_id,
     claim_line_number,
-    line_amount AS amount_at_risk,
     hcpcs_code,
     reevaluation_code,
     earlier_code,

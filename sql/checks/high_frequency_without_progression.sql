@@ -13,7 +13,8 @@ WITH activity AS (
             AS last_visit,
         arg_min({'claim_id': day.claim_id, 'claim_line_number': day.claim_line_number}, day.service_date)
             FILTER (day.visit_number >= least(from_visit.value, day.visits_of_activity)) AS anchor_line,
-        coalesce(sum(day.amount) FILTER (day.visit_number >= from_visit.value), 0.00) AS amount_at_risk
+        list(stake(day.service_date, day.hcpcs_code, NULL) ORDER BY day.service_date)
+            FILTER (day.visit_number >= from_visit.value) AS at_stake
     FROM activities_in_scope($rule) AS day
     INNER JOIN parameter AS from_visit
         ON from_visit.name = $visits AND day.service_date BETWEEN from_visit.effective_from AND from_visit.effective_to
@@ -27,7 +28,7 @@ WITH activity AS (
 SELECT
     anchor_line.claim_id,
     anchor_line.claim_line_number,
-    amount_at_risk,
+    coalesce(at_stake, [stake(since, hcpcs_code, 0)]) AS at_stake,
     hcpcs_code,
     episode_start,
     since,

@@ -3,7 +3,6 @@
 SELECT
     line.claim_id,
     line.claim_line_number,
-    line.line_amount AS amount_at_risk,
     line.hcpcs_code,
     therapy_line.rendering_npi,
     note_day.first_npi AS note_npi,

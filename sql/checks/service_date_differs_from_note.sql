@@ -3,7 +3,6 @@
 SELECT
     min({'claim_id': claim_id, 'claim_line_number': claim_line_number}).claim_id AS claim_id,
     min({'claim_id': claim_id, 'claim_line_number': claim_line_number}).claim_line_number AS claim_line_number,
-    sum(line_amount) AS amount_at_risk,
     string_agg(DISTINCT hcpcs_code, ', ' ORDER BY hcpcs_code) AS codes,
     service_date,
     discipline,
