@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 FILES = (
     *("coverage.csv", "denials.csv", "denials.parquet", "documentation.csv", "documentation.parquet", "findings.csv"),
-    *("findings.parquet", "findings.xlsx", "quarantine.csv", "report.html", "risk.csv", "risk.parquet", "summary.json"),
+    *("findings.parquet", "findings.xlsx", "quarantine.csv", "reconciliation.csv", "reconciliation.parquet"),
+    *("report.html", "risk.csv", "risk.parquet", "summary.json"),
 )
 QUALITY = {
     "success": False,

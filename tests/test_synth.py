@@ -74,9 +74,15 @@ RULES = {
     "clinic.assistance_level_missing", "clinic.impairment_level_activity", "clinic.instruction_not_activity",
     "clinic.passive_treatment_as_activity", "clinic.description_cloned_across_patients", "clinic.denial_open",
     "clinic.line_not_remitted", "clinic.remittance_not_matched", "clinic.remittance_does_not_balance",
+    "clinic.service_date_differs_from_note", "clinic.billed_code_differs_from_note", "clinic.service_not_billed",
+    "clinic.rendering_differs_from_note", "clinic.duplicate_line", "medicare.rendering_provider_not_eligible",
+    "medicare.evaluation_repeated", "medicare.group_and_individual_overlap",
 }  # fmt: skip
 # Rules of which a small clinic holds no near miss.
-WITHOUT_NEAR_MISS = {"clinic.service_not_documented", "medicare.untimed_code_multiple_units"}
+WITHOUT_NEAR_MISS = {
+    "clinic.service_not_documented", "medicare.untimed_code_multiple_units", "clinic.service_date_differs_from_note",
+    "clinic.billed_code_differs_from_note", "medicare.evaluation_repeated",
+}  # fmt: skip
 
 
 class Clinic:

@@ -1,5 +1,6 @@
--- A service is billed once. Its second bill has the same patient, day, code, units, modifiers and clinician, and neither
--- 76 or 77 nor the notes say that it was given twice; versions of a claim, and claims to a second payer, are one bill.
+-- A service is billed once. Its second bill has the same patient, day, code, units, modifiers and clinician, and
+-- neither 76 or 77 nor the notes say that it was given twice; versions of a claim, and claims to a second payer, are
+-- one bill.
 SELECT
     line.claim_id,
     line.claim_line_number,

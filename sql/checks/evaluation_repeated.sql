@@ -1,5 +1,5 @@
--- An episode of care begins with one evaluation; later ones are re-evaluations, unless a new condition, a discharge or a
--- long gap begins it anew.
+-- An episode of care begins with one evaluation; later ones are re-evaluations, unless a new condition, a discharge or
+-- a long gap begins it anew.
 SELECT
     claim_id,
     claim_line_number,

@@ -10,7 +10,9 @@ SELECT
     others AS other_patients,
     clinician_npi,
     concat(
-        if(own_minutes > 0, format('; for {} of them the patient was one-on-one', least(own_minutes, group_minutes)), ''),
+        if(
+            own_minutes > 0, format('; for {} of them the patient was one-on-one', least(own_minutes, group_minutes)), ''
+        ),
         if(
             others_minutes > 0,
             format(

@@ -9,8 +9,9 @@ WITH activity AS (
         any_value(day.visits_of_activity) AS activity_visits,
         any_value(day.episode_visits) AS visits,
         min(day.measure_since) AS since,
-        arg_max({'measures': day.measures_so_far, 'run': day.measure_visits, 'number': day.visit_number}, day.service_date)
-            AS last_visit,
+        arg_max(
+            {'measures': day.measures_so_far, 'run': day.measure_visits, 'number': day.visit_number}, day.service_date
+        ) AS last_visit,
         arg_min({'claim_id': day.claim_id, 'claim_line_number': day.claim_line_number}, day.service_date)
             FILTER (day.visit_number >= least(from_visit.value, day.visits_of_activity)) AS anchor_line,
         list(stake(day.service_date, day.hcpcs_code, NULL) ORDER BY day.service_date)

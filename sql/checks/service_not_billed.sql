@@ -28,7 +28,8 @@ visit AS (
         min(service.hcpcs_code) AS hcpcs_code,
         count(*) AS services,
         string_agg(
-            coalesce(service.hcpcs_code, 'A visit') || coalesce(' for ' || service.documented_minutes || ' minutes', ''),
+            coalesce(service.hcpcs_code, 'A visit')
+            || coalesce(' for ' || service.documented_minutes || ' minutes', ''),
             ', ' ORDER BY service.hcpcs_code
         ) AS listed,
         bool_or(billed.patient_id IS NOT NULL) AS is_billed,

@@ -14,8 +14,10 @@ WITH billed AS (
         line.units,
         line.line_amount,
         coalesce(date_slip.note_id, line.note_id) AS note_id,
-        CASE WHEN date_slip.line_id IS NOT NULL THEN date_slip.note_date WHEN line.note_id IS NOT NULL THEN line.service_date END
-            AS note_date,
+        CASE
+            WHEN date_slip.line_id IS NOT NULL THEN date_slip.note_date
+            WHEN line.note_id IS NOT NULL THEN line.service_date
+        END AS note_date,
         CASE
             WHEN code_swap.billed_code IS NOT NULL THEN code_swap.documented_code
             WHEN line.documented OR date_slip.has_code THEN line.hcpcs_code

@@ -83,8 +83,8 @@ SELECT
             THEN TRUE
     END AS notes_given,
     note_day.note_id,
-    -- Whether another than the billed clinician wrote the day's notes: unknown of an assistant's notes, which are billed
-    -- under the therapist, and of claims under the group's number.
+    -- Whether another than the billed clinician wrote the day's notes: unknown of an assistant's notes, which are
+    -- billed under the therapist, and of claims under the group's number.
     CASE
         WHEN current_line.rendering_npi IN (note_day.first_npi, note_day.last_npi) THEN FALSE
         WHEN

@@ -116,8 +116,8 @@ SELECT DISTINCT
     npi(198000000 + site) AS billing_npi
 FROM clinician;
 
--- Under whose number a visit is billed: the therapist's; where a case says so the assistant's, or another therapist's of
--- the discipline.
+-- Under whose number a visit is billed: the therapist's; where a case says so the assistant's, or another therapist's
+-- of the discipline.
 CREATE OR REPLACE TABLE rendering AS
 SELECT
     visit.visit_id,

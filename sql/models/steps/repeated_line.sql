@@ -81,7 +81,8 @@ SELECT
     line.claim_id <> line.first_claim_id AS on_another_claim,
     -- A claim's timed code on two lines is split: its units are held against the minutes, where there are any.
     CASE
-        WHEN line.timed AND line.claim_id = line.first_claim_id THEN CASE WHEN charted.minutes IS NOT NULL THEN FALSE END
+        WHEN line.timed AND line.claim_id = line.first_claim_id
+            THEN CASE WHEN charted.minutes IS NOT NULL THEN FALSE END
         WHEN line.timed AND units_of_minutes(charted.minutes) >= line.service_units THEN FALSE
         WHEN NOT line.timed AND charted.services >= line.lines THEN FALSE
         ELSE TRUE

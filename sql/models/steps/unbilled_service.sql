@@ -1,5 +1,5 @@
--- Services that the notes chart and no line bills, by visit and code; and visits that are billed not at all, whose notes
--- chart no codes. Whether each could have been billed, and whether its claim would be among those given.
+-- Services that the notes chart and no line bills, by visit and code; and visits that are billed not at all, whose
+-- notes chart no codes. Whether each could have been billed, and whether its claim would be among those given.
 WITH charted AS (
     SELECT
         note_day_code.patient_id,
@@ -154,7 +154,8 @@ SELECT
     coalesce(day.coverage.plan, patient.coverage.plan) AS plan,
     coalesce(day.coverage.payer, patient.coverage.payer) AS payer,
     CASE
-        WHEN patient.patient_id IS NOT NULL AND unbilled.service_date BETWEEN known.first_date AND known.last_date THEN TRUE
+        WHEN patient.patient_id IS NOT NULL AND unbilled.service_date BETWEEN known.first_date AND known.last_date
+            THEN TRUE
     END AS claims_given,
     -- A note without services and minutes may tell of a visit that did not take place.
     CASE
