@@ -53,7 +53,8 @@ WITH billed AS (
     WHERE line.therapy AND (NOT line.second_bill OR line.is_duplicate)
 )
 
-SELECT
+-- By name, since each part has columns of its own.
+SELECT -- noqa: AM07
     billed.* EXCLUDE (documented),
     -- Null where no notes were given to compare with.
     nullif(billed.reconciliation_state <> 'not compared', FALSE) AS notes_compared,
