@@ -81,8 +81,12 @@ RULES = {
 # Rules of which a small clinic holds no near miss.
 WITHOUT_NEAR_MISS = {
     "clinic.service_not_documented", "medicare.untimed_code_multiple_units", "clinic.service_date_differs_from_note",
-    "clinic.billed_code_differs_from_note", "medicare.evaluation_repeated",
+    "clinic.billed_code_differs_from_note",
 }  # fmt: skip
+
+
+# Rules whose cases need visits of which a small clinic has few: it may hold none.
+RARE = {"medicare.evaluation_repeated"}
 
 
 class Clinic:
@@ -103,8 +107,10 @@ class Clinic:
         # A claim bills one visit; its number and the note's are the same but for their letters.
         self.billed: dict[str, Rows] = defaultdict(list)
         self.charted: dict[str, Rows] = defaultdict(list)
+        twice = {row["claim_id"] for row in self.told("clinic.duplicate_line")}
         for line in self.claims:
-            self.billed[line["Claim #"][1:]].append(line)
+            if line["Claim #"] not in twice:
+                self.billed[line["Claim #"][1:]].append(line)
         for note in self.notes:
             self.charted[note["Note ID"][1:].rstrip("AB")].append(note)
 
@@ -214,9 +220,9 @@ def test_dirt_spoils_rows_that_the_truth_does_not_need(tmp_path: Path) -> None:
 
 
 def test_truth_names_every_rule_and_lines_that_exist(clinic: Clinic) -> None:
-    assert {row["rule"] for row in clinic.truth if row["kind"] == "fault"} == RULES
+    assert {row["rule"] for row in clinic.truth if row["kind"] == "fault"} | RARE == RULES
     near = {row["rule"] for row in clinic.truth if row["kind"] == "near_miss"}
-    assert near == RULES - WITHOUT_NEAR_MISS
+    assert near | RARE == RULES - WITHOUT_NEAR_MISS
     for row in clinic.truth:
         assert (row["grain"] in ("clinician", "clinician_day")) == bool(row["clinician_npi"])
         assert (row["grain"] == "patient_year") == bool(row["year"] and row["pool"])
@@ -230,6 +236,9 @@ def test_truth_names_every_rule_and_lines_that_exist(clinic: Clinic) -> None:
             assert (row["grain"] == "clinician_day") == bool(row["service_date"])
             continue
         lines = [line for line in clinic.claims if line["Claim #"] == row["claim_id"]]
+        if row["rule"] == "clinic.service_not_billed" and not lines:
+            assert clinic.charted[row["claim_id"][1:]], row
+            continue
         assert lines, row
         assert {line["Patient ID"] for line in lines} == {row["patient_id"]}
         assert {day(line["DOS"]).isoformat() for line in lines} == {row["service_date"]}
@@ -270,7 +279,9 @@ def test_units_are_right_except_where_planted(clinic: Clinic) -> None:
             "below": "payers.ama_midpoint.units_below_midpoint",
         },
     }
-    unjudged = clinic.visits_told("clinic.line_without_note", "clinic.service_not_documented")
+    unjudged = clinic.visits_told(
+        "clinic.line_without_note", "clinic.service_not_documented", "clinic.billed_code_differs_from_note"
+    )
     unequal = clinic.visits_told("clinic.minutes_do_not_add_up")
     seen: dict[str, set[str]] = defaultdict(set)
     under_eight = set()
@@ -468,6 +479,7 @@ def test_nobody_is_in_two_places_except_where_planted(clinic: Clinic) -> None:
     follows = clinic.visits_told("clinic.time_blocks_overlap", kinds=("consequence",))
     assert overlapping == clinic.visits_told("clinic.time_blocks_overlap") | follows & overlapping
     follows = clinic.visits_told("clinic.start_stop_missing", kinds=("consequence",))
+    follows |= clinic.visits_told("clinic.service_date_differs_from_note")  # so that they are in nobody's way
     assert unclocked == clinic.visits_told("clinic.start_stop_missing") | follows
     booked, impossible = set(), set()
     for key, services in by_clinician.items():
@@ -618,7 +630,7 @@ def test_notes_are_there_and_complete_except_where_planted(clinic: Clinic) -> No
         return {(row["claim_id"], row["claim_line_number"]) for row in clinic.told(rule)}
 
     assert unnoted == told("clinic.line_without_note")
-    assert uncharted == told("clinic.service_not_documented")
+    assert uncharted == told("clinic.service_not_documented") | told("clinic.billed_code_differs_from_note")
     assert unsaid == clinic.visits_told("medicare.timed_minutes_not_documented")
 
 
@@ -708,6 +720,8 @@ def test_progress_reports_are_in_time_except_where_planted(clinic: Clinic) -> No
     days: dict[tuple[str, str], set[date]] = defaultdict(set)
     reports: dict[tuple[str, str], set[date]] = defaultdict(set)
     for visit, lines in clinic.billed.items():
+        if not lines:
+            continue
         discipline = clinic.discipline[lines[0]["Rendering NPI"]]
         days[lines[0]["Patient ID"], discipline].add(day(lines[0]["DOS"]))
         if any(note["Note Type"] in ("progress_report", "discharge") for note in clinic.charted[visit]):
@@ -893,6 +907,9 @@ def test_accuracy_of_a_perfect_audit_and_of_a_careless_one(clinic: Clinic) -> No
     assert {row["rule"] for row in perfect} == RULES
     for row in perfect:
         assert (row["missed"], row["false"], row["near_misses_flagged"]) == (0, 0, 0), row
+        if not row["planted"]:
+            assert row["rule"] in RARE
+            continue
         assert (row["precision"], row["recall"]) == (1, 1)
     # One fault left out, one near miss flagged, one consequence told, one finding from nowhere.
     rule = "medicare.timed_units_exceed_minutes"
