@@ -9,6 +9,7 @@ import pytest
 
 from therapy_audit import engine, intake, rules
 from therapy_audit.notes import store
+from therapy_audit.report import tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -110,3 +111,19 @@ def test_every_row_is_accounted_for(audit: duckdb.DuckDBPyConnection) -> None:
         ("claims.csv", 11, "hcpcs_code"),  # no code
         ("notes.csv", 5, None),
     ]
+
+
+def test_report_counts_them_with_their_dollars(audit: duckdb.DuckDBPyConnection) -> None:
+    found = tables.reconciliation(audit)
+    assert [(row["item"], row["services"], row["confidence"]) for row in found["notes"]] == [
+        ("matched", 8, 0.95),
+        ("date slip", 1, 0.8),
+        ("code swap", 1, 0.7),
+        ("billed only", 1, None),
+        ("billed twice", 2, None),
+        ("documented only", 1, None),
+        ("clinician differs", 1, None),
+    ]
+    # The one documented only is worth what a unit of 97110 brings on the average: 60.
+    assert [str(row["amount"]) for row in found["notes"]][5] == "60.00"
+    assert found["remittances"] == []

@@ -375,6 +375,15 @@ LEFT JOIN (
 ) AS answer USING (claim_id, claim_line_number)
 GROUP BY claim_id, claim_line_number;
 
+CREATE TABLE reconciliation AS
+SELECT
+    claim_id, claim_line_number, patient_id, service_date, discipline, payer, hcpcs_code, units, allowed_amount AS line_amount,
+    if(source_row % 50 = 0, 'billed only', 'matched') AS reconciliation_state,
+    if(source_row % 50 = 0, NULL, 'day and code') AS match_key, NULL::VARCHAR AS note_id, service_date AS note_date,
+    hcpcs_code AS documented_code, 15 AS documented_minutes, source_row % 70 = 0 AS clinician_differs,
+    if(adjudications > 0, 'paid', 'not known') AS remittance_state, line_payment.paid_amount, TRUE AS billable
+FROM claim_line INNER JOIN line_payment USING (claim_id, claim_line_number);
+
 INSERT INTO denial_reason VALUES
 ('16', 'information missing', TRUE, TRUE), ('97', 'bundled or mutually exclusive', TRUE, FALSE),
 ('151', 'too many units or too often', TRUE, FALSE), ('50', 'not medically necessary', TRUE, FALSE),
