@@ -100,7 +100,7 @@ class Clinic:
         self.claims = [
             line
             for line in self.sent
-            if line["Claim #"].startswith("C") and (line["Frequency"] == "7") == (line["Claim #"] in replaced)
+            if not line["Claim #"].startswith("D") and (line["Frequency"] == "7") == (line["Claim #"] in replaced)
         ]
         self.lines = {(line["Claim #"], line["Line"]): line for line in self.claims}
         self.discipline = {row["NPI"]: row["Discipline"] for row in self.rows("providers")}

@@ -46,6 +46,23 @@ CREATE TABLE code_change (plant VARCHAR, slot INTEGER, hcpcs_code VARCHAR);
 INSERT INTO code_change VALUES
 ('code_swapped', 1, '97530');
 
+-- Cases of which there are many kinds: a small clinic must be left whole days without any.
+CREATE TABLE sparing AS
+SELECT plant
+FROM saying
+UNION
+SELECT plant
+FROM plant
+WHERE
+    list_has_any(
+        rules,
+        [
+            'clinic.service_date_differs_from_note', 'clinic.billed_code_differs_from_note',
+            'clinic.service_not_billed', 'clinic.rendering_differs_from_note', 'clinic.duplicate_line',
+            'medicare.rendering_provider_not_eligible', 'medicare.evaluation_repeated'
+        ]
+    );
+
 -- Cases whose claim is sent a second time under another number, and with which modifier.
 CREATE TABLE claim_again (plant VARCHAR, modifiers VARCHAR []);
 INSERT INTO claim_again VALUES

@@ -82,8 +82,7 @@ planted AS (
     QUALIFY
         row_number() OVER (PARTITION BY plant ORDER BY bid, visit_id)
         <= greatest(
-            -- Of what notes say there are many cases, which must leave a small clinic whole days without any.
-            if(kind = 'fault', 3, 2) - (plant IN (SELECT plant FROM saying))::INTEGER,
+            if(kind = 'fault', 3, 2) - (plant IN (SELECT plant FROM sparing))::INTEGER,
             (SELECT count(*) FROM typed) // if(kind = 'fault', 900, 1500)
         )
 )
