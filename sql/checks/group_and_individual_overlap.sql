@@ -11,7 +11,9 @@ SELECT
     clinician_npi,
     concat(
         if(
-            own_minutes > 0, format('; for {} of them the patient was one-on-one', least(own_minutes, group_minutes)), ''
+            own_minutes > 0,
+            format('; for {} of them the patient was one-on-one', least(own_minutes, group_minutes)),
+            ''
         ),
         if(
             others_minutes > 0,

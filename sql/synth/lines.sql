@@ -373,8 +373,11 @@ kept AS (
             if(kx_reason IS NULL, story, 'denied') AS story,
             concerned OR kx_reason IS NOT NULL AS concerned,
             coalesce(kx_reason, denial_reason) AS denial_reason,
-            CASE WHEN NOT has_kx THEN modifiers WHEN kx_case = 'first' THEN ['KX'] || modifiers ELSE modifiers || ['KX'] END
-                AS modifiers
+            CASE
+                WHEN NOT has_kx THEN modifiers
+                WHEN kx_case = 'first' THEN ['KX'] || modifiers
+                ELSE modifiers || ['KX']
+            END AS modifiers
         )
     FROM marked
 )
