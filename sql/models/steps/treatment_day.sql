@@ -146,7 +146,10 @@ reported AS (
         *,
         min(CASE WHEN has_assistant_report THEN service_date END) OVER (
             PARTITION BY patient_id, discipline, episode_start, periods_before
-        ) AS assistant_report_date
+        ) AS assistant_report_date,
+        bool_or(has_progress_report OR has_assistant_report) OVER (
+            PARTITION BY patient_id, discipline, episode_start, periods_before
+        ) AS period_reported
     FROM episode
 ),
 
@@ -172,6 +175,7 @@ SELECT
     counted.period_day,
     counted.next_report_date,
     counted.assistant_report_date,
+    counted.period_reported,
     counted.therapist_took_part,
     counted.evaluation_billed,
     -- The evaluation that the day's episode rests on, billed or not, as far as one is seen.
