@@ -21,6 +21,7 @@ WITH day AS (
         sum(services_with_minutes)::INTEGER AS services_with_minutes,
         count(*) AS notes,
         bool_and(coalesce(by_assistant, FALSE)) AS by_assistant,
+        bool_or(by_student) AS by_student,
         bool_or(by_student_alone) AS by_student_alone,
         -- Null where nobody says who wrote one of them.
         CASE

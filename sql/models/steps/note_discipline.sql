@@ -47,6 +47,7 @@ SELECT
     CASE WHEN NOT (coalesce(written.by_assistant, FALSE) AND therapist.npi IS NOT NULL) THEN written.rendering_npi END
         AS clinician_npi,
     coalesce(written.by_assistant, FALSE) AND written.cosigned_date IS NULL AS by_assistant_alone,
+    written.by_student,
     written.by_student AND written.cosigned_date IS NULL AS by_student_alone
 FROM written
 LEFT JOIN therapist ON written.rendering_npi = therapist.npi

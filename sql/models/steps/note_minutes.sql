@@ -59,6 +59,7 @@ SELECT
     ) AS discipline,
     visit_note.note_type,
     note_discipline.by_assistant_alone,
+    note_discipline.by_student,
     note_discipline.by_student_alone,
     note_discipline.clinician_npi,
     note_discipline.by_assistant,
