@@ -25,7 +25,7 @@ WITH day AS (
         bool_or(by_student_alone) AS by_student_alone,
         -- Null where nobody says who wrote one of them.
         CASE
-            WHEN bool_or(NOT by_assistant OR has_therapist_minutes) THEN TRUE
+            WHEN bool_or(NOT by_assistant OR (has_therapist_minutes AND NOT by_student)) THEN TRUE
             WHEN count(by_assistant) = count(*) THEN FALSE
         END AS therapist_took_part,
         sum(stated_timed_minutes)::INTEGER AS stated_timed_minutes,

@@ -212,3 +212,40 @@ SELECT
     60 + list_position(['estimated', 'short', 'same_number', 'nearly_estimated', 'nearly_short'], habit) AS post
 FROM ranked
 WHERE turn <= greatest(1, (SELECT count(*) FROM episode) // 300);
+
+-- Cases of who wrote a report, who treated for a whole period between two reports, and of long episodes without one: in
+-- episodes that are left. Nothing in them is repeated.
+INSERT INTO episode_plant
+WITH candidate AS (
+    SELECT
+        episode.episode_id,
+        CASE
+            WHEN episode.plan = 'medicare_part_b' AND seen.visits >= 2 * episode.report_every + 1
+                THEN pick(
+                    ['report_by_assistant', 'assistant_throughout', 'report_cosigned', 'therapist_once'],
+                    'report plant', episode.episode_id
+                )
+            WHEN coalesce(episode.plan NOT IN ('medicare_part_b', 'medicare_advantage'), TRUE)
+                THEN if(seen.visits = 12, 'twelve_without_report', 'reports_never')
+        END AS plant
+    FROM episode
+    INNER JOIN (SELECT DISTINCT episode_id, visits FROM treatment_day) AS seen USING (episode_id)
+    WHERE
+        seen.visits >= 12
+        AND NOT episode.same_days
+        AND NOT episode.has_reevaluation
+        AND episode.discipline <> 'SLP'
+        AND episode.episode_id NOT IN (SELECT episode_id FROM episode_plant)
+        AND episode.episode_id NOT IN (SELECT episode_id FROM habit)
+)
+
+SELECT
+    episode_id,
+    plant,
+    0,
+    -1
+FROM candidate
+WHERE plant IS NOT NULL
+QUALIFY
+    row_number() OVER (PARTITION BY plant ORDER BY draw('report rank', episode_id), episode_id)
+    <= greatest(2, (SELECT count(*) FROM episode) // 150);

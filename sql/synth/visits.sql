@@ -18,7 +18,10 @@ WITH typed AS (
         ) AS repeated,
         CASE
             WHEN day.visit_number = 1 THEN 'evaluation'
+            WHEN episode_plant.plant IN ('reports_never', 'twelve_without_report') THEN 'daily'
             WHEN day.visit_number = day.visits_planned THEN 'discharge'
+            WHEN episode_plant.plant IN ('report_by_assistant', 'report_cosigned')
+                THEN if(day.visit_number IN (10, 15, 24), 'progress_report', 'daily')
             WHEN episode_plant.plant = 'report_overdue'
                 THEN if(day.visit_number IN (14, 23), 'progress_report', 'daily')
             WHEN day.visit_number % episode.report_every = 0 THEN 'progress_report'
@@ -26,7 +29,16 @@ WITH typed AS (
             ELSE 'daily'
         END AS note_type,
         episode_plant.plant IS NULL AND episode.report_every = 10 AND day.visit_number = 10
-        AND day.visit_number < day.visits_planned AND episode.plan = 'medicare_part_b' AS report_just_in_time
+        AND day.visit_number < day.visits_planned AND episode.plan = 'medicare_part_b' AS report_just_in_time,
+        -- Who treats, where an episode's case says so.
+        CASE
+            WHEN episode_plant.plant IN ('report_by_assistant', 'report_cosigned') AND day.visit_number = 10 THEN TRUE
+            WHEN episode_plant.plant IN ('assistant_throughout', 'therapist_once')
+                THEN day.visit_number BETWEEN episode.report_every + 1 AND 2 * episode.report_every
+                    AND NOT (
+                        episode_plant.plant = 'therapist_once' AND day.visit_number = episode.report_every + 4
+                    )
+        END AS by_assistant_set
     FROM treatment_day AS day
     INNER JOIN episode USING (episode_id)
     LEFT JOIN episode_plant USING (episode_id)
@@ -96,7 +108,10 @@ SELECT
     draw('assistant', typed.episode_id) % assistants.posts AS assistant_post,
     if(
         planted.plant IS NULL,
-        typed.has_assistant AND typed.habit IS NULL AND typed.note_type = 'daily' AND typed.lot // 7 % 2 = 0,
+        coalesce(
+            typed.by_assistant_set,
+            typed.has_assistant AND typed.habit IS NULL AND typed.note_type = 'daily' AND typed.lot // 7 % 2 = 0
+        ),
         planted.by_assistant
     ) AS by_assistant,
     planted.plant IS NULL AND typed.episode_plant IS NULL AND typed.habit IS NULL
