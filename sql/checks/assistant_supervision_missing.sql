@@ -4,7 +4,10 @@
 SELECT
     claim_id,
     claim_line_number,
-    CASE WHEN by_student_alone THEN day_amount ELSE assistant_amount END AS amount_at_risk,
+    CASE
+        WHEN by_student_alone THEN [stake(service_date, NULL, NULL)]
+        ELSE list_transform(assistant_codes, lambda code: stake(service_date, code, NULL))
+    END AS at_stake,
     discipline,
     CASE
         WHEN by_student_alone THEN 'A student gave the visit, and no therapist signed for it'

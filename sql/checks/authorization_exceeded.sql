@@ -27,13 +27,18 @@ over AS (
         max_by(visits_authorized, service_date) AS visits_authorized,
         max(units) AS units,
         max_by(units_authorized, service_date) AS units_authorized,
-        -- Of the day on which the units run out, what lies past them.
-        sum(
-            CASE
-                WHEN is_outside OR is_over_visits OR day_units = 0 THEN day_amount
-                ELSE round(day_amount * least(units - units_authorized, day_units) / day_units, 2)
-            END
-        )::DECIMAL(12, 2) AS amount_at_risk
+        -- Of the day on which the units run out, those past them.
+        list(
+            stake(
+                service_date,
+                NULL,
+                CASE
+                    WHEN NOT is_outside AND NOT is_over_visits AND units - units_authorized < day_units
+                        THEN units - units_authorized
+                END
+            )
+            ORDER BY service_date
+        ) AS at_stake
     FROM judged
     WHERE is_outside OR is_over_visits OR is_over_units
     GROUP BY patient_id, discipline, plan, is_outside, coalesce(span_start, episode_start)
@@ -42,7 +47,7 @@ over AS (
 SELECT
     episode_day.claim_id,
     episode_day.claim_line_number,
-    over.amount_at_risk,
+    over.at_stake,
     over.episode_start,
     CASE WHEN over.is_outside THEN over.first_date ELSE over.span_start END AS since,
     over.days AS days_over,

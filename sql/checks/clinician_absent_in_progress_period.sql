@@ -20,7 +20,7 @@ period AS (
         min(period_day) AS first_day,
         max(service_date) AS until,
         count(*) AS treatment_days,
-        sum(day_amount) AS amount_at_risk
+        list(stake(service_date, NULL, NULL) ORDER BY service_date) AS at_stake
     FROM day
     WHERE period_day <= days_allowed
     GROUP BY patient_id, discipline, plan, episode_start, period_start
@@ -36,7 +36,7 @@ period AS (
 SELECT
     episode_day.claim_id,
     episode_day.claim_line_number,
-    period.amount_at_risk,
+    period.at_stake,
     period.episode_start,
     period.period_start AS since,
     period.until,

@@ -11,7 +11,7 @@ WITH past AS (
         count(*) AS visits_past,
         max(visits_before) AS visits_before,
         any_value(missing_elements) AS missing_elements,
-        sum(day_amount) AS amount_at_risk
+        list(stake(service_date, NULL, NULL) ORDER BY service_date) AS at_stake
     FROM extended_days_in_scope($rule)
     WHERE elements_known AND missing_elements IS NOT NULL
     GROUP BY patient_id, discipline, plan, episode_start
@@ -20,7 +20,7 @@ WITH past AS (
 SELECT
     first_day.claim_id,
     first_day.claim_line_number,
-    amount_at_risk,
+    at_stake,
     episode_start,
     episode_start AS since,
     visits,

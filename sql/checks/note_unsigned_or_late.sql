@@ -3,7 +3,10 @@
 SELECT
     day.claim_id,
     day.claim_line_number,
-    CASE WHEN day.notes_unsigned + day.notes_without_credential > 0 THEN day.day_amount ELSE 0.00 END AS amount_at_risk,
+    CASE
+        WHEN day.notes_unsigned + day.notes_without_credential > 0 THEN [stake(day.service_date, NULL, NULL)]
+        ELSE []
+    END AS at_stake,
     day.notes_unsigned,
     day.notes_without_credential,
     day.days_to_sign,

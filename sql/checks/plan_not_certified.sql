@@ -9,7 +9,7 @@ WITH late AS (
         day.episode_start,
         min(day.service_date) AS first_late_date,
         count(*) AS late_days,
-        sum(day.day_amount) AS day_amount,
+        list(stake(day.service_date, NULL, NULL) ORDER BY day.service_date) AS at_stake,
         any_value(clock.plans) AS plans,
         any_value(clock.first_treatment_date) AS since,
         any_value(clock.certification_due) AS due,
@@ -46,7 +46,9 @@ SELECT
         WHEN late.certified_date <= late.due + late.grace_days THEN 'info'
         ELSE 'warning'
     END AS severity,
-    CASE WHEN late.certified_date <= late.due + late.grace_days THEN 0.00 ELSE late.day_amount END AS amount_at_risk,
+    -- Of what counts as it is, nothing.
+    CASE WHEN late.certified_date <= late.due + late.grace_days THEN late.at_stake[1 : 0] ELSE late.at_stake END
+        AS at_stake,
     late.episode_start,
     late.since,
     late.due,

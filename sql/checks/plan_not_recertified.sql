@@ -7,7 +7,6 @@ WITH past AS (
         day.plan,
         day.episode_start,
         day.service_date,
-        day.day_amount,
         clock.first_treatment_date,
         clock.certified_to,
         days.value::INTEGER AS days_covered,
@@ -33,7 +32,6 @@ judged AS (
         past.plan,
         past.episode_start,
         past.service_date,
-        any_value(past.day_amount) AS day_amount,
         any_value(past.grace_days) AS grace_days,
         any_value(past.days_covered) AS days_covered,
         any_value(past.first_treatment_date) AS first_treatment_date,
@@ -67,7 +65,7 @@ late AS (
         covered_to,
         min(service_date) AS first_late_date,
         count(*) AS late_days,
-        sum(day_amount) AS day_amount,
+        list(stake(service_date, NULL, NULL) ORDER BY service_date) AS at_stake,
         any_value(first_treatment_date) AS first_treatment_date,
         max(days_covered) AS days_covered,
         max(plans) AS plans,
@@ -88,9 +86,9 @@ SELECT
         ELSE 'warning'
     END AS severity,
     CASE
-        WHEN NOT late.is_open AND late.certified_date <= late.covered_to + late.grace_days THEN 0.00
-        ELSE late.day_amount
-    END AS amount_at_risk,
+        WHEN NOT late.is_open AND late.certified_date <= late.covered_to + late.grace_days THEN late.at_stake[1 : 0]
+        ELSE late.at_stake
+    END AS at_stake,
     late.episode_start,
     late.covered_to AS since,
     late.late_days,

@@ -25,7 +25,7 @@ late AS (
         period_start,
         min(service_date) AS first_late_date,
         count(*) AS late_days,
-        sum(day_amount) AS amount_at_risk,
+        list(stake(service_date, NULL, NULL) ORDER BY service_date) AS at_stake,
         max(days_allowed) AS days_allowed,
         any_value(assistant_report_date) AS report_date
     FROM day
@@ -40,7 +40,7 @@ late AS (
 SELECT
     episode_day.claim_id,
     episode_day.claim_line_number,
-    late.amount_at_risk,
+    late.at_stake,
     late.episode_start,
     late.period_start AS since,
     late.report_date,

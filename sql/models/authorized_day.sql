@@ -121,7 +121,6 @@ SELECT
     day.episode_start,
     day.claim_id,
     day.claim_line_number,
-    day.day_amount,
     day.evaluation_billed,
     CASE WHEN matched.patient_id IS NOT NULL THEN TRUE END AS authorization_listed,
     counted.span_start,

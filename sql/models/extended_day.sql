@@ -72,7 +72,6 @@ SELECT
     day.episode_visit,
     day.claim_id,
     day.claim_line_number,
-    day.day_amount,
     most.visits AS visits_before,
     nullif(
         concat_ws(

@@ -50,7 +50,6 @@ SELECT
     episode_day.plan,
     episode_day.claim_id,
     episode_day.claim_line_number,
-    episode_day.day_amount,
     day.notes,
     day.notes_unsigned,
     day.notes_without_credential,

@@ -11,7 +11,7 @@ WITH line AS (
         coalesce(billing_npi, '') AS billing_npi,
         coalesce(place_of_service, '') AS place_of_service,
         CASE WHEN place_of_service IS NOT NULL THEN setting END AS setting,
-        line_amount,
+        hcpcs_code,
         second_bill,
         claim_id,
         claim_line_number,
@@ -65,8 +65,7 @@ visit_of AS (
         min({'claim_id': line.claim_id, 'claim_line_number': line.claim_line_number}) AS first_line,
         min({'claim_id': line.claim_id, 'claim_line_number': line.claim_line_number}) FILTER (line.by_assistant)
             AS assistant_line,
-        sum(line.line_amount) AS day_amount,
-        sum(line.line_amount) FILTER (line.by_assistant) AS assistant_amount,
+        list(DISTINCT line.hcpcs_code ORDER BY line.hcpcs_code) FILTER (line.by_assistant) AS assistant_codes,
         min(line.billing_npi) AS billing_npi,
         min(line.place_of_service) AS place_of_service,
         min(line.setting) AS setting,
@@ -111,8 +110,7 @@ SELECT
     visit_of.plan,
     coalesce(visit_of.assistant_line, visit_of.first_line).claim_id AS claim_id,
     coalesce(visit_of.assistant_line, visit_of.first_line).claim_line_number AS claim_line_number,
-    visit_of.day_amount,
-    visit_of.assistant_amount,
+    visit_of.assistant_codes,
     visit_of.by_assistant,
     coalesce(note_day.by_student, FALSE) AS by_student,
     coalesce(note_day.by_student_alone AND note_day.therapist_took_part IS DISTINCT FROM TRUE, FALSE)
