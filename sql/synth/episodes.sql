@@ -220,14 +220,11 @@ WITH candidate AS (
     SELECT
         episode.episode_id,
         CASE
-            WHEN episode.plan = 'medicare_part_b' AND seen.visits >= 2 * episode.report_every + 1
-                THEN pick(
-                    ['report_by_assistant', 'assistant_throughout', 'report_cosigned', 'therapist_once'],
-                    'report plant', episode.episode_id
-                )
             WHEN coalesce(episode.plan NOT IN ('medicare_part_b', 'medicare_advantage'), TRUE)
-                THEN if(seen.visits = 12, 'twelve_without_report', 'reports_never')
-        END AS plant
+                THEN if(seen.visits = 12, 'twelve', 'many')
+            WHEN seen.visits >= 2 * episode.report_every THEN 'two periods'
+            WHEN seen.visits >= 15 THEN 'one period'
+        END AS length
     FROM episode
     INNER JOIN (SELECT DISTINCT episode_id, visits FROM treatment_day) AS seen USING (episode_id)
     WHERE
@@ -237,15 +234,33 @@ WITH candidate AS (
         AND episode.discipline <> 'SLP'
         AND episode.episode_id NOT IN (SELECT episode_id FROM episode_plant)
         AND episode.episode_id NOT IN (SELECT episode_id FROM habit)
+),
+
+ranked AS (
+    SELECT
+        *,
+        row_number() OVER (PARTITION BY length ORDER BY draw('report rank', episode_id), episode_id) - 1 AS place
+    FROM candidate
+    WHERE length IS NOT NULL
+),
+
+dealt AS (
+    SELECT
+        episode_id,
+        place,
+        CASE length
+            WHEN 'twelve' THEN ['twelve_without_report']
+            WHEN 'many' THEN ['reports_never']
+            WHEN 'one period' THEN ['report_by_assistant', 'report_cosigned']
+            ELSE ['assistant_throughout', 'therapist_once', 'report_by_assistant', 'report_cosigned']
+        END AS plants
+    FROM ranked
 )
 
 SELECT
     episode_id,
-    plant,
+    plants[1 + place % len(plants)] AS plant,
     0,
     -1
-FROM candidate
-WHERE plant IS NOT NULL
-QUALIFY
-    row_number() OVER (PARTITION BY plant ORDER BY draw('report rank', episode_id), episode_id)
-    <= greatest(2, (SELECT count(*) FROM episode) // 150);
+FROM dealt
+WHERE place // len(plants) < greatest(1, (SELECT count(*) FROM episode) // 200);

@@ -155,8 +155,8 @@ SELECT
     -- A cosignature does not make an assistant's work a therapist's.
     CASE
         WHEN plant = 'student_signed' THEN us_date(signed_date + 1)
-        WHEN NOT by_assistant OR (episode_plant = 'report_by_assistant' AND note_type = 'progress_report') THEN NULL
-        WHEN lot // 3 % 2 = 0 OR plant = 'cosigned' OR note_type = 'progress_report' THEN us_date(signed_date + 1)
+        WHEN NOT by_assistant OR (episode_plant = 'report_by_assistant' AND by_assistant_set) THEN NULL
+        WHEN lot // 3 % 2 = 0 OR plant = 'cosigned' OR by_assistant_set THEN us_date(signed_date + 1)
     END AS "Cosigned Date",
     hcpcs_code AS "CPT",
     if(unsaid OR silent, NULL, minutes) AS "Minutes",
