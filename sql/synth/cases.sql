@@ -224,22 +224,6 @@ INSERT INTO recipe_text VALUES
 ('test_in_hospital_unmarked', 'PT', 1, '97161:25-35 97750:15-25'),
 ('test_in_hospital_unmarked', 'OT', 1, '97165:25-35 97750:15-25');
 
--- Cases of signatures, and of students.
-INSERT INTO recipe_text
-SELECT
-    plant,
-    discipline,
-    1,
-    services
-FROM unnest([
-    'unsigned', 'signed_after_days', 'signed_on_last_day', 'credential_missing', 'student_unsigned', 'student_signed'
-]) AS listed (plant)
-CROSS JOIN (
-    VALUES
-    ('PT', '97530:15-24 97110:15-20'), ('OT', '97530:15-24 97535:15-20'), ('SLP', '92507:30-45')
-) AS plain (discipline, services)
-WHERE discipline <> 'SLP' OR plant NOT IN ('student_unsigned', 'student_signed');
-
 CREATE TABLE recipe AS
 WITH single AS (
     SELECT

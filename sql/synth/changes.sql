@@ -135,15 +135,6 @@ SELECT
     unnest(consequences)
 FROM saying;
 
--- Two texts without a measure among few visits may look like a stall.
-INSERT INTO consequence
-SELECT
-    plant,
-    'episode',
-    'clinic.progression_stalled'
-FROM saying
-WHERE kind = 'fault';
-
 -- What the truth says of lines that carry or lack KX, and of clinicians' habits.
 CREATE TABLE kx_truth (kx_case VARCHAR, rule VARCHAR, kind VARCHAR);
 INSERT INTO kx_truth VALUES

@@ -222,15 +222,15 @@ WITH candidate AS (
         CASE
             WHEN coalesce(episode.plan NOT IN ('medicare_part_b', 'medicare_advantage'), TRUE)
                 THEN if(seen.visits = 12, 'twelve', 'many')
-            WHEN seen.visits >= 2 * episode.report_every THEN 'two periods'
-            WHEN seen.visits >= 15 THEN 'one period'
+            WHEN seen.visits >= 2 * episode.report_every AND NOT episode.has_reevaluation THEN 'two periods'
+            -- The therapist's next report comes more than a week after the tenth visit.
+            WHEN seen.visits >= 14 THEN 'one period'
         END AS length
     FROM episode
     INNER JOIN (SELECT DISTINCT episode_id, visits FROM treatment_day) AS seen USING (episode_id)
     WHERE
         seen.visits >= 12
         AND NOT episode.same_days
-        AND NOT episode.has_reevaluation
         AND episode.discipline <> 'SLP'
         AND episode.episode_id NOT IN (SELECT episode_id FROM episode_plant)
         AND episode.episode_id NOT IN (SELECT episode_id FROM habit)

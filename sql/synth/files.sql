@@ -113,6 +113,7 @@ WITH said AS (
         service.* EXCLUDE (service_id, visit_id, number, episode_id, service_date),
         visit.*,
         visit.plant IS NOT DISTINCT FROM 'minutes_missing' AS unsaid,
+        note_case.note_case,
         total_change.timed_minutes AS timed_change,
         total_change.total_minutes AS total_change,
         -- Minutes after midnight.
@@ -122,10 +123,10 @@ WITH said AS (
         sum(if(service.timed, service.minutes, 0)) OVER one AS timed_minutes,
         sum(service.minutes) OVER one AS total_minutes,
         visit.service_date
-        + CASE visit.plant
-            WHEN 'late_note' THEN 6
-            WHEN 'signed_on_last_day' THEN 7
-            WHEN 'signed_after_days' THEN 8
+        + CASE
+            WHEN visit.plant = 'late_note' THEN 6
+            WHEN note_case.note_case = 'signed_on_last_day' THEN 7
+            WHEN note_case.note_case = 'signed_after_days' THEN 8
             ELSE (draw('signed', note.visit_id) % 2)::INTEGER
         END AS signed_date
     FROM note
@@ -133,6 +134,7 @@ WITH said AS (
     INNER JOIN visit ON note.visit_id = visit.visit_id
     INNER JOIN treated ON note.visit_id = treated.visit_id
     LEFT JOIN total_change ON visit.plant = total_change.plant
+    LEFT JOIN note_case ON note.visit_id = note_case.visit_id
     WINDOW one AS (PARTITION BY note.visit_id, note.note_part)
 )
 
@@ -141,8 +143,8 @@ SELECT
     patient_id AS "Patient ID",
     us_date(service_date) AS "DOS",
     discipline AS "Discipline",
-    if(plant IS NOT DISTINCT FROM 'credential_missing', NULL, writer_npi) AS "Therapist NPI",
-    CASE plant
+    if(note_case IS NOT DISTINCT FROM 'credential_missing', NULL, writer_npi) AS "Therapist NPI",
+    CASE note_case
         WHEN 'credential_missing' THEN NULL
         WHEN 'student_unsigned' THEN 'S' || discipline
         WHEN 'student_signed' THEN 'S' || discipline
@@ -151,10 +153,10 @@ SELECT
     note_type AS "Note Type",
     if(unsaid, NULL, timed_minutes + coalesce(timed_change, 0)) AS "Total Timed Minutes",
     if(unsaid, NULL, total_minutes + coalesce(total_change, 0)) AS "Total Treatment Minutes",
-    if(plant IS NOT DISTINCT FROM 'unsigned', NULL, us_date(signed_date)) AS "Signed Date",
+    if(note_case IS NOT DISTINCT FROM 'unsigned', NULL, us_date(signed_date)) AS "Signed Date",
     -- A cosignature does not make an assistant's work a therapist's.
     CASE
-        WHEN plant = 'student_signed' THEN us_date(signed_date + 1)
+        WHEN note_case = 'student_signed' THEN us_date(signed_date + 1)
         WHEN NOT by_assistant OR (episode_plant = 'report_by_assistant' AND by_assistant_set) THEN NULL
         WHEN lot // 3 % 2 = 0 OR plant = 'cosigned' OR by_assistant_set THEN us_date(signed_date + 1)
     END AS "Cosigned Date",

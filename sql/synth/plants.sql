@@ -367,24 +367,6 @@ FROM (
     (
         'test_in_hospital_unmarked', 'fault', ['medicare.ncci_pair_without_modifier'], 'visit', NULL, 'medicare',
         FALSE, 'evaluation', 'hospital', FALSE
-    ),
-    ('unsigned', 'fault', ['clinic.note_unsigned_or_late'], 'visit', NULL, 'any', FALSE, 'daily', NULL, FALSE),
-    ('signed_after_days', 'fault', ['clinic.note_unsigned_or_late'], 'visit', NULL, 'any', FALSE, 'daily', NULL, FALSE),
-    (
-        'credential_missing', 'fault', ['clinic.note_unsigned_or_late'], 'visit', NULL, 'any', FALSE, 'daily', NULL,
-        FALSE
-    ),
-    (
-        'signed_on_last_day', 'near_miss', ['clinic.note_unsigned_or_late'], 'visit', NULL, 'any', FALSE, 'daily', NULL,
-        FALSE
-    ),
-    (
-        'student_unsigned', 'fault', ['medicare.assistant_supervision_missing'], 'visit', NULL, 'medicare', FALSE,
-        'daily', NULL, FALSE
-    ),
-    (
-        'student_signed', 'near_miss', ['medicare.assistant_supervision_missing'], 'visit', NULL, 'medicare', FALSE,
-        'daily', NULL, FALSE
     )
 ) AS listed (plant, kind, rules, grain, target_line, plans, quiet, note_type, setting, by_assistant);
 

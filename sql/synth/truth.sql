@@ -220,6 +220,28 @@ WITH row_of AS (
             WHEN visit.episode_plant = 'twelve_without_report' THEN visit.visit_number = 12
         END
     UNION ALL
+    SELECT
+        if(
+            starts_with(note_case, 'student'),
+            'medicare.assistant_supervision_missing', 'clinic.note_unsigned_or_late'
+        ),
+        'visit',
+        visit_id,
+        NULL,
+        if(note_case IN ('student_signed', 'signed_on_last_day'), 'near_miss', 'fault')
+    FROM note_case
+    UNION ALL
+    -- Two texts without a measure among an activity's few visits may look like a stall.
+    SELECT
+        'clinic.progression_stalled',
+        'episode',
+        visit.visit_id,
+        NULL,
+        'consequence'
+    FROM visit
+    INNER JOIN saying ON visit.plant = saying.plant AND saying.kind = 'fault'
+    QUALIFY count(*) OVER (PARTITION BY visit.episode_id) > 1
+    UNION ALL
     -- Until 2024, assistants of a private practice on days on which no therapist of the discipline worked there.
     SELECT
         'medicare.assistant_supervision_missing',

@@ -114,8 +114,17 @@ SELECT
         ),
         planted.by_assistant
     ) AS by_assistant,
-    planted.plant IS NULL AND typed.episode_plant IS NULL AND typed.habit IS NULL
-    AND typed.note_type NOT IN ('evaluation', 'reevaluation') AS free
+    planted.plant IS NULL AND typed.habit IS NULL AND typed.note_type NOT IN ('evaluation', 'reevaluation')
+    -- Who reports, and who treats at some visits, leaves the others as they are.
+    AND (
+        typed.episode_plant IS NULL
+        OR (
+            typed.by_assistant_set IS NULL
+            AND typed.episode_plant IN (
+                'report_by_assistant', 'report_cosigned', 'reports_never', 'twelve_without_report'
+            )
+        )
+    ) AS free
 FROM typed
 INNER JOIN plan_practice AS practice ON typed.plan IS NOT DISTINCT FROM practice.plan
 INNER JOIN staff AS therapists ON typed.discipline = therapists.credential
@@ -366,3 +375,27 @@ INNER JOIN recipe_pool
     ON
         chosen.used = recipe_pool.used AND chosen.discipline = recipe_pool.discipline
         AND chosen.capped = recipe_pool.capped;
+
+-- Cases of signatures and of students, which change nothing but who signed a note and when.
+CREATE OR REPLACE TABLE note_case AS
+WITH candidate AS (
+    SELECT
+        visit_id,
+        medicare,
+        row_number() OVER (
+            PARTITION BY medicare ORDER BY draw('note case', visit_id), visit_id
+        ) - 1 AS place
+    FROM visit
+    WHERE
+        plant IS NULL AND episode_plant IS NULL AND habit IS NULL AND note_type = 'daily' AND NOT by_assistant
+        AND discipline <> 'SLP'
+)
+
+SELECT
+    visit_id,
+    CASE
+        WHEN medicare THEN ['student_unsigned', 'student_signed'][1 + place % 2]
+        ELSE ['unsigned', 'signed_after_days', 'credential_missing', 'signed_on_last_day'][1 + place % 4]
+    END AS note_case
+FROM candidate
+WHERE place < if(medicare, 2, 4) * greatest(2, (SELECT count(*) FROM visit) // 900);
