@@ -718,7 +718,9 @@ def told_of_episodes(clinic: Clinic, rule: str, *kinds: str) -> set[tuple[str, s
 
 
 def test_progress_reports_are_in_time_except_where_planted(clinic: Clinic) -> None:
-    late, by_assistant, absent = set(), set(), set()
+    late: set[tuple[str, str, str]] = set()
+    by_assistant: set[tuple[str, str, str]] = set()
+    absent = set()
     for episode, visits in episodes(clinic).items():
         assistants_alone: list[bool] = []
         assistant_reported = False
@@ -752,7 +754,8 @@ def test_plans_of_care_are_certified_except_where_planted(clinic: Clinic) -> Non
     def within(row: dict[str, str], name: str, first: date, days: int) -> bool:
         return bool(row[name]) and (day(row[name]) - first).days <= days
 
-    uncertified, expired = {}, {}
+    uncertified: dict[tuple[str, str, str], tuple[str, str]] = {}
+    expired: dict[tuple[str, str, str], tuple[str, str]] = {}
     for episode, visits in episodes(clinic).items():
         if clinic.billed[next(iter(visits.values()))][0]["Payer"] not in MEDICARE:
             continue

@@ -1,5 +1,5 @@
--- A payer that authorizes therapy pays the visits and units that it authorized, within the dates. An evaluation is often
--- free of it, so that one outside the dates is left out.
+-- A payer that authorizes therapy pays the visits and units that it authorized, within the dates. An evaluation is
+-- often free of it, so that one outside the dates is left out.
 WITH judged AS (
     SELECT
         *,

@@ -1,6 +1,6 @@
 -- Each treatment day billed to a plan against the patient's authorizations from it: which covers the day, and how many
--- visits and units it allows up to then. Authorizations whose dates overlap count together. One that names no discipline
--- or no payer known from the claims holds for each; where there is none, the plan may still ask for one.
+-- visits and units it allows up to then. Authorizations whose dates overlap count together. One that names no
+-- discipline or no payer known from the claims holds for each; where there is none, the plan may still ask for one.
 WITH allowed AS (
     SELECT
         given.patient_id,

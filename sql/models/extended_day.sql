@@ -1,6 +1,6 @@
--- Each treatment day past an episode's first ones (clinic.extended_therapy_visits), as billed to one plan, with what the
--- episode's notes hold that justifies going on: a clinician's report, a functional goal, and a gain or a decision about
--- the lack of one. What no note could show is unknown, not missing.
+-- Each treatment day past an episode's first ones (clinic.extended_therapy_visits), as billed to one plan, with what
+-- the episode's notes hold that justifies going on: a clinician's report, a functional goal, and a gain or a decision
+-- about the lack of one. What no note could show is unknown, not missing.
 WITH most AS (
     SELECT coalesce(max(value), 12)::INTEGER AS visits FROM parameter
     WHERE name = 'clinic.extended_therapy_visits'

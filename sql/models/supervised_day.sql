@@ -1,6 +1,6 @@
--- Each visit that an assistant or a student gave in part or whole, as billed to one plan: which supervision its date and
--- place ask for, and whether a therapist of the discipline worked for the same group, at the same kind of place, that
--- day. Without a billing number all claims are one group's.
+-- Each visit that an assistant or a student gave in part or whole, as billed to one plan: which supervision its date
+-- and place ask for, and whether a therapist of the discipline worked for the same group, at the same kind of place,
+-- that day. Without a billing number all claims are one group's.
 WITH line AS (
     SELECT
         line_id,

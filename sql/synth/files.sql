@@ -237,7 +237,7 @@ SELECT
     us_date(certified_date) AS "Certified Date",
     us_date(sent_date) AS "Sent Date",
     us_date(referral_date) AS "Referral Date"
-FROM (SELECT * FROM first_plan UNION ALL SELECT * FROM later_plan)
+FROM (SELECT * FROM first_plan UNION ALL SELECT * FROM later_plan) AS every_plan
 ORDER BY episode_id, turn;
 
 CREATE VIEW authorizations AS

@@ -208,7 +208,10 @@ WITH row_of AS (
         'episode',
         visit.visit_id,
         NULL,
-        if(visit.episode_plant IN ('report_by_assistant', 'assistant_throughout', 'reports_never'), 'fault', 'near_miss')
+        if(
+            visit.episode_plant IN ('report_by_assistant', 'assistant_throughout', 'reports_never'),
+            'fault', 'near_miss'
+        )
     FROM visit
     INNER JOIN episode USING (episode_id)
     WHERE
@@ -252,10 +255,10 @@ WITH row_of AS (
     FROM visit
     INNER JOIN (
         SELECT
-            visit.site,
-            visit.discipline,
-            visit.service_date
-        FROM visit
+            worked.site,
+            worked.discipline,
+            worked.service_date
+        FROM visit AS worked
         INNER JOIN (
             SELECT
                 visit_id,
@@ -263,7 +266,7 @@ WITH row_of AS (
             FROM service
             GROUP BY visit_id
         ) AS given USING (visit_id)
-        GROUP BY visit.site, visit.discipline, visit.service_date
+        GROUP BY worked.site, worked.discipline, worked.service_date
         HAVING NOT bool_or(given.therapist_took_part)
     ) AS unsupervised USING (site, discipline, service_date)
     WHERE visit.medicare AND visit.setting = 'practitioner' AND visit.service_date < DATE '2025-01-01'

@@ -1,6 +1,6 @@
--- Each plan of care within the episode that it belongs to, by the date on which it starts: a plan may be dated some days
--- before the first visit (clinic.plan_lead_days). Where the episode's evaluation is not seen, a plan that reaches up to
--- its first visit is of it as well. Copies of a plan count once.
+-- Each plan of care within the episode that it belongs to, by the date on which it starts: a plan may be dated some
+-- days before the first visit (clinic.plan_lead_days). Where the episode's evaluation is not seen, a plan that reaches
+-- up to its first visit is of it as well. Copies of a plan count once.
 WITH setting AS (
     SELECT
         coalesce(max(value) FILTER (name = 'clinic.episode_gap_days'), 60)::INTEGER AS gap_days,
