@@ -152,3 +152,19 @@ SELECT
     )::DECIMAL(12, 2) AS amount
 FROM stake
 LEFT JOIN promoted ON stake.stake_key = promoted.stake_key AND stake.line_id = promoted.line_id;
+
+-- Treatment days of patients with authorizations, or of plans that ask for one.
+CREATE OR REPLACE MACRO authorized_days_in_scope(rule_id) AS TABLE
+SELECT * FROM rows_in_scope(rule_id, 'authorized_day');
+
+-- Treatment days with the signatures under their notes.
+CREATE OR REPLACE MACRO signed_days_in_scope(rule_id) AS TABLE
+SELECT * FROM rows_in_scope(rule_id, 'signed_day');
+
+-- Visits that an assistant or a student gave, in part or whole.
+CREATE OR REPLACE MACRO supervised_days_in_scope(rule_id) AS TABLE
+SELECT * FROM rows_in_scope(rule_id, 'supervised_day');
+
+-- Treatment days past an episode's first ones.
+CREATE OR REPLACE MACRO extended_days_in_scope(rule_id) AS TABLE
+SELECT * FROM rows_in_scope(rule_id, 'extended_day');

@@ -77,14 +77,16 @@ RULES = {
     "clinic.service_date_differs_from_note", "clinic.billed_code_differs_from_note", "clinic.service_not_billed",
     "clinic.rendering_differs_from_note", "clinic.duplicate_line", "medicare.rendering_provider_not_eligible",
     "medicare.evaluation_repeated", "medicare.group_and_individual_overlap",
+    "medicare.plan_not_certified", "medicare.plan_not_recertified", "medicare.progress_report_by_assistant",
+    "medicare.clinician_absent_in_progress_period", "medicare.assistant_supervision_missing",
+    "payers.authorization.authorization_exceeded", "clinic.extended_therapy_unsupported",
+    "clinic.note_unsigned_or_late",
 }  # fmt: skip
 # Rules of which a small clinic holds no near miss.
 WITHOUT_NEAR_MISS = {
-    "clinic.service_not_documented", "medicare.untimed_code_multiple_units", "clinic.service_date_differs_from_note",
-    "clinic.billed_code_differs_from_note",
+    "clinic.service_not_documented", "medicare.untimed_code_multiple_units", "medicare.clinician_day_impossible",
+    "clinic.service_date_differs_from_note", "clinic.billed_code_differs_from_note",
 }  # fmt: skip
-
-
 # Rules whose cases need visits of which a small clinic has few: it may hold none.
 RARE = {"medicare.evaluation_repeated"}
 
@@ -661,8 +663,8 @@ def test_texts_and_measures_change_except_where_planted(clinic: Clinic) -> None:
                 if run == 4:
                     seen[rule].add((patient, discipline, when.isoformat()))
     for rule in ("clinic.description_cloned", "clinic.progression_stalled"):
-        told = clinic.told(rule, "fault", "consequence")
-        assert seen[rule] == {(row["patient_id"], row["discipline"], row["service_date"]) for row in told}, rule
+        assert told_of_episodes(clinic, rule) <= seen[rule], rule
+        assert seen[rule] <= told_of_episodes(clinic, rule, "fault", "consequence"), rule
     assert 4 <= longest <= 6
     texts = {service["Intervention Text"] for service in clinic.notes}
     assert any("lateau" in text for text in texts)
@@ -716,27 +718,121 @@ def test_functional_activities_are_described_except_where_planted(clinic: Clinic
     assert len(without - with_fields) > 20
 
 
-def test_progress_reports_are_in_time_except_where_planted(clinic: Clinic) -> None:
-    days: dict[tuple[str, str], set[date]] = defaultdict(set)
-    reports: dict[tuple[str, str], set[date]] = defaultdict(set)
+def episodes(clinic: Clinic) -> dict[tuple[str, str], dict[date, str]]:
+    """The visit of each treatment day, by patient and discipline: the clinic has one episode of each."""
+    found: dict[tuple[str, str], dict[date, str]] = defaultdict(dict)
     for visit, lines in clinic.billed.items():
         if not lines:
             continue
         discipline = clinic.discipline[lines[0]["Rendering NPI"]]
-        days[lines[0]["Patient ID"], discipline].add(day(lines[0]["DOS"]))
-        if any(note["Note Type"] in ("progress_report", "discharge") for note in clinic.charted[visit]):
-            reports[lines[0]["Patient ID"], discipline].add(day(lines[0]["DOS"]))
-    late = set()
-    for episode, dates in days.items():
-        since = 0
-        for when in sorted(dates):
-            since += 1
-            if since == 11:
-                late.add((*episode, when.isoformat()))
-            if when in reports[episode]:
-                since = 0
-    told = clinic.told("medicare.progress_report_overdue")
-    assert late == {(row["patient_id"], row["discipline"], row["service_date"]) for row in told}
+        found[lines[0]["Patient ID"], discipline][day(lines[0]["DOS"])] = visit
+    return {key: dict(sorted(days.items())) for key, days in found.items()}
+
+
+def told_of_episodes(clinic: Clinic, rule: str, *kinds: str) -> set[tuple[str, str, str]]:
+    return {(row["patient_id"], row["discipline"], row["service_date"]) for row in clinic.told(rule, *kinds)}
+
+
+def test_progress_reports_are_in_time_except_where_planted(clinic: Clinic) -> None:
+    late: set[tuple[str, str, str]] = set()
+    by_assistant: set[tuple[str, str, str]] = set()
+    absent = set()
+    for episode, visits in episodes(clinic).items():
+        assistants_alone: list[bool] = []
+        assistant_reported = False
+        for when, visit in visits.items():
+            if clinic.billed[visit][0]["Payer"] not in MEDICARE:
+                break
+            if not assistants_alone:
+                since = when
+            notes = clinic.charted[visit]
+            aided = [note["Credential"] in ("PTA", "OTA") for note in notes]
+            assistants_alone.append(bool(notes) and all(aided))
+            reports = [note for note in notes if note["Note Type"] in ("progress_report", "discharge")]
+            reported = any(note["Credential"] not in ("PTA", "OTA") or note["Cosigned Date"] for note in reports)
+            if len(assistants_alone) == 11:
+                (by_assistant if assistant_reported else late).add((*episode, when.isoformat()))
+            if (reported or len(assistants_alone) == 10) and all(assistants_alone):
+                absent.add((*episode, since.isoformat()))
+            assistant_reported = (bool(reports) and not reported) or (assistant_reported and not reported)
+            if reported:
+                assistants_alone = []
+    assert late == told_of_episodes(clinic, "medicare.progress_report_overdue")
+    assert by_assistant == told_of_episodes(clinic, "medicare.progress_report_by_assistant")
+    assert absent == told_of_episodes(clinic, "medicare.clinician_absent_in_progress_period")
+
+
+def test_plans_of_care_are_certified_except_where_planted(clinic: Clinic) -> None:
+    plans: dict[tuple[str, str], Rows] = defaultdict(list)
+    for row in clinic.rows("plans_of_care"):
+        plans[row["Patient ID"], row["Discipline"]].append(row)
+
+    def within(row: dict[str, str], name: str, first: date, days: int) -> bool:
+        return bool(row[name]) and (day(row[name]) - first).days <= days
+
+    uncertified: dict[tuple[str, str, str], tuple[str, str]] = {}
+    expired: dict[tuple[str, str, str], tuple[str, str]] = {}
+    for episode, visits in episodes(clinic).items():
+        if clinic.billed[next(iter(visits.values()))][0]["Payer"] not in MEDICARE:
+            continue
+        first = next(iter(visits))
+        own = sorted(plans[episode], key=lambda row: day(row["Start Date"]))
+        initial = own[0] if own else defaultdict(str)
+        assert not own or day(initial["Start Date"]) == first
+        by_referral = within(initial, "Referral Date", first, 30) and within(initial, "Sent Date", first, 30)
+        for when in visits:
+            signed = [row for row in own if row["Certified Date"] and day(row["Certified Date"]) <= when]
+            due = (when - first).days > 30
+            if due and not by_referral and not within(initial, "Certified Date", first, 30) and initial not in signed:
+                uncertified.setdefault((*episode, when.isoformat()), episode)
+            ends = [day(initial["End Date"])] if own else []
+            ends += [day(row["End Date"]) for row in own[1:] if row in signed]
+            if ends and when > max(ends):
+                expired.setdefault((*episode, when.isoformat()), episode)
+
+    def firsts(late: dict[tuple[str, str, str], tuple[str, str]]) -> set[tuple[str, str, str]]:
+        return {min(key for key, episode in late.items() if episode == one) for one in set(late.values())}
+
+    assert firsts(uncertified) == told_of_episodes(clinic, "medicare.plan_not_certified")
+    assert firsts(expired) == told_of_episodes(clinic, "medicare.plan_not_recertified")
+
+
+def test_authorizations_are_kept_except_where_planted(clinic: Clinic) -> None:
+    given = {(row["Patient ID"], row["Discipline"]): row for row in clinic.rows("authorizations")}
+    over = set()
+    for episode, visits in episodes(clinic).items():
+        if episode not in given:
+            continue
+        allowed, units = given[episode], 0
+        for number, (when, visit) in enumerate(visits.items(), 1):
+            units += sum(int(line["Units"]) for line in clinic.billed[visit])
+            inside = day(allowed["Start Date"]) <= when <= day(allowed["End Date"])
+            within = number <= int(allowed["Visits Authorized"]) and units <= int(allowed["Units Authorized"])
+            if not inside or not within:
+                over.add((*episode, when.isoformat()))
+    assert over == told_of_episodes(clinic, "payers.authorization.authorization_exceeded")
+
+
+def test_notes_are_signed_and_students_supervised_except_where_planted(clinic: Clinic) -> None:
+    faulty, unsupervised = set(), set()
+    for visit, notes in clinic.charted.items():
+        for note in notes:
+            late = note["Signed Date"] and (day(note["Signed Date"]) - day(note["DOS"])).days > 7
+            if not note["Signed Date"] or not note["Credential"] or late:
+                faulty.add(visit)
+            if note["Credential"] in ("SPT", "SOT") and not note["Cosigned Date"]:
+                unsupervised.add(visit)
+    assert faulty == clinic.visits_told("clinic.note_unsigned_or_late")
+    assert unsupervised == clinic.visits_told("medicare.assistant_supervision_missing")
+
+
+def test_long_episodes_have_reports_except_where_planted(clinic: Clinic) -> None:
+    without = set()
+    for episode, visits in episodes(clinic).items():
+        types = {note["Note Type"] for visit in visits.values() for note in clinic.charted[visit]}
+        if len(visits) > 12 and not types & {"progress_report", "reevaluation", "discharge"}:
+            without.add((*episode, list(visits)[12].isoformat()))
+    assert without == told_of_episodes(clinic, "clinic.extended_therapy_unsupported")
 
 
 def adjustments(answer: dict[str, str]) -> list[tuple[str, str, str, Decimal]]:

@@ -1,5 +1,6 @@
 -- A progress report is due at least once in every ten treatment days; the first period begins with the episode. One
--- that follows within the days of grace is in time, and the day of the report itself is never late.
+-- that follows within the days of grace is in time, and the day of the report itself is never late. Where an assistant
+-- wrote one in time, the fault is who wrote it: progress_report_by_assistant.
 WITH day AS (
     SELECT
         day.*,
@@ -32,6 +33,7 @@ late AS (
         period_day > days_allowed
         AND NOT has_progress_report
         AND NOT coalesce(next_report_date <= due_date + grace_days, FALSE)
+        AND NOT coalesce(assistant_report_date <= due_date + grace_days, FALSE)
     GROUP BY patient_id, discipline, plan, episode_start, period_start
 )
 

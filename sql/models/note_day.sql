@@ -26,6 +26,13 @@ WITH day AS (
         count(*) AS notes,
         bool_and(coalesce(by_assistant, FALSE)) AS by_assistant,
         max(coalesce(stated_minutes, stated_timed_minutes, charted_minutes)) AS visit_minutes,
+        bool_or(by_student) AS by_student,
+        bool_or(by_student_alone) AS by_student_alone,
+        -- Null where nobody says who wrote one of them.
+        CASE
+            WHEN bool_or(NOT by_assistant OR (has_therapist_minutes AND NOT by_student)) THEN TRUE
+            WHEN count(by_assistant) = count(*) THEN FALSE
+        END AS therapist_took_part,
         sum(stated_timed_minutes)::INTEGER AS stated_timed_minutes,
         sum(charted_timed_minutes)::INTEGER AS charted_timed_minutes,
         CASE
@@ -60,6 +67,12 @@ WITH day AS (
             note_type IN ('progress_report', 'reevaluation', 'recertification', 'discharge')
             AND NOT coalesce(by_assistant_alone, FALSE)
         ) AS has_progress_report,
+        coalesce(
+            bool_or(
+                note_type IN ('progress_report', 'reevaluation', 'recertification', 'discharge') AND by_assistant_alone
+            ), FALSE
+        ) AS has_assistant_report,
+        bool_or(note_type = 'discharge') AS has_discharge,
         bool_or(note_type IN ('reevaluation', 'recertification')) AS has_new_plan,
         bool_or(note_type = 'evaluation') AS has_evaluation,
         bool_or(note_type IN ('evaluation', 'reevaluation')) AS evaluates,

@@ -212,3 +212,55 @@ SELECT
     60 + list_position(['estimated', 'short', 'same_number', 'nearly_estimated', 'nearly_short'], habit) AS post
 FROM ranked
 WHERE turn <= greatest(1, (SELECT count(*) FROM episode) // 300);
+
+-- Cases of who wrote a report, who treated for a whole period between two reports, and of long episodes without one: in
+-- episodes that are left. Nothing in them is repeated.
+INSERT INTO episode_plant
+WITH candidate AS (
+    SELECT
+        episode.episode_id,
+        CASE
+            WHEN coalesce(episode.plan NOT IN ('medicare_part_b', 'medicare_advantage'), TRUE)
+                THEN if(seen.visits = 12, 'twelve', 'many')
+            WHEN seen.visits >= 2 * episode.report_every AND NOT episode.has_reevaluation THEN 'two periods'
+            -- The therapist's next report comes more than a week after the tenth visit.
+            WHEN seen.visits >= 14 THEN 'one period'
+        END AS length
+    FROM episode
+    INNER JOIN (SELECT DISTINCT episode_id, visits FROM treatment_day) AS seen USING (episode_id)
+    WHERE
+        seen.visits >= 12
+        AND NOT episode.same_days
+        AND episode.discipline <> 'SLP'
+        AND episode.episode_id NOT IN (SELECT episode_id FROM episode_plant)
+        AND episode.episode_id NOT IN (SELECT episode_id FROM habit)
+),
+
+ranked AS (
+    SELECT
+        *,
+        row_number() OVER (PARTITION BY length ORDER BY draw('report rank', episode_id), episode_id) - 1 AS place
+    FROM candidate
+    WHERE length IS NOT NULL
+),
+
+dealt AS (
+    SELECT
+        episode_id,
+        place,
+        CASE length
+            WHEN 'twelve' THEN ['twelve_without_report']
+            WHEN 'many' THEN ['reports_never']
+            WHEN 'one period' THEN ['report_by_assistant', 'report_cosigned']
+            ELSE ['assistant_throughout', 'therapist_once', 'report_by_assistant', 'report_cosigned']
+        END AS plants
+    FROM ranked
+)
+
+SELECT
+    episode_id,
+    plants[1 + place % len(plants)] AS plant,
+    0,
+    -1
+FROM dealt
+WHERE place // len(plants) < greatest(1, (SELECT count(*) FROM episode) // 200);

@@ -113,6 +113,7 @@ WITH said AS (
         service.* EXCLUDE (service_id, visit_id, number, episode_id, service_date),
         visit.*,
         visit.plant IS NOT DISTINCT FROM 'minutes_missing' AS unsaid,
+        note_case.note_case,
         total_change.timed_minutes AS timed_change,
         total_change.total_minutes AS total_change,
         -- Minutes after midnight.
@@ -122,13 +123,18 @@ WITH said AS (
         sum(if(service.timed, service.minutes, 0)) OVER one AS timed_minutes,
         sum(service.minutes) OVER one AS total_minutes,
         visit.service_date
-        + if(visit.plant IS NOT DISTINCT FROM 'late_note', 6, (draw('signed', note.visit_id) % 2)::INTEGER)
-            AS signed_date
+        + CASE
+            WHEN visit.plant = 'late_note' THEN 6
+            WHEN note_case.note_case = 'signed_on_last_day' THEN 7
+            WHEN note_case.note_case = 'signed_after_days' THEN 8
+            ELSE (draw('signed', note.visit_id) % 2)::INTEGER
+        END AS signed_date
     FROM note
     INNER JOIN service ON note.service_id = service.service_id
     INNER JOIN visit ON note.visit_id = visit.visit_id
     INNER JOIN treated ON note.visit_id = treated.visit_id
     LEFT JOIN total_change ON visit.plant = total_change.plant
+    LEFT JOIN note_case ON note.visit_id = note_case.visit_id
     WINDOW one AS (PARTITION BY note.visit_id, note.note_part)
 )
 
@@ -137,15 +143,23 @@ SELECT
     patient_id AS "Patient ID",
     us_date(service_date + (plant IS NOT DISTINCT FROM 'note_next_day')::INTEGER) AS "DOS",
     discipline AS "Discipline",
-    writer_npi AS "Therapist NPI",
-    writer_credential AS "Credential",
+    if(note_case IS NOT DISTINCT FROM 'credential_missing', NULL, writer_npi) AS "Therapist NPI",
+    CASE note_case
+        WHEN 'credential_missing' THEN NULL
+        WHEN 'student_unsigned' THEN 'S' || discipline
+        WHEN 'student_signed' THEN 'S' || discipline
+        ELSE writer_credential
+    END AS "Credential",
     note_type AS "Note Type",
     if(unsaid, NULL, timed_minutes + coalesce(timed_change, 0)) AS "Total Timed Minutes",
     if(unsaid, NULL, total_minutes + coalesce(total_change, 0)) AS "Total Treatment Minutes",
-    us_date(signed_date) AS "Signed Date",
+    if(note_case IS NOT DISTINCT FROM 'unsigned', NULL, us_date(signed_date)) AS "Signed Date",
     -- A cosignature does not make an assistant's work a therapist's.
-    if(by_assistant AND (lot // 3 % 2 = 0 OR plant IS NOT DISTINCT FROM 'cosigned'), us_date(signed_date + 1), NULL)
-        AS "Cosigned Date",
+    CASE
+        WHEN note_case = 'student_signed' THEN us_date(signed_date + 1)
+        WHEN NOT by_assistant OR (episode_plant = 'report_by_assistant' AND by_assistant_set) THEN NULL
+        WHEN lot // 3 % 2 = 0 OR plant = 'cosigned' OR by_assistant_set THEN us_date(signed_date + 1)
+    END AS "Cosigned Date",
     hcpcs_code AS "CPT",
     if(unsaid OR silent, NULL, minutes) AS "Minutes",
     if(unsaid OR silent, NULL, assistant_minutes) AS "Assistant Minutes",
@@ -160,34 +174,98 @@ FROM said
 ORDER BY service_id;
 
 CREATE VIEW plans_of_care AS
+WITH first_plan AS (
+    SELECT
+        visit.episode_id,
+        0 AS turn,
+        visit.patient_id,
+        visit.discipline,
+        visit.service_date AS start_date,
+        CASE
+            WHEN plan_case.plan_case IN ('plan_ended', 'not_signed_again', 'signed_again', 'signed_again_late')
+                THEN plan_case.middle_date
+            WHEN plan_case.plan_case = 'ends_with_last_visit' THEN plan_case.last_date
+            ELSE visit.service_date + 89
+        END AS end_date,
+        CASE
+            WHEN plan_case.plan_case IN ('never_certified', 'sent_late', 'sent_on_thirtieth') THEN NULL
+            WHEN plan_case.plan_case = 'certified_after' THEN plan_case.late_date + 1
+            WHEN plan_case.plan_case = 'certified_on_thirtieth' THEN visit.service_date + 30
+            ELSE visit.service_date + (2 + draw('certified', visit.episode_id) % 20)::INTEGER
+        END AS certified_date,
+        CASE
+            WHEN plan_case.plan_case = 'never_certified' THEN NULL
+            WHEN plan_case.plan_case = 'sent_late' THEN visit.service_date + 31
+            WHEN plan_case.plan_case = 'sent_on_thirtieth' THEN visit.service_date + 30
+            WHEN plan_case.plan_case = 'certified_after' THEN NULL
+            ELSE visit.service_date + 1
+        END AS sent_date,
+        visit.service_date - (1 + draw('referral', visit.episode_id) % 9)::INTEGER AS referral_date
+    FROM visit
+    LEFT JOIN plan_case USING (episode_id)
+    WHERE visit.visit_number = 1 AND plan_case.plan_case IS DISTINCT FROM 'unlisted'
+),
+
+-- What follows where the first plan ends.
+later_plan AS (
+    SELECT
+        visit.episode_id,
+        1 AS turn,
+        visit.patient_id,
+        visit.discipline,
+        plan_case.middle_date AS start_date,
+        plan_case.middle_date + 89 AS end_date,
+        CASE plan_case.plan_case
+            WHEN 'signed_again' THEN plan_case.middle_date
+            WHEN 'signed_again_late' THEN plan_case.after_middle_date + 1
+        END AS certified_date,
+        plan_case.middle_date AS sent_date,
+        NULL AS referral_date
+    FROM visit
+    INNER JOIN plan_case USING (episode_id)
+    WHERE
+        visit.visit_number = 1
+        AND plan_case.plan_case IN ('not_signed_again', 'signed_again', 'signed_again_late')
+)
+
 SELECT
     format('PC{:07d}', episode_id) AS "Plan ID",
     patient_id AS "Patient ID",
     discipline AS "Discipline",
-    us_date(service_date) AS "Start Date",
-    us_date(service_date + 89) AS "End Date",
-    us_date(service_date + (2 + draw('certified', episode_id) % 20)::INTEGER) AS "Certified Date",
-    us_date(service_date + 1) AS "Sent Date",
-    us_date(service_date - (1 + draw('referral', episode_id) % 9)::INTEGER) AS "Referral Date"
-FROM visit
-WHERE visit_number = 1
-ORDER BY episode_id;
+    us_date(start_date) AS "Start Date",
+    us_date(end_date) AS "End Date",
+    us_date(certified_date) AS "Certified Date",
+    us_date(sent_date) AS "Sent Date",
+    us_date(referral_date) AS "Referral Date"
+FROM (SELECT * FROM first_plan UNION ALL SELECT * FROM later_plan) AS every_plan
+ORDER BY episode_id, turn;
 
 CREATE VIEW authorizations AS
 SELECT
-    format('AU{:07d}', episode_id) AS "Auth #",
-    patient_id AS "Patient ID",
-    payer AS "Payer",
-    discipline AS "Discipline",
-    us_date(service_date) AS "Start Date",
-    us_date(service_date + 119) AS "End Date",
-    6 * (visits // 6 + 1) AS "Visits Authorized",
-    30 * (visits // 6 + 1) AS "Units Authorized"
+    format('AU{:07d}', visit.episode_id) AS "Auth #",
+    visit.patient_id AS "Patient ID",
+    visit.payer AS "Payer",
+    visit.discipline AS "Discipline",
+    us_date(visit.service_date) AS "Start Date",
+    us_date(CASE given.authorization_case
+        WHEN 'authorization_expired' THEN given.before_last_date
+        WHEN 'authorization_used_up' THEN given.last_date
+        ELSE visit.service_date + 119
+    END) AS "End Date",
+    CASE given.authorization_case
+        WHEN 'visits_short' THEN visit.visits - 1
+        WHEN 'authorization_used_up' THEN visit.visits
+        ELSE 6 * (visit.visits // 6 + 1)
+    END AS "Visits Authorized",
+    CASE given.authorization_case
+        WHEN 'units_short' THEN given.units - 1
+        WHEN 'authorization_used_up' THEN given.units
+        ELSE greatest(30 * (visit.visits // 6 + 1), given.units)
+    END AS "Units Authorized"
 FROM visit
-WHERE
-    visit_number = 1
-    AND plan IN ('medicare_advantage', 'aetna', 'blue_cross', 'medicaid', 'tricare', 'workers_compensation')
-ORDER BY episode_id;
+INNER JOIN authorization_case AS given USING (episode_id)
+WHERE visit.visit_number = 1
+ORDER BY visit.episode_id;
 
 CREATE VIEW opening_balances AS
 SELECT

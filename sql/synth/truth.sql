@@ -1,3 +1,85 @@
+-- Cases of plans of care: certified never, late, on the last day or by the referral alone; ended, and signed again or
+-- not. They change nothing but the list of plans.
+CREATE OR REPLACE TABLE plan_case AS
+WITH course AS (
+    SELECT
+        episode_id,
+        min(service_date) AS first_date,
+        max(service_date) AS last_date,
+        list(service_date ORDER BY service_date) AS dates
+    FROM visit
+    WHERE medicare
+    GROUP BY episode_id
+    HAVING count(*) >= 6 AND max(service_date) > min(service_date) + 31
+),
+
+dealt AS (
+    SELECT
+        *,
+        row_number() OVER (ORDER BY draw('plan case', episode_id), episode_id) - 1 AS place
+    FROM course
+)
+
+SELECT
+    episode_id,
+    first_date,
+    last_date,
+    list_filter(dates, lambda day: day > first_date + 30)[1] AS late_date,
+    dates[len(dates) // 2] AS middle_date,
+    dates[len(dates) // 2 + 1] AS after_middle_date,
+    -- Until 2024 a referral was not enough.
+    CASE
+        WHEN place % 11 = 5 AND first_date < DATE '2025-01-01' THEN 'certified_on_thirtieth'
+        ELSE [
+            'never_certified', 'plan_ended', 'unlisted', 'certified_on_thirtieth', 'certified_after',
+            'sent_on_thirtieth', 'sent_late', 'not_signed_again', 'signed_again', 'signed_again_late',
+            'ends_with_last_visit'
+        ][1 + place % 11]
+    END AS plan_case
+FROM dealt
+WHERE place < 11 * greatest(1, (SELECT count(*) FROM course) // 80);
+
+-- Authorizations, and the cases in which they are too short by a visit, a unit or a day, or used up to the last.
+CREATE OR REPLACE TABLE authorization_case AS
+WITH course AS (
+    SELECT
+        episode_id,
+        max(visits) AS visits,
+        max(service_date) AS last_date,
+        list(service_date ORDER BY service_date)[-2] AS before_last_date
+    FROM visit
+    WHERE plan IN ('medicare_advantage', 'aetna', 'blue_cross', 'medicaid', 'tricare', 'workers_compensation')
+    GROUP BY episode_id
+),
+
+unit AS (
+    SELECT
+        episode_id,
+        sum(units)::INTEGER AS units
+    FROM claim
+    GROUP BY episode_id
+),
+
+dealt AS (
+    SELECT
+        *,
+        row_number() OVER (ORDER BY visits < 4 OR visits = 13, draw('authorization case', episode_id), episode_id) - 1
+            AS place
+    FROM course
+)
+
+SELECT
+    dealt.episode_id,
+    dealt.last_date,
+    dealt.before_last_date,
+    unit.units,
+    CASE
+        WHEN place < 4 * greatest(1, (SELECT count(*) FROM course) // 60) AND visits >= 4 AND visits <> 13
+            THEN ['visits_short', 'units_short', 'authorization_expired', 'authorization_used_up'][1 + place % 4]
+    END AS authorization_case
+FROM dealt
+INNER JOIN unit USING (episode_id);
+
 -- What was planted: the truth that an audit is measured by.
 CREATE OR REPLACE TABLE truth AS
 WITH row_of AS (
@@ -86,6 +168,118 @@ WITH row_of AS (
         if(report_just_in_time, 'near_miss', 'fault')
     FROM visit
     WHERE report_just_in_time OR (episode_plant = 'report_overdue' AND visit_number = 11)
+    UNION ALL
+    SELECT
+        if(
+            plan_case.plan_case IN (
+                'plan_ended', 'not_signed_again', 'signed_again', 'signed_again_late', 'ends_with_last_visit'
+            ),
+            'medicare.plan_not_recertified', 'medicare.plan_not_certified'
+        ),
+        'episode',
+        visit.visit_id,
+        NULL,
+        if(
+            plan_case.plan_case IN (
+                'certified_on_thirtieth', 'sent_on_thirtieth', 'signed_again', 'ends_with_last_visit'
+            ),
+            'near_miss', 'fault'
+        )
+    FROM visit
+    INNER JOIN plan_case
+        ON
+            visit.episode_id = plan_case.episode_id
+            AND visit.service_date = CASE
+                WHEN plan_case.plan_case = 'ends_with_last_visit' THEN plan_case.last_date
+                WHEN plan_case.plan_case IN ('plan_ended', 'not_signed_again', 'signed_again', 'signed_again_late')
+                    THEN plan_case.after_middle_date
+                ELSE plan_case.late_date
+            END
+    UNION ALL
+    SELECT
+        'payers.authorization.authorization_exceeded',
+        'episode',
+        visit.visit_id,
+        NULL,
+        if(given.authorization_case = 'authorization_used_up', 'near_miss', 'fault')
+    FROM visit
+    INNER JOIN authorization_case AS given
+        ON visit.episode_id = given.episode_id AND visit.service_date = given.last_date
+    WHERE given.authorization_case IS NOT NULL
+    UNION ALL
+    SELECT
+        CASE
+            WHEN visit.episode_plant IN ('report_by_assistant', 'report_cosigned')
+                THEN 'medicare.progress_report_by_assistant'
+            WHEN visit.episode_plant IN ('assistant_throughout', 'therapist_once')
+                THEN 'medicare.clinician_absent_in_progress_period'
+            ELSE 'clinic.extended_therapy_unsupported'
+        END,
+        'episode',
+        visit.visit_id,
+        NULL,
+        if(
+            visit.episode_plant IN ('report_by_assistant', 'assistant_throughout', 'reports_never'),
+            'fault', 'near_miss'
+        )
+    FROM visit
+    INNER JOIN episode USING (episode_id)
+    WHERE
+        CASE
+            WHEN visit.episode_plant IN ('report_by_assistant', 'report_cosigned') THEN visit.visit_number = 11
+            WHEN visit.episode_plant IN ('assistant_throughout', 'therapist_once')
+                THEN visit.visit_number = episode.report_every + 1
+            WHEN visit.episode_plant = 'reports_never' THEN visit.visit_number = 13
+            WHEN visit.episode_plant = 'twelve_without_report' THEN visit.visit_number = 12
+        END
+    UNION ALL
+    SELECT
+        if(
+            starts_with(note_case, 'student'),
+            'medicare.assistant_supervision_missing', 'clinic.note_unsigned_or_late'
+        ),
+        'visit',
+        visit_id,
+        NULL,
+        if(note_case IN ('student_signed', 'signed_on_last_day'), 'near_miss', 'fault')
+    FROM note_case
+    UNION ALL
+    -- Two texts without a measure among an activity's few visits may look like a stall.
+    SELECT
+        'clinic.progression_stalled',
+        'episode',
+        visit.visit_id,
+        NULL,
+        'consequence'
+    FROM visit
+    INNER JOIN saying ON visit.plant = saying.plant AND saying.kind = 'fault'
+    QUALIFY count(*) OVER (PARTITION BY visit.episode_id) > 1
+    UNION ALL
+    -- Until 2024, assistants of a private practice on days on which no therapist of the discipline worked there.
+    SELECT
+        'medicare.assistant_supervision_missing',
+        'visit',
+        visit.visit_id,
+        NULL,
+        'fault'
+    FROM visit
+    INNER JOIN (
+        SELECT
+            worked.site,
+            worked.discipline,
+            worked.service_date
+        FROM visit AS worked
+        INNER JOIN (
+            SELECT
+                visit_id,
+                bool_or(minutes > assistant_minutes) AS therapist_took_part
+            FROM service
+            GROUP BY visit_id
+        ) AS given USING (visit_id)
+        GROUP BY worked.site, worked.discipline, worked.service_date
+        HAVING NOT bool_or(given.therapist_took_part)
+    ) AS unsupervised USING (site, discipline, service_date)
+    WHERE visit.medicare AND visit.setting = 'practitioner' AND visit.service_date < DATE '2025-01-01'
 ),
 
 of_visit AS (

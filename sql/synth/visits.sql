@@ -18,7 +18,10 @@ WITH typed AS (
         ) AS repeated,
         CASE
             WHEN day.visit_number = 1 THEN 'evaluation'
+            WHEN episode_plant.plant IN ('reports_never', 'twelve_without_report') THEN 'daily'
             WHEN day.visit_number = day.visits_planned THEN 'discharge'
+            WHEN episode_plant.plant IN ('report_by_assistant', 'report_cosigned')
+                THEN if(day.visit_number IN (10, 15, 24), 'progress_report', 'daily')
             WHEN episode_plant.plant = 'report_overdue'
                 THEN if(day.visit_number IN (14, 23), 'progress_report', 'daily')
             WHEN day.visit_number % episode.report_every = 0 THEN 'progress_report'
@@ -26,7 +29,16 @@ WITH typed AS (
             ELSE 'daily'
         END AS note_type,
         episode_plant.plant IS NULL AND episode.report_every = 10 AND day.visit_number = 10
-        AND day.visit_number < day.visits_planned AND episode.plan = 'medicare_part_b' AS report_just_in_time
+        AND day.visit_number < day.visits_planned AND episode.plan = 'medicare_part_b' AS report_just_in_time,
+        -- Who treats, where an episode's case says so.
+        CASE
+            WHEN episode_plant.plant IN ('report_by_assistant', 'report_cosigned') AND day.visit_number = 10 THEN TRUE
+            WHEN episode_plant.plant IN ('assistant_throughout', 'therapist_once')
+                THEN day.visit_number BETWEEN episode.report_every + 1 AND 2 * episode.report_every
+                    AND NOT (
+                        episode_plant.plant = 'therapist_once' AND day.visit_number = episode.report_every + 4
+                    )
+        END AS by_assistant_set
     FROM treatment_day AS day
     INNER JOIN episode USING (episode_id)
     LEFT JOIN episode_plant USING (episode_id)
@@ -100,11 +112,23 @@ SELECT
     draw('assistant', typed.episode_id) % assistants.posts AS assistant_post,
     if(
         planted.plant IS NULL,
-        typed.has_assistant AND typed.habit IS NULL AND typed.note_type = 'daily' AND typed.lot // 7 % 2 = 0,
+        coalesce(
+            typed.by_assistant_set,
+            typed.has_assistant AND typed.habit IS NULL AND typed.note_type = 'daily' AND typed.lot // 7 % 2 = 0
+        ),
         planted.by_assistant
     ) AS by_assistant,
-    planted.plant IS NULL AND typed.episode_plant IS NULL AND typed.habit IS NULL
-    AND typed.note_type NOT IN ('evaluation', 'reevaluation') AS free
+    planted.plant IS NULL AND typed.habit IS NULL AND typed.note_type NOT IN ('evaluation', 'reevaluation')
+    -- Who reports, and who treats at some visits, leaves the others as they are.
+    AND (
+        typed.episode_plant IS NULL
+        OR (
+            typed.by_assistant_set IS NULL
+            AND typed.episode_plant IN (
+                'report_by_assistant', 'report_cosigned', 'reports_never', 'twelve_without_report'
+            )
+        )
+    ) AS free
 FROM typed
 INNER JOIN plan_practice AS practice ON typed.plan IS NOT DISTINCT FROM practice.plan
 INNER JOIN staff AS therapists ON typed.discipline = therapists.credential
@@ -355,3 +379,27 @@ INNER JOIN recipe_pool
     ON
         chosen.used = recipe_pool.used AND chosen.discipline = recipe_pool.discipline
         AND chosen.capped = recipe_pool.capped;
+
+-- Cases of signatures and of students, which change nothing but who signed a note and when.
+CREATE OR REPLACE TABLE note_case AS
+WITH candidate AS (
+    SELECT
+        visit_id,
+        medicare,
+        row_number() OVER (
+            PARTITION BY medicare ORDER BY draw('note case', visit_id), visit_id
+        ) - 1 AS place
+    FROM visit
+    WHERE
+        plant IS NULL AND episode_plant IS NULL AND habit IS NULL AND note_type = 'daily' AND NOT by_assistant
+        AND discipline <> 'SLP'
+)
+
+SELECT
+    visit_id,
+    CASE
+        WHEN medicare THEN ['student_unsigned', 'student_signed'][1 + place % 2]
+        ELSE ['unsigned', 'signed_after_days', 'credential_missing', 'signed_on_last_day'][1 + place % 4]
+    END AS note_case
+FROM candidate
+WHERE place < if(medicare, 2, 4) * greatest(2, (SELECT count(*) FROM visit) // 900);

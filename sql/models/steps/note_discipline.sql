@@ -29,7 +29,11 @@ written AS (
         CASE
             WHEN coalesce(visit_note.clinician_credential, provider.credential) IN ('PTA', 'OTA') THEN TRUE
             WHEN visit_note.clinician_credential IN ('PT', 'OT', 'SLP', 'MD', 'DO', 'NP', 'PA') THEN FALSE
-        END AS by_assistant
+        END AS by_assistant,
+        coalesce(
+            coalesce(visit_note.clinician_credential, provider.credential) IN ('SPT', 'SOT', 'SPTA', 'SOTA', 'SSLP'),
+            FALSE
+        ) AS by_student
     FROM visit_note
     LEFT JOIN provider ON visit_note.rendering_npi = provider.npi
 )
@@ -42,6 +46,8 @@ SELECT
     written.by_assistant,
     CASE WHEN NOT (coalesce(written.by_assistant, FALSE) AND therapist.npi IS NOT NULL) THEN written.rendering_npi END
         AS clinician_npi,
-    coalesce(written.by_assistant, FALSE) AND written.cosigned_date IS NULL AS by_assistant_alone
+    coalesce(written.by_assistant, FALSE) AND written.cosigned_date IS NULL AS by_assistant_alone,
+    written.by_student,
+    written.by_student AND written.cosigned_date IS NULL AS by_student_alone
 FROM written
 LEFT JOIN therapist ON written.rendering_npi = therapist.npi
