@@ -50,6 +50,8 @@ _COPIED = {
     "visit_note": ("note_id", "patient_id", "rendering_npi"),
     "note_service": ("note_id", "patient_id"),
     "patient_opening_balance": ("patient_id",),
+    "plan_of_care": ("plan_of_care_id", "patient_id"),
+    "authorization": ("authorization_id", "patient_id"),
     "provider": ("npi",),
 }
 # Synthetic lines that are made before copies of them fill up the number asked for.
@@ -221,15 +223,16 @@ def multiply_and_judge(
     """
     ruleset = rules.load()
     stages: list[tuple[str, float]] = []
-    inputs = {name: (f"{data}/{name}.parquet",) for name in INPUTS if name != "remittances"}
+    files = {name: f"{data}/{name}.parquet" for name in INPUTS if name != "remittances"}
+    inputs = {name: (file,) for name, file in files.items() if Path(file).exists()}
     with engine.connect(database, threads=threads, memory_limit=memory_limit) as con:
         engine.prepare(con, ruleset)
         intake.load(con, intake.Inputs(inputs, ()))
         for table, columns in _COPIED.items():
-            con.execute(f"CREATE TEMP TABLE one_clinic AS FROM {table}")
+            con.execute(f'CREATE TEMP TABLE one_clinic AS FROM "{table}"')
             for copy in range(1, copies):
                 own = ", ".join(f"{column} || '-{copy}' AS {column}" for column in columns)
-                con.execute(f"INSERT INTO {table} BY NAME SELECT * REPLACE ({own}) FROM one_clinic")
+                con.execute(f'INSERT INTO "{table}" BY NAME SELECT * REPLACE ({own}) FROM one_clinic')
             con.execute("DROP TABLE one_clinic")
         engine.map_payers(con, ruleset.payer_patterns)
         engine.set_period(con)
