@@ -56,7 +56,7 @@ SELECT
                 THEN 'paid ' || format('${:,.2f}', paid_amount::DOUBLE) || ' without '
                     || concat_ws(
                         ' and ',
-                        if(assistant_missing, 'the 15 % less for an assistant', NULL),
+                        if(assistant_missing, 'the reduction for an assistant', NULL),
                         if(sequestration_missing, 'sequestration', NULL)
                     )
                     || ', where ' || format('${:,.2f}', due_payment::DOUBLE) || ' was due'

@@ -202,7 +202,7 @@ shared AS (
             WHEN by_schedule THEN round(coinsurance_share * expected_allowed, 2)
         END::DECIMAL(12, 2) AS expected_patient_share
     FROM bounded
-)
+),
 
 paid AS (
     SELECT
