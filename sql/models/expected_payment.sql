@@ -139,7 +139,10 @@ level AS (
 leveled AS (
     SELECT
         restated.*,
-        level.price_level,
+        CASE
+            WHEN level.price_level IS NOT NULL
+                THEN least(greatest(level.price_level, restated.lowest), restated.highest)
+        END AS price_level,
         (margin.tolerance * greatest(restated.units, 1))::DECIMAL(12, 2) AS tolerance,
         CASE
             WHEN restated.price_source <> 'fee_schedule' OR (restated.locality_known AND restated.schedule_known)
@@ -161,15 +164,15 @@ scaled AS (
         *,
         CASE
             WHEN margin = 0 THEN 1.0000
-            ELSE coalesce(least(greatest(price_level, lowest), highest), 1.0000)
+            ELSE coalesce(price_level, 1.0000)
         END::DECIMAL(8, 4) AS scale,
         CASE
             WHEN margin = 0 THEN 1.0000
-            ELSE coalesce(least(greatest(price_level, lowest), highest), lowest) * (1 - margin)
+            ELSE coalesce(price_level, lowest) * (1 - margin)
         END::DECIMAL(8, 4) AS least_scale,
         CASE
             WHEN margin = 0 THEN 1.0000
-            ELSE coalesce(least(greatest(price_level, lowest), highest), highest) * (1 + margin)
+            ELSE coalesce(price_level, highest) * (1 + margin)
         END::DECIMAL(8, 4) AS most_scale
     FROM leveled
 ),
@@ -278,7 +281,10 @@ SELECT
     CASE
         WHEN
             is_answered AND share_agrees
-            AND (reduced_units = 0 OR judged_by <> 'any locality' OR paid_amount > due_payment + tolerance)
+            AND (
+                (expected_allowed IS NOT NULL AND (reduced_units = 0 OR judged_by <> 'any locality'))
+                OR paid_amount > due_payment + tolerance
+            )
             THEN TRUE
     END AS reductions_known,
     is_priced_below,
