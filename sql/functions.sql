@@ -180,11 +180,14 @@ CREATE OR REPLACE MACRO assistant_units_untimed(therapist_minutes, assistant_min
 CREATE OR REPLACE MACRO share_of(amount, part_from, part_to) AS
     (round(amount * part_to, 2) - round(amount * part_from, 2))::DECIMAL(12, 2);
 
+-- What an amount comes to less a share of it, rounded to cents. (Small decimals are reckoned several times as fast.)
+CREATE OR REPLACE MACRO due_after(due, share) AS
+    (due::DECIMAL(11, 2) - round(due::DECIMAL(11, 2) * share::DECIMAL(5, 4), 2))::DECIMAL(11, 2);
+
 -- What Medicare pays of what is left after the patient's share: less the share for an assistant, and of the rest less
 -- sequestration, each rounded to cents.
 CREATE OR REPLACE MACRO payment_after(due, assistant_share, sequestration_share) AS
-    due - round(due * assistant_share, 2)
-    - round((due - round(due * assistant_share, 2)) * sequestration_share, 2);
+    due_after(due_after(due, assistant_share), sequestration_share);
 
 -- The lesser of an amount and what was charged; null where there is no amount.
 CREATE OR REPLACE MACRO at_most(amount, charge) AS CASE WHEN amount > charge THEN charge ELSE amount END;

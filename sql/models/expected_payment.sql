@@ -61,11 +61,11 @@ counted AS (
         END::DECIMAL(6, 4) AS assistant_share,
         price_day.sequestration_share
     FROM priced_line
-    LEFT JOIN price_day ON priced_line.by_schedule AND priced_line.service_date = price_day.service_date
+    -- (A condition on the lines alone would keep these from being hash joins.)
+    LEFT JOIN price_day ON if(priced_line.by_schedule, priced_line.service_date, NULL) = price_day.service_date
     LEFT JOIN unit_fee
         ON
-            priced_line.by_schedule
-            AND priced_line.hcpcs_code = unit_fee.hcpcs_code
+            if(priced_line.by_schedule, priced_line.hcpcs_code, NULL) = unit_fee.hcpcs_code
             AND priced_line.service_date = unit_fee.service_date
     LEFT JOIN contract ON priced_line.line_id = contract.line_id
     LEFT JOIN first_unit ON priced_line.line_id = first_unit.line_id
@@ -76,15 +76,17 @@ priced AS (
     SELECT
         * EXCLUDE (has_assistant_modifier, multiple_procedure),
         CASE WHEN price_source = 'fee_schedule' THEN units - full_units ELSE 0 END AS reduced_units,
-        full_units * full_unit_fee
-        + if(price_source = 'fee_schedule', (units - full_units) * reduced_unit_fee, 0.00) AS fee_amount,
-        CASE WHEN multiple_procedure THEN units * full_unit_fee END AS unreduced_amount,
-        CASE WHEN may_be_reduced THEN units * reduced_unit_fee END AS least_amount,
+        (
+            full_units * full_unit_fee
+            + if(price_source = 'fee_schedule', (units - full_units) * reduced_unit_fee, 0.00)
+        )::DECIMAL(10, 2) AS fee_amount,
+        CASE WHEN multiple_procedure THEN units * full_unit_fee END::DECIMAL(10, 2) AS unreduced_amount,
+        CASE WHEN may_be_reduced THEN units * reduced_unit_fee END::DECIMAL(10, 2) AS least_amount,
         -- Without reasons the patient's share is all that is known of it.
         coalesce(coinsurance_amount, CASE WHEN deductible_amount IS NULL THEN share_amount END) AS coinsurance,
         coalesce(deductible_amount, 0.00) AS deductible,
         -- What is left of each allowed dollar once an assistant's reduction is taken from it.
-        (1 - (1 - coinsurance_share) * assistant_share)::DECIMAL(8, 6) AS left_by_assistant
+        (1 - (1 - coinsurance_share) * assistant_share)::DECIMAL(6, 4) AS left_by_assistant
     FROM counted
 ),
 
@@ -165,15 +167,15 @@ scaled AS (
         CASE
             WHEN margin = 0 THEN 1.0000
             ELSE coalesce(price_level, 1.0000)
-        END::DECIMAL(8, 4) AS scale,
+        END::DECIMAL(7, 4) AS scale,
         CASE
             WHEN margin = 0 THEN 1.0000
             ELSE coalesce(price_level, lowest) * (1 - margin)
-        END::DECIMAL(8, 4) AS least_scale,
+        END::DECIMAL(7, 4) AS least_scale,
         CASE
             WHEN margin = 0 THEN 1.0000
             ELSE coalesce(price_level, highest) * (1 + margin)
-        END::DECIMAL(8, 4) AS most_scale
+        END::DECIMAL(7, 4) AS most_scale
     FROM leveled
 ),
 
