@@ -77,6 +77,7 @@ RULES = {
     "clinic.service_date_differs_from_note", "clinic.billed_code_differs_from_note", "clinic.service_not_billed",
     "clinic.rendering_differs_from_note", "clinic.duplicate_line", "medicare.rendering_provider_not_eligible",
     "medicare.evaluation_repeated", "medicare.group_and_individual_overlap",
+    "medicare.allowed_above_fee_schedule", "medicare.payment_reduction_not_applied", "medicare.paid_below_expected",
 }  # fmt: skip
 # Rules of which a small clinic holds no near miss.
 WITHOUT_NEAR_MISS = {

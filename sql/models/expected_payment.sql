@@ -1,6 +1,6 @@
--- What each claim line should be allowed and paid, and what it was. Medicare: the fee schedule of date and locality, the
--- multiple procedure payment reduction, never more than was charged; of that the patient's share, the reduction for
--- assistants and sequestration, in this order. Payers with a fee table: its fee, and the patient's share.
+-- What each claim line should be allowed and paid, and what it was. Medicare: the fee schedule of date and locality,
+-- the multiple procedure payment reduction, never more than was charged; of that the patient's share, the reduction
+-- for assistants and sequestration, in this order. Payers with a fee table: its fee, and the patient's share.
 WITH
 -- The line's own modifier decides which of a code's fees it is, in the order billed; else the fee without one.
 contract AS (

@@ -1,6 +1,6 @@
 -- Each claim line that can have a price: therapy under Medicare's fee schedule and, where fee tables of payers were
--- given, every line of another plan. Lines with GA, GZ or GY are billed to be denied: only those that were allowed all
--- the same are priced, or take a place among the day's lines.
+-- given, every line of another plan. Lines with GA, GZ or GY are billed to be denied: only those that were allowed or
+-- answered all the same can take a place among the day's lines.
 WITH fee_table AS (
     SELECT count(*) > 0 AS is_given
     FROM contract_fee
@@ -32,5 +32,9 @@ LEFT JOIN payer_answer ON therapy_line.line_id = payer_answer.line_id
 LEFT JOIN line_payment ON therapy_line.line_id = line_payment.line_id AND line_payment.adjudications > 0
 WHERE
     coalesce(therapy_line.units, 1) > 0
-    AND (NOT therapy_line.has_liability_modifier OR coalesce(therapy_line.allowed_amount, 0.00) > 0)
+    AND (
+        NOT therapy_line.has_liability_modifier
+        OR coalesce(therapy_line.allowed_amount, 0.00) > 0
+        OR line_payment.line_id IS NOT NULL
+    )
     AND ((plan.counts_toward_kx_threshold AND therapy_line.therapy) OR fee_table.is_given)
