@@ -83,7 +83,7 @@ priced AS (
         CASE WHEN multiple_procedure THEN units * full_unit_fee END::DECIMAL(10, 2) AS unreduced_amount,
         CASE WHEN may_be_reduced THEN units * reduced_unit_fee END::DECIMAL(10, 2) AS least_amount,
         -- Without reasons the patient's share is all that is known of it.
-        coalesce(coinsurance_amount, CASE WHEN deductible_amount IS NULL THEN share_amount END) AS coinsurance,
+        coalesce(coinsurance_amount, if(deductible_amount IS NULL, share_amount, 0.00)) AS coinsurance,
         coalesce(deductible_amount, 0.00) AS deductible,
         -- What is left of each allowed dollar once an assistant's reduction is taken from it.
         (1 - (1 - coinsurance_share) * assistant_share)::DECIMAL(6, 4) AS left_by_assistant
@@ -132,7 +132,7 @@ level AS (
         AND restated.fee_amount > 0
         AND coalesce(restated.fee_amount < restated.charge_amount, TRUE)
         AND coalesce(restated.allowed_amount < restated.charge_amount, TRUE)
-        AND coalesce(restated.payment_status = 'paid', TRUE)
+        AND (restated.payment_status IS NULL OR (restated.payment_status = 'paid' AND restated.pays_first))
         AND NOT restated.second_bill
     GROUP BY restated.billing_npi, restated.release_date
     HAVING count(*) >= any_value(margin.level_lines)
