@@ -119,4 +119,16 @@ SELECT
     'consequence' AS kind
 FROM claim
 INNER JOIN billed_line ON claim.line_id = billed_line.line_id
-WHERE list_has_any(claim.modifiers, ['CQ', 'CO']) AND NOT billed_line.marked AND claim.plan = 'medicare_part_b';
+WHERE list_has_any(claim.modifiers, ['CQ', 'CO']) AND NOT billed_line.marked AND claim.plan = 'medicare_part_b'
+UNION ALL
+-- A code billed for another was paid as that one.
+SELECT
+    unnest([
+        'medicare.allowed_above_fee_schedule', 'medicare.payment_reduction_not_applied', 'medicare.paid_below_expected'
+    ]) AS rule,
+    claim.visit_id,
+    claim.claim_line_number,
+    'consequence' AS kind
+FROM claim
+INNER JOIN plant ON claim.plant = plant.plant
+WHERE list_contains(plant.rules, 'clinic.billed_code_differs_from_note') AND claim.plan = 'medicare_part_b';
