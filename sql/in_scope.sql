@@ -99,6 +99,10 @@ SELECT * FROM rows_in_scope(rule_id, 'group_session');
 CREATE OR REPLACE MACRO evaluations_in_scope(rule_id) AS TABLE
 SELECT * FROM rows_in_scope(rule_id, 'evaluation');
 
+-- Claim lines that can have a price, with it and with what was allowed and paid.
+CREATE OR REPLACE MACRO payments_in_scope(rule_id) AS TABLE
+SELECT * FROM rows_in_scope(rule_id, 'expected_payment');
+
 -- What a table of stakes (stake_key, line_id, units_at_stake; null: all of the line's units; below 0: units that are
 -- missing) is worth, by stake_key and line: USD that the payment of the day loses without them. Where all units of the
 -- line that is paid in full go, the next line left has its first unit paid in full instead.

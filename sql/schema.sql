@@ -461,6 +461,19 @@ CREATE TABLE remark_reason (
     category VARCHAR NOT NULL
 );
 
+-- One row per fee of a payer's contract: plan, code, modifier and span of dates ([fees] in audit.toml).
+CREATE TABLE contract_fee (
+    plan VARCHAR NOT NULL,
+    hcpcs_code VARCHAR NOT NULL,
+    modifier VARCHAR, -- the fee of lines that carry it; null: of all others
+    fee_amount DECIMAL(12, 2) NOT NULL, -- USD
+    per VARCHAR NOT NULL, -- unit or line
+    effective_from DATE NOT NULL,
+    effective_to DATE NOT NULL,
+    source_file VARCHAR NOT NULL,
+    source_row BIGINT NOT NULL
+);
+
 -- One row: the Medicare locality by which expected amounts are reckoned (audit.toml; none: national).
 CREATE TABLE fee_locality (
     locality VARCHAR NOT NULL

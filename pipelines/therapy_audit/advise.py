@@ -146,7 +146,7 @@ def advise_all(days: Sequence[Day], config: Config) -> list[dict[str, Any]]:
     judging = [rule for rule in ruleset.rules if rule.before_billing and rule.grain in GRAINS]
     with engine.connect(threads=config.threads) as con:
         engine.prepare(con, ruleset, config.reference or reference_beside(Path()))
-        pipeline.set_locality(con, config.locality)
+        engine.set_locality(con, config.locality, "audit.toml: locality")
         known = _known_codes(con)
         plans = _plans(con, days, config, ruleset)
         visits = [
@@ -615,7 +615,11 @@ def _facts(con: duckdb.DuckDBPyConnection, judging: Sequence[Rule]) -> _Facts:
         dict(con.execute("SELECT patient_id, any_value(setting) FROM therapy_line GROUP BY ALL").fetchall()),
         {
             (claim_id, number): (amount, source)
-            for claim_id, number, amount, source in con.execute("SELECT * FROM expected_allowed").fetchall()
+            for claim_id, number, amount, source in con.execute(
+                "SELECT claim_id, claim_line_number, expected_allowed,"
+                " if(reference_state = 'stale_reference', 'fee_schedule_stale', 'fee_schedule')"
+                " FROM expected_payment WHERE price_source = 'fee_schedule' AND expected_allowed IS NOT NULL"
+            ).fetchall()
         },
         ledger,
         asked,

@@ -269,6 +269,34 @@ def units(
 cli.add_command(advise)
 
 
+@cli.command()
+@click.argument("pairs", nargs=-1, metavar="CODE[=UNITS]...")
+@click.option("--date", "service_date", type=click.DateTime(["%Y-%m-%d"]), required=True, help="Service date.")
+@click.option("--assistant", multiple=True, metavar="CODE", help="A code whose line carries CQ or CO; several times.")
+@click.option("--locality", default="national", show_default=True, help="Contractor and locality number: 10112-00.")
+@click.option(
+    "--reference", type=click.Path(file_okay=False, path_type=Path), help="Folder of loaded reference tables."
+)
+def price(
+    pairs: tuple[str, ...],
+    service_date: datetime,
+    assistant: tuple[str, ...],
+    locality: str,
+    reference: Path | None,
+) -> None:
+    """Say what Medicare allows and pays for a patient's day, as in `price 97530=2 97110 97140 --date 2025-03-03`."""
+    from therapy_audit import price as pricing
+
+    day = pricing.price(
+        pricing.parse(pairs),
+        service_date.date(),
+        assistant=[code.strip().upper() for code in assistant],
+        locality=locality,
+        reference=reference or (Path("reference") if Path("reference").is_dir() else None),
+    )
+    click.echo("\n".join(pricing.table(day)))
+
+
 @cli.command("map")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--input", "input_name", type=click.Choice(INPUTS), help="What the file holds [guessed].")

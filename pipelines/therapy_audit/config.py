@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from therapy_audit import fees
 from therapy_audit.errors import AuditError
 from therapy_audit.rules import PayerPair
 
@@ -26,9 +27,18 @@ _KEYS = {
     "period": str, "output": str, "fail_on": str, "quality": str, "report_rows": int, "workbook_rows": int,
     "with_text": bool, "inputs": dict, "payers": dict, "unit_method": dict, "parameters": dict, "mappings": list,
     "required_modifiers": dict, "pairs": list, "reference": str, "locality": str, "lexicon": str, "as_of": str,
+    "fees": dict,
 }  # fmt: skip
 
-_OWN_FORM = {"inputs", "mappings", "output", "pairs", "reference", "lexicon"}  # keys that are not taken as they stand
+_OWN_FORM = {
+    "inputs",
+    "mappings",
+    "output",
+    "pairs",
+    "reference",
+    "lexicon",
+    "fees",
+}  # keys that are not taken as they stand
 
 TEMPLATE = """\
 # therapy-audit: what is audited and how. Paths are relative to this file; globs such as claims/*.csv are fine.
@@ -107,6 +117,11 @@ notes = ["notes*.csv"]
 # column_two = "97140"
 # modifiers = ["59", "XE", "XS", "XP", "XU"]
 # either_line = true
+
+# Fee tables of payers' contracts, by plan: CSV with the columns hcpcs_code, modifier, fee, per (unit or line),
+# effective_from, effective_to (docs/prices.md). What was allowed and paid is compared with them.
+[fees]
+# aetna = "aetna_fees.csv"
 """
 
 
@@ -130,6 +145,7 @@ class Config:
     required_modifiers: Mapping[str, Sequence[str]] = field(default_factory=dict)
     parameters: Mapping[str, float | Mapping[str, float]] = field(default_factory=dict)
     pairs: Sequence[PayerPair] = ()
+    fees: Mapping[str, Sequence[Path]] = field(default_factory=dict)
     reference: Path | None = None
     lexicon: Path | None = None
     locality: str = "national"
@@ -156,6 +172,7 @@ def read(path: Path) -> Config:
         output=here / raw["output"] if "output" in raw else None,
         pairs=tuple(_pair(item, path.name) for item in raw.get("pairs", ())),
         reference=here / raw["reference"] if "reference" in raw else reference_beside(here),
+        fees=fees.files_of(raw.get("fees", {}), here, path.name),
         lexicon=here / raw["lexicon"] if "lexicon" in raw else None,
         **{key: raw[key] for key in raw if key not in _OWN_FORM},
     )

@@ -139,7 +139,7 @@ def prepare(con: duckdb.DuckDBPyConnection, ruleset: RuleSet, reference: Path | 
             for pair in ruleset.payer_pairs
         ],
     )
-    _insert(con, "parameter", [row for parameter in ruleset.parameters for row in parameter.rows()])
+    insert_parameters(con, ruleset.parameters)
     _insert(
         con,
         "rule_scope",
@@ -171,6 +171,11 @@ def prepare(con: duckdb.DuckDBPyConnection, ruleset: RuleSet, reference: Path | 
     )
 
 
+def insert_parameters(con: duckdb.DuckDBPyConnection, parameters: Iterable[Parameter]) -> None:
+    """Add parameters to table `parameter`."""
+    _insert(con, "parameter", [row for parameter in parameters for row in parameter.rows()])
+
+
 def map_payers(con: duckdb.DuckDBPyConnection, patterns: Sequence[tuple[str, str | None]]) -> None:
     """Fill `payer_plan` from the payers that the claims name; the first pattern that fits wins, case ignored."""
     payers = con.execute("SELECT DISTINCT payer FROM claim_line WHERE payer IS NOT NULL ORDER BY payer").fetchall()
@@ -180,6 +185,23 @@ def map_payers(con: duckdb.DuckDBPyConnection, patterns: Sequence[tuple[str, str
     ]
     con.execute("DELETE FROM payer_plan")
     _insert(con, "payer_plan", plans)
+
+
+def set_locality(con: duckdb.DuckDBPyConnection, locality: str, where: str) -> None:
+    """Fill `fee_locality`; `where` it was asked for. AuditError names the localities that look most like it."""
+    ((known,),) = con.execute("SELECT count(*) FROM gpci WHERE locality = ?", [locality]).fetchall()
+    if not known and locality != "national":
+        near = con.execute(
+            "SELECT locality || ' (' || any_value(title) || ')' FROM gpci WHERE locality <> 'national'"
+            " GROUP BY locality ORDER BY jaro_winkler_similarity(locality, ?) DESC, locality LIMIT 3",
+            [locality],
+        ).fetchall()
+        raise AuditError(
+            f"{where} '{locality}' is none of the table of localities; write contractor and locality "
+            f"number such as {', '.join(name for (name,) in near)}, or national."
+        )
+    con.execute("DELETE FROM fee_locality")
+    con.execute("INSERT INTO fee_locality VALUES (?)", [locality])
 
 
 def set_period(

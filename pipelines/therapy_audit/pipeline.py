@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from therapy_audit import engine, rules
+from therapy_audit import engine, fees, rules
 from therapy_audit.config import Config, day, reference_beside, span
 from therapy_audit.errors import AuditError
 
@@ -87,7 +87,8 @@ def take_in(con: Any, config: Config, ruleset: rules.RuleSet) -> None:
     from therapy_audit import intake
 
     engine.prepare(con, ruleset, config.reference or reference_beside(Path()))
-    set_locality(con, config.locality)
+    engine.set_locality(con, config.locality, "audit.toml: locality")
+    fees.load(con, config.fees, {plan.name: plan.counts_toward_kx_threshold for plan in ruleset.plans})
     intake.load(con, intake.Inputs(config.inputs, config.mappings))
     engine.map_payers(con, (*config.payers.items(), *ruleset.payer_patterns))
 
@@ -145,23 +146,6 @@ def _audit(
     return Result(output, summary, errors, checked, {rule.name: rule.title for rule in ruleset.rules}, notices)
 
 
-def set_locality(con: Any, locality: str) -> None:
-    """Fill `fee_locality`. AuditError names the localities that look most like the one asked for."""
-    known = con.execute("SELECT count(*) FROM gpci WHERE locality = ?", [locality]).fetchone()[0]
-    if not known and locality != "national":
-        near = con.execute(
-            "SELECT locality || ' (' || any_value(title) || ')' FROM gpci WHERE locality <> 'national'"
-            " GROUP BY locality ORDER BY jaro_winkler_similarity(locality, ?) DESC, locality LIMIT 3",
-            [locality],
-        ).fetchall()
-        raise AuditError(
-            f"audit.toml: locality '{locality}' is none of the table of localities; write contractor and locality "
-            f"number such as {', '.join(name for (name,) in near)}, or national."
-        )
-    con.execute("DELETE FROM fee_locality")
-    con.execute("INSERT INTO fee_locality VALUES (?)", [locality])
-
-
 def _own_settings(config: Config) -> dict[str, Any]:
     """Return what the user set in place of the shipped terms: the result rests on it."""
     given = {
@@ -172,6 +156,7 @@ def _own_settings(config: Config) -> dict[str, Any]:
         "required_modifiers": {plan: list(names) for plan, names in config.required_modifiers.items()},
         "pairs": [asdict(pair) for pair in config.pairs],
         "payers": dict(config.payers),
+        "fees": fees.fingerprints(config.fees),
     }
     return {name: value for name, value in given.items() if value}
 

@@ -94,8 +94,10 @@ def write(
                 con.execute(_sql(step))
             steps = [
                 _sql(step)
-                for step in ("episodes", "visits", "stories", "lines", "schedule", "notes", "remittances", "truth")
-            ]
+                for step in (
+                    "episodes", "visits", "stories", "lines", "payments", "schedule", "notes", "remittances", "truth",
+                )
+            ]  # fmt: skip
             for part in range(parts):
                 con.execute("SET VARIABLE part = ?", [part])
                 con.execute("SET VARIABLE first_patient = ?", [patients * part // parts + 1])

@@ -45,27 +45,31 @@ accruing AS (
         -- A line that is billed as not covered and has no amount does not accrue.
         CASE
             WHEN therapy_line.allowed_amount IS NULL AND therapy_line.has_liability_modifier THEN 0.00
-            ELSE coalesce(therapy_line.allowed_amount, expected_allowed.expected_amount)
+            ELSE coalesce(therapy_line.allowed_amount, expected_payment.expected_allowed)
         END AS allowed_amount,
         CASE
             WHEN therapy_line.allowed_amount IS NULL AND therapy_line.has_liability_modifier THEN 'not_covered'
-            WHEN therapy_line.allowed_amount IS NULL THEN expected_allowed.amount_source
+            WHEN therapy_line.allowed_amount IS NULL AND expected_payment.expected_allowed IS NULL THEN NULL
+            WHEN therapy_line.allowed_amount IS NULL
+                THEN if(
+                    expected_payment.reference_state = 'stale_reference', 'fee_schedule_stale', 'fee_schedule'
+                )
             WHEN claimed.is_open THEN 'remittance'
             ELSE 'export'
         END AS amount_source,
-        (therapy_line.allowed_amount IS NULL AND expected_allowed.expected_amount IS NOT NULL)::INTEGER AS expected,
-        (therapy_line.allowed_amount IS NULL AND coalesce(expected_allowed.amount_source = 'fee_schedule_stale', FALSE))
-            ::INTEGER AS stale,
+        (therapy_line.allowed_amount IS NULL AND expected_payment.expected_allowed IS NOT NULL)::INTEGER AS expected,
+        (
+            therapy_line.allowed_amount IS NULL
+            AND expected_payment.expected_allowed IS NOT NULL
+            AND expected_payment.reference_state = 'stale_reference'
+        )::INTEGER AS stale,
         therapy_line.line_amount,
         therapy_line.has_kx,
         therapy_line.has_liability_modifier
     FROM therapy_line
     INNER JOIN plan ON therapy_line.plan = plan.plan
     LEFT JOIN claimed ON therapy_line.line_id = claimed.line_id
-    LEFT JOIN expected_allowed
-        ON
-            therapy_line.claim_id = expected_allowed.claim_id
-            AND therapy_line.claim_line_number = expected_allowed.claim_line_number
+    LEFT JOIN expected_payment ON therapy_line.line_id = expected_payment.line_id
     WHERE
         plan.counts_toward_kx_threshold
         AND (therapy_line.always_therapy OR therapy_line.discipline_modifier_count > 0)

@@ -55,8 +55,10 @@ CREATE OR REPLACE TABLE settled AS
 WITH shared AS (
     SELECT
         claim.line_id,
-        payer_habit.sequestered,
-        claim.plan IS NOT DISTINCT FROM 'medicare_part_b' AND claim.marked AS by_assistant,
+        payer_habit.sequestered AND payment_plant.payment_case IS DISTINCT FROM 'not_sequestered' AS sequestered,
+        claim.plan IS NOT DISTINCT FROM 'medicare_part_b'
+        AND claim.marked
+        AND payment_plant.payment_case IS DISTINCT FROM 'assistant_paid_whole' AS by_assistant,
         claim.price_amount,
         claim.concerned AND claim.story = 'cut' AS is_cut,
         if(is_cut, round(claim.price_amount * (claim.units - 1) / claim.units, 2), claim.price_amount)
@@ -71,6 +73,7 @@ WITH shared AS (
         claim.claim_line_number = 1 AS is_first
     FROM claim
     INNER JOIN payer_habit USING (payer)
+    LEFT JOIN payment_plant ON claim.line_id = payment_plant.line_id
 ),
 
 owed AS (

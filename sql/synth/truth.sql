@@ -112,6 +112,14 @@ WITH row_of AS (
     INNER JOIN kx_truth ON claim.kx_case = kx_truth.kx_case
     UNION ALL
     SELECT
+        rule,
+        'line',
+        visit_id,
+        claim_line_number,
+        kind
+    FROM payment_truth
+    UNION ALL
+    SELECT
         if(position = 'reaching', 'medicare.kx_missing_on_crossing_line', 'medicare.kx_routine'),
         'line',
         visit_id,

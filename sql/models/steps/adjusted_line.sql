@@ -26,6 +26,12 @@ line AS (
         sum(amount) AS adjusted_amount,
         coalesce(sum(amount) FILTER (WHERE patients), 0.00) AS share_amount,
         coalesce(sum(amount) FILTER (WHERE withheld), 0.00) AS withheld_amount,
+        sum(amount) FILTER (WHERE reason_code = '1') AS deductible_amount,
+        sum(amount) FILTER (WHERE reason_code = '2') AS coinsurance_amount,
+        coalesce(sum(amount) FILTER (WHERE reason_code = '59'), 0.00) AS reduction_amount,
+        -- What is neither the patient's share nor the price of the service.
+        coalesce(sum(amount) FILTER (WHERE NOT patients AND reason_code NOT IN ('45', '59', '253')), 0.00)
+            AS other_amount,
         coalesce(sum(amount) FILTER (WHERE denies), 0.00) AS denied_amount,
         coalesce(sum(amount) FILTER (WHERE NOT denies AND NOT patients AND group_code = 'CO'), 0.00)
             AS written_off_amount,
@@ -115,6 +121,12 @@ SELECT
     ) AS allowed_amount,
     remitted_line.patient_responsibility_amount,
     coalesce(line.share_amount, remitted_line.patient_responsibility_amount, 0.00) AS share_amount,
+    line.deductible_amount,
+    line.coinsurance_amount,
+    coalesce(line.withheld_amount, 0.00) AS withheld_amount,
+    coalesce(line.reduction_amount, 0.00) AS reduction_amount,
+    coalesce(line.other_amount, 0.00) AS other_amount,
+    line.remitted_id IS NOT NULL AS has_reasons,
     -- Without reasons, what is neither paid nor left to the patient is denied.
     CASE
         WHEN line.denied_amount > 0 THEN line.denied_amount
@@ -157,6 +169,16 @@ SELECT
     CASE WHEN whole.group_code = 'PR' THEN whole.takes * whole.adjusted_amount ELSE 0.00 END
         AS patient_responsibility_amount,
     CASE WHEN whole.patients THEN whole.takes * whole.adjusted_amount ELSE 0.00 END AS share_amount,
+    CASE WHEN whole.reason_code = '1' THEN whole.takes * whole.adjusted_amount END AS deductible_amount,
+    CASE WHEN whole.reason_code = '2' THEN whole.takes * whole.adjusted_amount END AS coinsurance_amount,
+    CASE WHEN whole.reason_code = '253' THEN whole.takes * whole.adjusted_amount ELSE 0.00 END AS withheld_amount,
+    CASE WHEN whole.reason_code = '59' THEN whole.takes * whole.adjusted_amount ELSE 0.00 END AS reduction_amount,
+    CASE
+        WHEN NOT whole.patients AND whole.reason_code NOT IN ('45', '59', '253')
+            THEN whole.takes * whole.adjusted_amount
+        ELSE 0.00
+    END AS other_amount,
+    TRUE AS has_reasons,
     CASE WHEN whole.denies THEN whole.takes * greatest(whole.adjusted_amount, 0.00) ELSE 0.00 END AS denied_amount,
     CASE
         WHEN NOT whole.denies AND NOT whole.patients AND whole.group_code = 'CO'

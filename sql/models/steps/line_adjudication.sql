@@ -43,6 +43,11 @@ SELECT
         share_of(adjusted_line.patient_responsibility_amount, part.part_from, part.part_to)
             AS patient_responsibility_amount,
         share_of(adjusted_line.share_amount, part.part_from, part.part_to) AS share_amount,
+        share_of(adjusted_line.deductible_amount, part.part_from, part.part_to) AS deductible_amount,
+        share_of(adjusted_line.coinsurance_amount, part.part_from, part.part_to) AS coinsurance_amount,
+        share_of(adjusted_line.withheld_amount, part.part_from, part.part_to) AS withheld_amount,
+        share_of(adjusted_line.reduction_amount, part.part_from, part.part_to) AS reduction_amount,
+        share_of(adjusted_line.other_amount, part.part_from, part.part_to) AS other_amount,
         share_of(adjusted_line.denied_amount, part.part_from, part.part_to) AS denied_amount,
         share_of(adjusted_line.written_off_amount, part.part_from, part.part_to) AS written_off_amount
     )
