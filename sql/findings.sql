@@ -4,8 +4,134 @@
 -- in its place (Medicare Claims Processing Manual ch. 5 §10.7). A line's units count once in `exposure_amount`, with
 -- the finding that puts most of them at stake.
 
+-- The lines of the days that findings put at stake, with what their units are worth: what the line is worth, shared as
+-- the fee schedule has it (the first unit whole, later ones reduced), else evenly. Place: whose first unit is whole.
+CREATE OR REPLACE TEMP TABLE line_price AS
+WITH part AS (
+    SELECT
+        patient_id,
+        service_date,
+        unnest(at_stake) AS stake
+    FROM located_finding
+),
+
+day AS (
+    SELECT
+        patient_id,
+        service_date
+    FROM located_finding
+    UNION
+    SELECT
+        coalesce(stake.patient_id, patient_id) AS patient_id,
+        stake.service_date
+    FROM part
+),
+
+line AS (
+    SELECT therapy_line.*
+    FROM therapy_line
+    SEMI JOIN day
+        ON therapy_line.patient_id = day.patient_id AND therapy_line.service_date = day.service_date
+),
+
+priced AS (
+    SELECT
+        line.line_id,
+        line.claim_id,
+        line.claim_line_number,
+        line.patient_id,
+        line.service_date,
+        line.discipline,
+        line.plan,
+        line.hcpcs_code,
+        line.timed,
+        line.second_bill,
+        coalesce(line.documented, TRUE) AS documented,
+        line.units,
+        line.line_amount,
+        hash(line.patient_id, line.service_date, line.plan, coalesce(line.billing_npi, '')) AS day_id,
+        line.line_amount / nullif(line.units, 0) AS unit_amount,
+        price.full_unit_fee,
+        price.reduced_unit_fee,
+        line.line_amount / nullif(
+            price.full_units * price.full_unit_fee + price.reduced_units * coalesce(price.reduced_unit_fee, 0), 0
+        ) AS scale,
+        CASE WHEN unit_fee.multiple_procedure AND price.price_source = 'fee_schedule' THEN unit_fee.place END
+            AS code_place
+    FROM line
+    LEFT JOIN expected_payment AS price ON line.line_id = price.line_id AND price.price_source = 'fee_schedule'
+    LEFT JOIN unit_fee ON line.hcpcs_code = unit_fee.hcpcs_code AND line.service_date = unit_fee.service_date
+)
+
+SELECT
+    * EXCLUDE (full_unit_fee, reduced_unit_fee, scale, code_place),
+    scale * full_unit_fee AS first_unit_amount,
+    scale * CASE WHEN code_place IS NULL THEN full_unit_fee ELSE reduced_unit_fee END AS later_unit_amount,
+    CASE
+        WHEN code_place IS NOT NULL
+            THEN
+                row_number() OVER (
+                    PARTITION BY day_id, code_place IS NULL ORDER BY code_place, claim_id, claim_line_number
+                )
+    END AS place
+FROM priced;
+
+-- What a table of stakes (stake_key, line_id, units_at_stake; null: all of the line's units; below 0: units that are
+-- missing) is worth, by stake_key and line: USD that the payment of the day loses without them. Where all units of the
+-- line that is paid in full go, the next line left has its first unit paid in full instead.
+CREATE OR REPLACE MACRO price_of_stakes(stakes) AS TABLE
+WITH stake AS (
+    SELECT
+        asked.stake_key,
+        asked.line_id,
+        asked.units_at_stake,
+        line_price.day_id,
+        line_price.place,
+        line_price.units,
+        line_price.line_amount,
+        line_price.unit_amount,
+        line_price.later_unit_amount,
+        coalesce(asked.units_at_stake >= line_price.units, asked.units_at_stake IS NULL) AS is_whole
+    FROM query_table(stakes) AS asked
+    INNER JOIN line_price ON asked.line_id = line_price.line_id
+),
+
+vacated AS (
+    SELECT
+        stake_key,
+        line_id,
+        day_id
+    FROM stake
+    WHERE is_whole AND place = 1
+),
+
+promoted AS (
+    SELECT
+        vacated.stake_key,
+        vacated.line_id,
+        arg_min(other.first_unit_amount - other.later_unit_amount, other.place) AS amount
+    FROM vacated
+    INNER JOIN line_price AS other ON vacated.day_id = other.day_id AND vacated.line_id <> other.line_id
+    LEFT JOIN stake
+        ON vacated.stake_key = stake.stake_key AND other.line_id = stake.line_id AND stake.is_whole
+    WHERE other.place IS NOT NULL AND stake.line_id IS NULL
+    GROUP BY vacated.stake_key, vacated.line_id
+)
+
+SELECT
+    stake.stake_key,
+    stake.line_id,
+    round(
+        CASE
+            WHEN stake.is_whole THEN greatest(stake.line_amount - coalesce(promoted.amount, 0), 0)
+            ELSE abs(stake.units_at_stake) * coalesce(stake.later_unit_amount, stake.unit_amount)
+        END, 2
+    )::DECIMAL(12, 2) AS amount
+FROM stake
+LEFT JOIN promoted ON stake.stake_key = promoted.stake_key AND stake.line_id = promoted.line_id;
+
 -- The units of each line that a finding puts at stake; of several lines of a code the last ones go first, of several
--- codes those that are paid least. Units that are missing (below 0) stand on a line of their code, else on the
+-- codes those that the note does not document, then those that are paid least. Units that are missing (below 0) stand on a line of their code, else on the
 -- finding's own.
 CREATE OR REPLACE TEMP TABLE finding_stake AS
 WITH part AS (
@@ -55,6 +181,7 @@ reached AS (
     WINDOW last_first AS (
         PARTITION BY part.finding_id, part.part_number
         ORDER BY
+            line_price.documented,
             line_price.place DESC NULLS FIRST,
             line_price.unit_amount,
             line_price.claim_id DESC,

@@ -155,6 +155,49 @@ def test_what_two_findings_put_at_stake_counts_once(con: duckdb.DuckDBPyConnecti
     assert con.execute(query).fetchall() == [(30,)]
 
 
+DAY_2025 = {
+    "date": date(2025, 3, 3),
+    "lines": [
+        {"hcpcs_code": "97530", "units": 2, "allowed_amount": 59.19},
+        {"hcpcs_code": "97110", "units": 1, "allowed_amount": 21.83},
+        {"hcpcs_code": "97140", "units": 1, "allowed_amount": 20.70},
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("documented", "staked", "exposure"),
+    [
+        # One unit of two: it was paid reduced.
+        ({97530: 20, 97110: 15, 97140: 15}, [("97530", 1, "24.58")], None),
+        # Without 97530 the first unit of 97110 would be paid whole, for 6.96 more; the units over are the same two.
+        ({97110: 15, 97140: 15}, [("97530", 2, "52.23")], "52.23"),
+        ({97530: 30, 97110: 15}, [("97140", 1, "20.70")], "20.70"),
+    ],
+)
+def test_units_are_worth_what_the_day_loses_without_them(
+    con: duckdb.DuckDBPyConnection,
+    documented: dict[int, int],
+    staked: list[tuple[str, int, str]],
+    exposure: str | None,
+) -> None:
+    # Medicare Claims Processing Manual ch. 5 §10.7; prices of the national schedule of 2025.
+    audit(con, [{**DAY_2025, "documented": documented}])
+    found = findings(con, "medicare.timed_units_exceed_minutes")
+    assert [row[:3] for row in found] == [(code, units, Decimal(amount)) for code, units, amount in staked]
+    if exposure:
+        # No matter how many rules say that the code is not documented.
+        query = "SELECT sum(exposure_amount) FROM finding_line WHERE claim_line_number = ?"
+        line = {"97530": 1, "97110": 2, "97140": 3}[staked[0][0]]
+        assert con.execute(query, [line]).fetchall() == [(Decimal(exposure),)]
+    reconcile(con)
+
+
+def test_all_lines_of_a_day_are_worth_the_day(con: duckdb.DuckDBPyConnection) -> None:
+    audit(con, [{**DAY_2025, "documented": {97110: 15}, "line": {"modifiers": []}}])
+    assert con.execute("SELECT sum(exposure_amount) FROM finding_line").fetchall() == [(Decimal("101.72"),)]
+
+
 def risks(con: duckdb.DuckDBPyConnection) -> dict[str, list[Any]]:
     working = (
         "report_finding", "report_service", "report_answer", "report_denial", "report_denial_finding",

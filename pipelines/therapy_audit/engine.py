@@ -506,7 +506,7 @@ def _collect(con: duckdb.DuckDBPyConnection) -> None:
         """
     )
     con.execute(_sql("findings"))
-    for table in ("located_finding", "finding_stake", "single_stake", "joint_stake"):
+    for table in ("located_finding", "line_price", "finding_stake", "single_stake", "joint_stake"):
         con.execute(f"DROP TABLE {table}")
 
 
