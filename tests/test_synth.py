@@ -74,6 +74,7 @@ RULES = {
     "clinic.assistance_level_missing", "clinic.impairment_level_activity", "clinic.instruction_not_activity",
     "clinic.passive_treatment_as_activity", "clinic.description_cloned_across_patients", "clinic.denial_open",
     "clinic.line_not_remitted", "clinic.remittance_not_matched", "clinic.remittance_does_not_balance",
+    "clinic.code_mix_drift",
 }  # fmt: skip
 # Rules of which a small clinic holds no near miss.
 WITHOUT_NEAR_MISS = {"clinic.service_not_documented", "medicare.untimed_code_multiple_units"}
