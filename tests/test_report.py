@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 FILES = (
-    *("coverage.csv", "denials.csv", "denials.parquet", "documentation.csv", "documentation.parquet", "findings.csv"),
-    *("findings.parquet", "findings.xlsx", "quarantine.csv", "report.html", "risk.csv", "risk.parquet", "summary.json"),
+    *("clinician_profiles.csv", "clinician_profiles.parquet", "coverage.csv", "denials.csv", "denials.parquet"),
+    *("documentation.csv", "documentation.parquet", "findings.csv", "findings.parquet", "findings.xlsx"),
+    *("quarantine.csv", "report.html", "risk.csv", "risk.parquet", "summary.json"),
 )
 QUALITY = {
     "success": False,

@@ -65,6 +65,9 @@ def _input_options(command: Any) -> Any:
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder with the clinic's own words for what notes document.",
 )
+@click.option(
+    "--benchmarks", type=click.Path(dir_okay=False, path_type=Path), help="CSV of what clinicians elsewhere bill."
+)
 @click.option("--threads", type=click.IntRange(1, 256), help="Threads to use [all].")
 @click.option("--memory-limit", help="Memory for DuckDB, such as 2GB; beyond it spills to disk [80 % of the machine].")
 @click.option("--timings", is_flag=True, help="Print the seconds of each stage, model and rule.")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from therapy_audit import engine, rules
+from therapy_audit import benchmarks, engine, rules
 from therapy_audit.config import Config, day, reference_beside, span
 from therapy_audit.errors import AuditError
 
@@ -88,6 +88,8 @@ def take_in(con: Any, config: Config, ruleset: rules.RuleSet) -> None:
 
     engine.prepare(con, ruleset, config.reference or reference_beside(Path()))
     set_locality(con, config.locality)
+    if config.benchmarks:
+        benchmarks.load(con, config.benchmarks)
     intake.load(con, intake.Inputs(config.inputs, config.mappings))
     engine.map_payers(con, (*config.payers.items(), *ruleset.payer_patterns))
 
@@ -172,6 +174,7 @@ def _own_settings(config: Config) -> dict[str, Any]:
         "required_modifiers": {plan: list(names) for plan, names in config.required_modifiers.items()},
         "pairs": [asdict(pair) for pair in config.pairs],
         "payers": dict(config.payers),
+        "benchmarks": benchmarks.told(config.benchmarks) if config.benchmarks else None,
     }
     return {name: value for name, value in given.items() if value}
 
