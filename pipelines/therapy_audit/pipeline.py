@@ -62,9 +62,14 @@ def run(config: Config, stage: Callable[[str, float], None] = lambda _name, _sec
     if config.as_of:
         day(config.as_of)  # before anything is read
     ruleset = rules_of(config)
-    output = config.output or Path("reports") / (config.period or "all")
+    output = report_folder(config)
     with _folder(output) as building:
         return _audit(config, ruleset, dates, output, building, stage)
+
+
+def report_folder(config: Config) -> Path:
+    """Return the folder that a run writes."""
+    return config.output or Path("reports") / (config.period or "all")
 
 
 def rules_of(config: Config) -> rules.RuleSet:
