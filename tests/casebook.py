@@ -109,8 +109,14 @@ def _own(prefix: str, item: dict[str, Any]) -> dict[str, Any]:
 
 
 def _add_day(
-    tables: dict[str, list[dict[str, Any]]], prefix: str, number: int, day: date, given: dict[str, Any], patient: str
+    tables: dict[str, list[dict[str, Any]]],
+    prefix: str,
+    number: int,
+    day: date,
+    given: dict[str, Any],
+    patient: str | None = None,
 ) -> None:
+    patient = patient or f"{prefix}p"
     origin = {"source_file": "case.yaml", "source_row": number}
     discipline = given.get("discipline", "PT")
     modifier = {"PT": "GP", "OT": "GO", "SLP": "GN"}[discipline]

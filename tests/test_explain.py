@@ -186,4 +186,4 @@ def test_coverage_says_what_an_empty_scope_waits_for(tmp_path: Path, monkeypatch
         "nothing in scope: needs claims of a payer that maps to medicare_part_b"
     ]
     assert rows["clinic.code_mix_drift"]["needs"] == ["1 x the line names no rendering clinician"]
-    assert coverage.folder_of(None) == coverage.newest_run()
+    assert coverage.folder_of(None) == explain.newest_run()

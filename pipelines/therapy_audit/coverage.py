@@ -83,13 +83,12 @@ def as_text(found: Mapping[str, Any]) -> str:
         return "\n".join([*text, "", f"{len(listed)} rules; no run was found in reports/, so nothing was judged yet."])
     total = {name: sum(row[name] for row in ran) for name in _OUTCOMES}
     empty = sum(not row["in_scope"] for row in ran)
-    text += [
-        "",
+    told = (
         f"{len(listed)} rules, of which {len(ran) - empty} had something to judge in {found['run']}: "
         f"{total['in_scope']:,} judgements, {total['passed']:,} passed, {total['failed']:,} failed, "
-        f"{total['not_evaluable']:,} not evaluable, {total['error']:,} in error.",
-    ]
-    return "\n".join(text)
+        f"{total['not_evaluable']:,} not evaluable, {total['error']:,} in error."
+    )
+    return "\n".join([*text, "", told])
 
 
 def _told(

@@ -18,8 +18,9 @@ from therapy_audit import engine, rules, units
 from therapy_audit.errors import AuditError
 
 if TYPE_CHECKING:
-    import duckdb
     from collections.abc import Mapping, Sequence
+
+    import duckdb
 
     from therapy_audit.rules import Rule
 
@@ -230,8 +231,9 @@ def _lines(con: duckdb.DuckDBPyConnection, finding: Mapping[str, Any], grain: st
         WHERE ({condition}) OR (
             line.claim_id = finding.claim_id AND line.claim_line_number = finding.claim_line_number
         )
-        QUALIFY
-            row_number() OVER (ORDER BY named DESC, line.service_date, line.claim_id, line.claim_line_number) <= {_SHOWN}
+        QUALIFY row_number() OVER (
+            ORDER BY named DESC, line.service_date, line.claim_id, line.claim_line_number
+        ) <= {_SHOWN}
         ORDER BY line.service_date, line.claim_id, line.claim_line_number
         """,
         [finding["finding_id"]],

@@ -1,5 +1,5 @@
--- Task training pays more than exercise: a clinician's share of 97530 in the units of both that rises from one month on,
--- far and beyond chance, may be a change of the code and not of the treatment.
+-- Task training pays more than exercise: a clinician's share of 97530 in the units of both that rises from one month
+-- on, far and beyond chance, may be a change of the code and not of the treatment.
 WITH change AS (
     SELECT
         code_mix.*,

@@ -1,5 +1,5 @@
--- Each rendering clinician's figures of each month of the audited period by metric, with the middle of the clinicians of
--- the discipline who have enough to be compared, where these are enough.
+-- Each rendering clinician's figures of each month of the audited period by metric, with the middle of the clinicians
+-- of the discipline who have enough to be compared, where these are enough.
 WITH month AS (
     SELECT
         *,

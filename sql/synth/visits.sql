@@ -96,7 +96,8 @@ SELECT
     planted.plant,
     planted.guise,
     therapists.credential,
-    coalesce(typed.habit_post, typed.mix_post, draw('therapist', typed.episode_id) % therapists.posts) AS therapist_post,
+    coalesce(typed.habit_post, typed.mix_post, draw('therapist', typed.episode_id) % therapists.posts)
+        AS therapist_post,
     draw('assistant', typed.episode_id) % assistants.posts AS assistant_post,
     if(
         planted.plant IS NULL,
@@ -332,7 +333,8 @@ WITH chosen AS (
             WHEN planned.habit IS NOT NULL AND planned.note_type = 'evaluation' THEN planned.habit || '_evaluation'
             WHEN planned.note_type IN ('evaluation', 'reevaluation') THEN planned.note_type
             WHEN planned.habit IS NOT NULL THEN planned.habit
-            WHEN planned.mix IS NOT NULL THEN planned.mix || if(planned.service_date < planned.mix_date, '_before', '_since')
+            WHEN planned.mix IS NOT NULL
+                THEN planned.mix || if(planned.service_date < planned.mix_date, '_before', '_since')
             WHEN planned.repeated THEN 'repeated'
             WHEN planned.same_days THEN 'plain'
             ELSE 'normal'

@@ -21,7 +21,7 @@ usual AS (
             sum(lines) AS lines
         FROM clinician_visit
         GROUP BY rendering_npi, discipline
-    )
+    ) AS line
     GROUP BY rendering_npi
 ),
 
@@ -94,7 +94,7 @@ SELECT
     figure.numerator::DECIMAL(18, 2) AS numerator,
     figure.denominator::BIGINT AS denominator,
     figure.numerator::DOUBLE / figure.denominator AS value,
-    -- Counts below the smallest cell are not for other eyes, nor are those that a share lets one reckon: the rest of it.
+    -- Counts below the smallest cell are not for other eyes, nor those that a share lets one reckon: the rest of it.
     -- Dollars are no count.
     figure.denominator < smallest.value
     OR (profile_metric.kind <> 'money' AND figure.numerator < smallest.value)
