@@ -222,17 +222,23 @@ def _lines(con: duckdb.DuckDBPyConnection, finding: Mapping[str, Any], grain: st
             line.hcpcs_code, line.modifiers, line.units, line.charge_amount, line.allowed_amount, line.line_amount,
             line.rendering_npi,
             line.claim_id = finding.claim_id AND line.claim_line_number = finding.claim_line_number AS named,
-            claim_line.source_file, claim_line.source_row,
+            claim_line.source_file, claim_line.source_row, stake.units_at_stake, stake.amount_at_risk,
             count(*) OVER () AS in_all
         FROM therapy_line AS line
         INNER JOIN claim_line ON line.line_id = claim_line.rowid
         CROSS JOIN (SELECT * FROM finding WHERE finding_id = ?) AS finding
         CROSS JOIN audit_period
-        WHERE ({condition}) OR (
+        LEFT JOIN finding_line AS stake
+            ON
+                finding.finding_id = stake.finding_id AND line.claim_id = stake.claim_id
+                AND line.claim_line_number = stake.claim_line_number
+        WHERE ({condition}) OR stake.finding_id IS NOT NULL OR (
             line.claim_id = finding.claim_id AND line.claim_line_number = finding.claim_line_number
         )
         QUALIFY row_number() OVER (
-            ORDER BY named DESC, line.service_date, line.claim_id, line.claim_line_number
+            ORDER BY
+                named DESC, stake.amount_at_risk DESC NULLS LAST, line.service_date, line.claim_id,
+                line.claim_line_number
         ) <= {_SHOWN}
         ORDER BY line.service_date, line.claim_id, line.claim_line_number
         """,
@@ -290,7 +296,7 @@ def _source_rows(found: Mapping[str, Any]) -> list[str]:
         text.append(
             f"{mark} {row['source_file']}, row {row['source_row']}: {row['claim_id']} line {row['claim_line_number']}, "
             f"{row['service_date']}, {' '.join([row['hcpcs_code'], *row['modifiers']])}{number}, "
-            f"${row['line_amount']:,.2f}"
+            f"${row['line_amount']:,.2f}{_stake(row)}"
         )
     if not found["lines"]:
         text.append(f"> {finding['source_file']}, row {finding['source_row']}")
@@ -314,6 +320,15 @@ def _source_rows(found: Mapping[str, Any]) -> list[str]:
             text.append(f"    row {row['source_row']}: {row['hcpcs_code'] or 'no code'}, {minutes}{clock}")
             text += _indented(row.get("text"))
     return text
+
+
+def _stake(row: Mapping[str, Any]) -> str:
+    """Return, in words, what of a line the finding puts at stake."""
+    if not row["amount_at_risk"]:
+        return ""
+    number = row["units_at_stake"]
+    of = "" if number is None else f" ({abs(number)} unit{'' if abs(number) == 1 else 's'})"
+    return f": ${row['amount_at_risk']:,.2f} {'missing' if number is not None and number < 0 else 'at risk'}{of}"
 
 
 def _indented(value: str | None) -> list[str]:

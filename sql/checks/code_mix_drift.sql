@@ -66,7 +66,6 @@ peer AS (
 SELECT
     anchor.first_line.claim_id,
     anchor.first_line.claim_line_number,
-    0.00 AS amount_at_risk,
     change.clinician_npi,
     change.since,
     round(100 * change.share_before)::INTEGER AS percent_before,
