@@ -14,6 +14,7 @@ from casebook import Case, insert_rows, rows
 from therapy_audit import benchmarks, engine, pipeline, rules
 from therapy_audit.errors import AuditError
 from therapy_audit.notes import store
+from therapy_audit.report import tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -142,29 +143,30 @@ def test_where_all_have_the_same_nobody_stands_out() -> None:
     assert {row["outlier"] for rows in found.values() for row in rows.values()} == {None}
 
 
-@pytest.mark.parametrize(
-    ("activity", "exercise", "suppressed"),
-    [(11, 11, False), (10, 30, True), (30, 10, True), (11, 0, False), (10, 0, True), (0, 30, True), (30, 11, False)],
-)
-def test_small_cells_are_blank(activity: int, exercise: int, suppressed: bool, tmp_path: Path) -> None:
+# Lines of 97530 and 97110 that a clinician bills, and whether the share may be shown.
+CELLS = {
+    "eleven": (11, 11, False), "ten": (10, 30, True), "rest_of_ten": (30, 10, True), "all": (11, 0, False),
+    "all_ten": (10, 0, True), "none": (0, 30, True), "rest_of_eleven": (30, 11, False),
+}  # fmt: skip
+
+
+def test_small_cells_are_blank(tmp_path: Path) -> None:
     visits = [
-        by("a", billed={code: 1}, documented=None, patients=number, repeat=1)
+        by(npi, billed={code: 1}, documented=None, patients=number, repeat=1)
+        for npi, (activity, exercise, _) in CELLS.items()
         for code, number in ((97530, activity), (97110, exercise))
         if number
     ]
     with engine.connect() as con:
         _fill(con, visits, None)
-        from therapy_audit.report import tables
-
-        told = {row["metric"]: row for row in tables.rows(con, "clinician_profiles") if row["month"] is None}
-        row = told["activity_line_share"]
         tables.copy(con, "clinician_profiles", tmp_path / "profiles.csv")
-    assert row["suppressed"] is suppressed
-    assert (row["value"] is None, row["counted"] is None, row["divided_by"] is None) == (suppressed,) * 3
     with (tmp_path / "profiles.csv").open(encoding="utf-8", newline="") as file:
         kept = [row for row in csv.DictReader(file) if row["metric"] == "activity_line_share"]
-    assert [row["month"] for row in kept] == ["", "2026-03"]
-    assert {row["value"] == "" for row in kept} == {suppressed}
+    assert len(kept) == 2 * len(CELLS)  # the period and its one month
+    for row in kept:
+        suppressed = CELLS[row["clinician_npi"].partition("~")[2]][2]
+        assert row["suppressed"] == str(suppressed).lower(), row
+        assert {row[name] == "" for name in ("value", "counted", "divided_by")} == {suppressed}
 
 
 def test_dollars_are_no_count() -> None:
@@ -202,18 +204,25 @@ def test_a_benchmark_stands_in_place_of_the_peers(tmp_path: Path) -> None:
         ("PT,kx_share,0.5,,0.4\n", "row 2: p20, p50 and p80 must not fall from one to the next."),
     ],
 )
-def test_a_wrong_benchmark_is_one_sentence(text: str, sentence: str, tmp_path: Path) -> None:
+def test_a_wrong_benchmark_is_one_sentence(
+    text: str, sentence: str, codes: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
     path = tmp_path / "peers.csv"
     path.write_text(text if text.startswith("discipline") else "discipline,metric,p20,p50,p80\n" + text)
+    with pytest.raises(AuditError) as fault:
+        benchmarks.load(codes, path)
+    assert sentence in str(fault.value)
+    assert str(fault.value).startswith("peers.csv")
+    path.unlink()
+    with pytest.raises(AuditError, match="there is no such benchmark file"):
+        benchmarks.load(codes, path)
+
+
+@pytest.fixture(scope="module")
+def codes() -> Iterator[duckdb.DuckDBPyConnection]:
     with engine.connect() as con:
         engine.prepare_codes(con)
-        with pytest.raises(AuditError) as fault:
-            benchmarks.load(con, path)
-        assert sentence in str(fault.value)
-        assert str(fault.value).startswith("peers.csv")
-        path.unlink()
-        with pytest.raises(AuditError, match="there is no such benchmark file"):
-            benchmarks.load(con, path)
+        yield con
 
 
 @pytest.fixture(scope="module")
