@@ -63,6 +63,15 @@ CREATE OR REPLACE MACRO clinician_visits_in_scope(rule_id) AS TABLE
 SELECT * FROM rows_in_scope(rule_id, 'visit')
 WHERE clinician_npi IS NOT NULL AND sole_plan;
 
+-- Lines of activities and exercises, which a rule judges together for each rendering clinician; null is all that name
+-- none. Billed to a second payer they are the same.
+CREATE OR REPLACE MACRO clinician_lines_in_scope(rule_id) AS TABLE
+SELECT
+    *,
+    rendering_npi AS clinician_npi
+FROM rows_in_scope(rule_id, 'therapy_line')
+WHERE therapy AND NOT second_bill AND hcpcs_code IN ('97110', '97530');
+
 -- Patients' years in a pool of the KX threshold, by the day that the year stands at.
 CREATE OR REPLACE MACRO patient_years_in_scope(rule_id) AS TABLE
 SELECT * FROM rows_in_scope(rule_id, 'kx_year');

@@ -474,6 +474,25 @@ CREATE TABLE contract_fee (
     source_row BIGINT NOT NULL
 );
 
+-- One row per metric of a clinician's profile (rules/codes/profile_metric.csv).
+CREATE TABLE profile_metric (
+    metric VARCHAR NOT NULL,
+    place INTEGER NOT NULL, -- order in which it is shown
+    kind VARCHAR NOT NULL, -- share, number, money
+    title VARCHAR NOT NULL,
+    counted VARCHAR NOT NULL, -- in words
+    divided_by VARCHAR NOT NULL
+);
+
+-- One row per discipline and metric of the user's benchmark file, which stands in place of the peers in the data.
+CREATE TABLE benchmark (
+    discipline VARCHAR NOT NULL, -- PT, OT or SLP
+    metric VARCHAR NOT NULL,
+    p20 DOUBLE,
+    p50 DOUBLE,
+    p80 DOUBLE
+);
+
 -- One row: the Medicare locality by which expected amounts are reckoned (audit.toml; none: national).
 CREATE TABLE fee_locality (
     locality VARCHAR NOT NULL

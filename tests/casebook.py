@@ -3,7 +3,8 @@
 A case gives what was billed and documented and says which findings of its rule it expects. Short forms:
 `billed: {97110: 1}` (units by code) and `documented: {97110: 10}` (minutes by code) make a claim and a note on `date`
 (2026-03-02); `payer`, `modifiers`, `allowed`, `discipline`, `note`, `service` and `line` change the defaults;
-`visits:` is a list of such days, each with `repeat`, `every_days`; `tables:` adds rows to any contract table.
+`visits:` is a list of such days, each with `repeat`, `every_days`, and `patients` (so many have the same) or `patient`
+(one of another name); `tables:` adds rows to any contract table.
 `expect:` lists the findings (claim_line_number, service_date, amount_at_risk, facts ... as far as given); [] is clean.
 A line's rendering_npi is the case's own, and so is a note's where it is all digits.
 In `tables:` numbers of patients, claims and remittances are each case's own; the n-th day's claim is c001, c002, ...
@@ -46,7 +47,7 @@ _OWN = {"patient_id", "npi", "claim_id", "original_claim_id", "remittance_id", "
 _LISTS = {"claim_line": ("modifiers", "diagnosis_codes"), "remittance_line": ("modifiers",)}
 _DAY_KEYS = {
     "billed", "documented", "date", "payer", "modifiers", "allowed", "discipline", "note", "service", "line", "repeat",
-    "every_days", "lines",
+    "every_days", "lines", "patients", "patient",
 }  # fmt: skip
 
 
@@ -90,8 +91,11 @@ def rows(case: Case) -> dict[str, list[dict[str, Any]]]:
         assert set(day) <= _DAY_KEYS, f"{case.rule}, {case.name}: unknown keys {sorted(set(day) - _DAY_KEYS)}"
         first = day.get("date", date(2026, 3, 2))
         for turn in range(day.get("repeat", 1)):
-            number += 1
-            _add_day(tables, case.prefix, number, first + timedelta(days=turn * day.get("every_days", 3)), day)
+            when = first + timedelta(days=turn * day.get("every_days", 3))
+            for patient in range(1, day.get("patients", 1) + 1):
+                number += 1
+                name = day.get("patient", "p" if patient == 1 else f"p{patient}")
+                _add_day(tables, case.prefix, number, when, day, case.prefix + name)
     for table, extra in case.data.get("tables", {}).items():
         for item in extra:
             row = {"source_file": "case.yaml", "source_row": 1} if table not in _REFERENCE_TABLES else {}
@@ -106,14 +110,20 @@ def _own(prefix: str, item: dict[str, Any]) -> dict[str, Any]:
 
 
 def _add_day(
-    tables: dict[str, list[dict[str, Any]]], prefix: str, number: int, day: date, given: dict[str, Any]
+    tables: dict[str, list[dict[str, Any]]],
+    prefix: str,
+    number: int,
+    day: date,
+    given: dict[str, Any],
+    patient: str | None = None,
 ) -> None:
+    patient = patient or f"{prefix}p"
     origin = {"source_file": "case.yaml", "source_row": number}
     discipline = given.get("discipline", "PT")
     modifier = {"PT": "GP", "OT": "GO", "SLP": "GN"}[discipline]
     claim = {
         "claim_id": f"{prefix}c{number:03}",
-        "patient_id": f"{prefix}p",
+        "patient_id": patient,
         "payer": given.get("payer", "MEDICARE PART B"),
         "service_date": day,
         "modifiers": [modifier],
@@ -138,7 +148,7 @@ def _add_day(
         return
     note = {
         "note_id": f"{prefix}n{number:03}",
-        "patient_id": f"{prefix}p",
+        "patient_id": patient,
         "service_date": day,
         "discipline": discipline,
         "note_type": "daily",

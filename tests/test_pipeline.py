@@ -31,7 +31,8 @@ GOLDEN = Path(__file__).parent / "golden" / "findings.csv"
 FILES = {
     "report.html", "findings.xlsx", "findings.parquet", "findings.csv", "coverage.csv", "quarantine.csv",
     "summary.json", "manifest.json", "audit.duckdb", "quality", "documentation.csv", "documentation.parquet",
-    "denials.csv", "denials.parquet",
+    "denials.csv", "denials.parquet", "clinician_profiles.csv", "clinician_profiles.parquet",
+    "risk.csv", "risk.parquet",
 }  # fmt: skip
 CLAIMS = """\
 Claim ID,Line,Patient ID,Payer,DOS,CPT,Modifiers,Units,Charge,Allowed

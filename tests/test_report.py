@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 FILES = (
-    *("coverage.csv", "denials.csv", "denials.parquet", "documentation.csv", "documentation.parquet", "findings.csv"),
-    *("findings.parquet", "findings.xlsx", "quarantine.csv", "reconciliation.csv", "reconciliation.parquet"),
-    *("report.html", "risk.csv", "risk.parquet", "summary.json"),
+    *("clinician_profiles.csv", "clinician_profiles.parquet", "coverage.csv", "denials.csv", "denials.parquet"),
+    *("documentation.csv", "documentation.parquet", "findings.csv", "findings.parquet", "findings.xlsx"),
+    *("quarantine.csv", "reconciliation.csv", "reconciliation.parquet", "report.html", "risk.csv", "risk.parquet"),
+    "summary.json",
 )
 QUALITY = {
     "success": False,
@@ -294,7 +295,15 @@ def test_note_text_is_shown_only_where_asked_for(con: duckdb.DuckDBPyConnection,
 
 def test_workbook_is_made_for_review(folder: Path) -> None:
     book = openpyxl.load_workbook(folder / "findings.xlsx")
-    assert book.sheetnames == ["Read me", "Findings", "Documentation", "Denials", "Coverage", "Quarantine"]
+    assert book.sheetnames == [
+        "Read me",
+        "Findings",
+        "Documentation",
+        "Clinicians",
+        "Denials",
+        "Coverage",
+        "Quarantine",
+    ]
     sheet = book["Findings"]
     header = [cell.value for cell in sheet[1]]
     assert header[:4] == ["disposition", "reviewer", "reviewed_on", "note"]

@@ -144,7 +144,44 @@ INSERT INTO parameter VALUES
 ('clinic.documentation_weight', 'skilled_direction', '1990-01-01', '2099-12-31', 25),
 ('clinic.documentation_weight', 'functional_goal', '1990-01-01', '2099-12-31', 20),
 ('clinic.documentation_weight', 'patient_response', '1990-01-01', '2099-12-31', 15),
-('clinic.documentation_weight', 'time_stated', '1990-01-01', '2099-12-31', 15);
+('clinic.documentation_weight', 'time_stated', '1990-01-01', '2099-12-31', 15),
+('clinic.profile_peers', 'all', '1990-01-01', '2099-12-31', 5),
+('clinic.smallest_cell', 'all', '1990-01-01', '2099-12-31', 11);
+
+INSERT INTO profile_metric VALUES
+('activity_over_exercise', 3, 'share', '97530 of 97530 and 97110', 'units of 97530', 'units of 97530 and 97110'),
+('kx_share', 7, 'share', 'Lines with KX', 'lines with KX', 'lines that count toward the threshold'),
+('allowed_per_patient', 9, 'money', 'Allowed per patient', 'allowed amounts', 'patients');
+
+-- Every clinician by the lines above; KX as if there were three lines with it, too few to be shown.
+CREATE TABLE clinician_profile_month AS
+WITH total AS (
+    SELECT
+        rendering_npi AS clinician_npi, provider.discipline, strftime(service_date, '%Y-%m') AS month, count(*) AS lines,
+        sum(units) FILTER (hcpcs_code = '97530') AS activity, count(DISTINCT patient_id) AS patients,
+        sum(units) FILTER (hcpcs_code IN ('97110', '97530')) AS both_units, sum(allowed_amount) AS allowed
+    FROM therapy_line INNER JOIN provider ON rendering_npi = npi
+    GROUP BY ALL
+),
+figure AS (
+    SELECT clinician_npi, discipline, month, 'activity_over_exercise' AS metric, activity::DOUBLE AS numerator, both_units AS denominator
+    FROM total
+    UNION ALL SELECT clinician_npi, discipline, month, 'kx_share', 3, lines FROM total
+    UNION ALL SELECT clinician_npi, discipline, month, 'allowed_per_patient', allowed, patients FROM total
+)
+SELECT
+    clinician_npi, discipline, month, metric, numerator::DECIMAL(18, 2) AS numerator, denominator::BIGINT AS denominator,
+    numerator / denominator AS value, metric = 'kx_share' OR denominator < 11 AS suppressed,
+    if(metric = 'kx_share', NULL, 0.5) AS p50
+FROM figure;
+
+CREATE TABLE clinician_profile AS
+SELECT
+    clinician_npi, discipline, metric, sum(numerator) AS numerator, sum(denominator)::BIGINT AS denominator,
+    sum(numerator)::DOUBLE / sum(denominator) AS value, bool_or(suppressed) AS suppressed, 'peers' AS compared_with,
+    5::BIGINT AS peers, 75.0 AS percentile, 0.25 AS p20, 0.5 AS p50, 0.75 AS p80, 'high' AS outlier
+FROM clinician_profile_month
+GROUP BY clinician_npi, discipline, metric;
 
 INSERT INTO measure VALUES ('weight', 'more', 0.25, '# lb'), ('errors', 'less', 1, '# errors'), ('task', 'either', 0, 'the same task');
 

@@ -82,6 +82,7 @@ RULES = {
     "payers.authorization.authorization_exceeded", "clinic.extended_therapy_unsupported",
     "clinic.note_unsigned_or_late",
     "medicare.allowed_above_fee_schedule", "medicare.payment_reduction_not_applied", "medicare.paid_below_expected",
+    "clinic.code_mix_drift",
 }  # fmt: skip
 # Rules of which a small clinic holds no near miss.
 WITHOUT_NEAR_MISS = {

@@ -40,6 +40,26 @@ class Audit:
         """Return one row per rule: in scope, passed, failed, not evaluable and why."""
         return self.sql("SELECT * FROM coverage ORDER BY rule").df()
 
+    def clinician_profiles(self, *, by_month: bool = False) -> pd.DataFrame:
+        """Return one row per clinician and metric (and month) against peers, small cells blank, as the CSV has them.
+
+        Tables clinician_profile and clinician_profile_month hold what is left blank.
+        """
+        from therapy_audit.report import tables
+
+        which = "IS NOT NULL" if by_month else "IS NULL"
+        return self.sql(f"SELECT * FROM ({tables.text('clinician_profiles')}) WHERE month {which}").df()
+
+    def explain(self, finding_id: str, *, with_text: bool = False) -> dict[str, Any]:
+        """Return what was seen and expected, arithmetic, citation, lines, notes and remedy of a finding.
+
+        The begin of its id is enough where no other begins so. Note text is there only `with_text`. Raises AuditError
+        for an id that there is not.
+        """
+        from therapy_audit import explain
+
+        return explain.explain(self.con, finding_id, with_text=with_text)
+
     def sql(self, query: str) -> duckdb.DuckDBPyRelation:
         """Return the query's result as a DuckDB relation (`.df()` makes it a frame); sql/schema.sql has the tables."""
         return self.con.sql(query)

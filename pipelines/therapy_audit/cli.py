@@ -65,6 +65,9 @@ def _input_options(command: Any) -> Any:
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder with the clinic's own words for what notes document.",
 )
+@click.option(
+    "--benchmarks", type=click.Path(dir_okay=False, path_type=Path), help="CSV of what clinicians elsewhere bill."
+)
 @click.option("--threads", type=click.IntRange(1, 256), help="Threads to use [all].")
 @click.option("--memory-limit", help="Memory for DuckDB, such as 2GB; beyond it spills to disk [80 % of the machine].")
 @click.option("--timings", is_flag=True, help="Print the seconds of each stage, model and rule.")
@@ -383,6 +386,34 @@ def rules_show(name: str) -> None:
     from therapy_audit import docs, rules
 
     click.echo(docs.rule_page(_rule(rules.load(), name), rules.load()))
+
+
+@rules_group.command("coverage")
+@click.argument("run_or_config", type=click.Path(path_type=Path), required=False, metavar="[RUN_FOLDER|AUDIT.TOML]")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def rules_coverage(run_or_config: Path | None, as_json: bool) -> None:  # noqa: FBT001
+    """Show what each rule made of the last run, and what data it would need to judge more [newest in reports/]."""
+    from therapy_audit import coverage
+
+    found = coverage.read(coverage.folder_of(run_or_config))
+    click.echo(coverage.as_json(found) if as_json else coverage.as_text(found))
+
+
+@cli.command()
+@click.argument("finding_id")
+@click.option(
+    "--run", "folder", type=click.Path(file_okay=False, path_type=Path), help="Report folder [newest in reports/]."
+)
+@click.option("--with-text", is_flag=True, help="Show the text of the notes.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def explain(finding_id: str, folder: Path | None, with_text: bool, as_json: bool) -> None:  # noqa: FBT001
+    """Explain one finding, by its id or the begin of it: seen, expected, arithmetic, citation, source rows, remedy."""
+    import therapy_audit as ta
+    from therapy_audit import explain as explaining
+
+    with ta.open(folder or explaining.newest_run()) as audit:
+        found = audit.explain(finding_id, with_text=with_text)
+    click.echo(explaining.as_json(found) if as_json else explaining.as_text(found))
 
 
 @cli.group("reference")

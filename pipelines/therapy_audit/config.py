@@ -27,18 +27,11 @@ _KEYS = {
     "period": str, "output": str, "fail_on": str, "quality": str, "report_rows": int, "workbook_rows": int,
     "with_text": bool, "inputs": dict, "payers": dict, "unit_method": dict, "parameters": dict, "mappings": list,
     "required_modifiers": dict, "pairs": list, "reference": str, "locality": str, "lexicon": str, "as_of": str,
-    "fees": dict,
+    "fees": dict, "benchmarks": str,
 }  # fmt: skip
 
-_OWN_FORM = {
-    "inputs",
-    "mappings",
-    "output",
-    "pairs",
-    "reference",
-    "lexicon",
-    "fees",
-}  # keys that are not taken as they stand
+# Keys that are not taken as they stand.
+_OWN_FORM = {"inputs", "mappings", "output", "pairs", "reference", "lexicon", "fees", "benchmarks"}
 
 TEMPLATE = """\
 # therapy-audit: what is audited and how. Paths are relative to this file; globs such as claims/*.csv are fine.
@@ -77,6 +70,10 @@ TEMPLATE = """\
 
 # Folder with the clinic's own words for what notes document, one YAML file per concept (docs/evidence.md).
 # lexicon = "lexicon"
+
+# What clinicians elsewhere bill, in place of the peers in the data (docs/profiles.md): a CSV with the columns
+# discipline, metric, p20, p50, p80.
+# benchmarks = "benchmarks.csv"
 
 [inputs]
 claims = ["claims*.csv"]
@@ -148,6 +145,7 @@ class Config:
     fees: Mapping[str, Sequence[Path]] = field(default_factory=dict)
     reference: Path | None = None
     lexicon: Path | None = None
+    benchmarks: Path | None = None
     locality: str = "national"
     threads: int | None = None
     memory_limit: str | None = None
@@ -174,6 +172,7 @@ def read(path: Path) -> Config:
         reference=here / raw["reference"] if "reference" in raw else reference_beside(here),
         fees=fees.files_of(raw.get("fees", {}), here, path.name),
         lexicon=here / raw["lexicon"] if "lexicon" in raw else None,
+        benchmarks=here / raw["benchmarks"] if "benchmarks" in raw else None,
         **{key: raw[key] for key in raw if key not in _OWN_FORM},
     )
 

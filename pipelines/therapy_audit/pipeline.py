@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from therapy_audit import engine, fees, rules
+from therapy_audit import benchmarks, engine, fees, rules
 from therapy_audit.config import Config, day, reference_beside, span
 from therapy_audit.errors import AuditError
 
@@ -62,9 +62,14 @@ def run(config: Config, stage: Callable[[str, float], None] = lambda _name, _sec
     if config.as_of:
         day(config.as_of)  # before anything is read
     ruleset = rules_of(config)
-    output = config.output or Path("reports") / (config.period or "all")
+    output = report_folder(config)
     with _folder(output) as building:
         return _audit(config, ruleset, dates, output, building, stage)
+
+
+def report_folder(config: Config) -> Path:
+    """Return the folder that a run writes."""
+    return config.output or Path("reports") / (config.period or "all")
 
 
 def rules_of(config: Config) -> rules.RuleSet:
@@ -89,6 +94,8 @@ def take_in(con: Any, config: Config, ruleset: rules.RuleSet) -> None:
     engine.prepare(con, ruleset, config.reference or reference_beside(Path()))
     engine.set_locality(con, config.locality, "audit.toml: locality")
     fees.load(con, config.fees, {plan.name: plan.counts_toward_kx_threshold for plan in ruleset.plans})
+    if config.benchmarks:
+        benchmarks.load(con, config.benchmarks)
     intake.load(con, intake.Inputs(config.inputs, config.mappings))
     engine.map_payers(con, (*config.payers.items(), *ruleset.payer_patterns))
 
@@ -157,6 +164,7 @@ def _own_settings(config: Config) -> dict[str, Any]:
         "pairs": [asdict(pair) for pair in config.pairs],
         "payers": dict(config.payers),
         "fees": fees.fingerprints(config.fees),
+        "benchmarks": benchmarks.told(config.benchmarks) if config.benchmarks else None,
     }
     return {name: value for name, value in given.items() if value}
 

@@ -26,7 +26,7 @@ _RULE_KEYS = {
     "title": True, "severity": True, "direction": True, "grain": True, "plans": True, "effective_from": True,
     "message": True, "references": True, "effective_to": False, "applies_to": False, "requires": False,
     "parameters": False, "reference_tables": False, "query": False, "remedy": False, "exceptions": False,
-    "status": False, "before_billing": False, "denial_reasons": False,
+    "status": False, "before_billing": False, "denial_reasons": False, "arithmetic": False,
 }  # fmt: skip
 _PARAMETER_KEYS = {
     "title": True, "unit": True, "values": True, "known_until": True, "references": True, "keys": False, "notes": False,
@@ -42,24 +42,27 @@ class Grain:
     """What a finding is about: its name in words, and the SQL expressions over table `finding` that identify it.
 
     `before_billing` says whether a claim that is not yet billed can be judged by it, `of_line` whether it is about
-    claim lines at all: what is about a remittance has none, and its check says the rest itself.
+    claim lines at all: what is about a remittance has none, and its check says the rest itself. `lines` is a condition
+    over `line` (therapy_line) and `finding`: which lines a finding is about.
     """
 
     title: str
     identity: tuple[str, ...]
     before_billing: bool = True
     of_line: bool = True
+    lines: str = "line.claim_id = finding.claim_id AND line.claim_line_number = finding.claim_line_number"
 
 
 @dataclass(frozen=True)
 class Scope:
     """A macro of sql/in_scope.sql: its model, and what coverage counts: {column: expression over table `finding`}.
 
-    There are no columns where it counts the model's rows.
+    There are no columns where it counts the model's rows. `needs` names the input without which it is empty.
     """
 
     model: str
     counts: Mapping[str, str]
+    needs: str | None = None
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,7 @@ class Rule:
     status: str = "stable"
     denial_reasons: tuple[str, ...] = ()  # reason and remark codes of the denials that the rule speaks to
     before_billing: bool = True  # false where it looks at what comes after billing, or at more than a claim's patient
+    arithmetic: str | None = None  # how the facts were reckoned, worded as the message is; `units`: as units.allocate
 
 
 @dataclass(frozen=True)
@@ -185,11 +189,16 @@ def grains() -> Grains:
                 tuple(map(expression, item["identity"])),
                 item.get("before_billing", True),
                 item.get("of_line", True),
+                item.get("lines", Grain.lines),
             )
             for name, item in raw["grains"].items()
         },
         {
-            name: Scope(item["model"], {key.removeprefix("facts."): expression(key) for key in item["counts"]})
+            name: Scope(
+                item["model"],
+                {key.removeprefix("facts."): expression(key) for key in item["counts"]},
+                item.get("needs"),
+            )
             for name, item in raw["scopes"].items()
         },
     )
@@ -241,6 +250,8 @@ def rule(
     for code in raw.get("denial_reasons", ()):
         if not (isinstance(code, str) and re.fullmatch(r"[A-Z]{0,2}\d{1,4}", code)):
             raise AuditError(f"{where}: denial_reasons holds '{code}'; write reason and remark codes in quotes: '97'.")
+    if not all(isinstance(text, str) for text in raw.get("exceptions", ())):
+        raise AuditError(f"{where}: exceptions must be a list of texts; put one that holds a colon under >-.")
     query = raw.get("query", name.rpartition(".")[2])
     if query not in checks:
         raise AuditError(f"{where}: there is no sql/checks/{query}.sql; write it, or name another rule's with query:.")
@@ -257,7 +268,7 @@ def rule(
         **{key: raw[key] for key in ("title", "severity", "direction", "grain", "effective_from", "message")},
         **{
             key: raw[key]
-            for key in ("effective_to", "applies_to", "requires", "parameters", "remedy", "status")
+            for key in ("effective_to", "applies_to", "requires", "parameters", "remedy", "status", "arithmetic")
             if key in raw
         },
     )

@@ -264,3 +264,57 @@ SELECT
     -1
 FROM dealt
 WHERE place // len(plants) < greatest(1, (SELECT count(*) FROM episode) // 200);
+
+-- Clinicians whose patients do more tasks and fewer exercises from the first of a month on: far more, or a little. Six
+-- patients each, who come before and since, and no others.
+CREATE OR REPLACE TABLE mix AS
+WITH turning AS (
+    SELECT
+        date_trunc(
+            'month',
+            getvariable('start_date')::DATE + (2 * (getvariable('end_date') - getvariable('start_date')) // 3)::INTEGER
+        )::DATE AS mix_date
+),
+
+candidate AS (
+    SELECT
+        episode.episode_id,
+        episode.site,
+        episode.discipline
+    FROM episode
+    INNER JOIN treatment_day AS day USING (episode_id)
+    CROSS JOIN turning
+    WHERE
+        NOT episode.same_days AND episode.discipline <> 'SLP'
+        AND episode.episode_id NOT IN (SELECT episode_id FROM episode_plant)
+        AND episode.episode_id NOT IN (SELECT episode_id FROM habit)
+    GROUP BY episode.episode_id, episode.site, episode.discipline
+    HAVING
+        count(*) FILTER (day.service_date < turning.mix_date) >= 4
+        AND count(*) FILTER (day.service_date >= turning.mix_date) >= 4
+),
+
+grouped AS (
+    SELECT
+        *,
+        row_number() OVER (PARTITION BY site, discipline ORDER BY draw('mix rank', episode_id), episode_id) AS place,
+        count(*) OVER (PARTITION BY site, discipline) AS places
+    FROM candidate
+),
+
+ranked AS (
+    SELECT
+        *,
+        dense_rank() OVER (ORDER BY draw('mix site', concat_ws('.', site, discipline))) AS turn
+    FROM grouped
+    WHERE place <= 6 AND places >= 6
+)
+
+SELECT
+    ranked.episode_id,
+    if(ranked.turn % 2 = 1, 'mix_drifts', 'mix_moves') AS mix,
+    (70 + ranked.turn % 2)::INTEGER AS mix_post,
+    turning.mix_date
+FROM ranked
+CROSS JOIN turning
+WHERE ranked.turn <= greatest(2, (SELECT count(*) FROM episode) // 300);

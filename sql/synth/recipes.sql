@@ -4,7 +4,7 @@
 -- which its block starts; else when the service before it stops), block= (how long from start to stop; else as long as
 -- its minutes), clock=none or start (what is given of its times; else both), silent=1 (no minutes charted). `used` is
 -- plain (any day), normal (any day without another discipline's visit), long (as plain, where no plan caps the units of
--- a day), a kind of visit, a clinician's habit, or the planted case that needs just these services.
+-- a day), a kind of visit, a clinician's habit or mix of codes, or the planted case that needs just these services.
 CREATE TABLE recipe_text (used VARCHAR, discipline VARCHAR, weight INTEGER, services VARCHAR);
 INSERT INTO recipe_text VALUES
 ('plain', 'PT', 3, '97110:12-22 97112:8-18 97140:8-15'),
@@ -46,6 +46,16 @@ INSERT INTO recipe_text VALUES
 ('reevaluation', 'OT', 1, '97168:20-25 97530:15-25'),
 ('repeated', 'PT', 1, '97530:15-25 97110:10-20 97140:8-12'),
 ('repeated', 'OT', 1, '97530:15-25 97535:10-20'),
+('mix_drifts_before', 'PT', 1, '97110:23-30 97112:10-16 | 97110:23-30 97116:10-16 | 97110:23-30 97530:10-15'),
+('mix_drifts_before', 'OT', 1, '97110:23-30 97535:10-16 | 97110:23-30 97112:10-16 | 97110:23-30 97530:10-15'),
+('mix_drifts_since', 'PT', 1, '97530:23-30 97112:10-16 | 97530:23-30 97116:10-16 | 97530:23-30 97110:10-15'),
+('mix_drifts_since', 'OT', 1, '97530:23-30 97535:10-16 | 97530:23-30 97112:10-16 | 97530:23-30 97110:10-15'),
+('mix_moves_before', 'PT', 1, '97530:15-22 97110:15-22'),
+('mix_moves_before', 'OT', 1, '97530:15-22 97110:15-22'),
+('mix_moves_since', 'PT', 2, '97530:15-22 97110:15-22'),
+('mix_moves_since', 'PT', 1, '97530:16-22 97116:10-15'),
+('mix_moves_since', 'OT', 2, '97530:15-22 97110:15-22'),
+('mix_moves_since', 'OT', 1, '97530:16-22 97535:10-15'),
 ('estimated', 'PT', 1, '97530:15-15 97110:30-30 | 97110:15-15 97112:15-15 | 97530:30-30 97116:15-15'),
 ('estimated', 'OT', 1, '97530:15-15 97535:30-30 | 97535:15-15 97530:15-15 | 97530:30-30 97110:15-15'),
 ('estimated_evaluation', 'PT', 1, '97161:30-30 97110:15-15'),

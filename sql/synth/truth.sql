@@ -329,6 +329,19 @@ of_clinician AS (
     INNER JOIN treated ON visit.visit_id = treated.visit_id
     WHERE visit.visit_number = 1
     UNION ALL
+    SELECT DISTINCT
+        'clinic.code_mix_drift',
+        'clinician',
+        NULL::DATE,
+        clinician.npi,
+        if(visit.mix = 'mix_drifts', 'fault', 'near_miss')
+    FROM visit
+    INNER JOIN clinician
+        ON
+            visit.site = clinician.site
+            AND visit.credential = clinician.credential
+            AND visit.mix_post = clinician.post
+    UNION ALL
     SELECT
         'clinic.description_cloned_across_patients',
         'clinician',

@@ -11,6 +11,9 @@ WITH typed AS (
         episode_plant.plant AS episode_plant,
         habit.habit,
         habit.post AS habit_post,
+        mix.mix,
+        mix.mix_post,
+        mix.mix_date,
         draw('visit', 32 * day.episode_id + day.visit_number) AS lot,
         coalesce(
             episode_plant.plant <> 'report_overdue'
@@ -43,6 +46,7 @@ WITH typed AS (
     INNER JOIN episode USING (episode_id)
     LEFT JOIN episode_plant USING (episode_id)
     LEFT JOIN habit USING (episode_id)
+    LEFT JOIN mix USING (episode_id)
 ),
 
 -- A visit bids for each case that it can hold, the higher the fewer others can; of many visits a part bids.
@@ -108,7 +112,8 @@ SELECT
     planted.plant,
     planted.guise,
     therapists.credential,
-    coalesce(typed.habit_post, draw('therapist', typed.episode_id) % therapists.posts) AS therapist_post,
+    coalesce(typed.habit_post, typed.mix_post, draw('therapist', typed.episode_id) % therapists.posts)
+        AS therapist_post,
     draw('assistant', typed.episode_id) % assistants.posts AS assistant_post,
     if(
         planted.plant IS NULL,
@@ -356,6 +361,8 @@ WITH chosen AS (
             WHEN planned.habit IS NOT NULL AND planned.note_type = 'evaluation' THEN planned.habit || '_evaluation'
             WHEN planned.note_type IN ('evaluation', 'reevaluation') THEN planned.note_type
             WHEN planned.habit IS NOT NULL THEN planned.habit
+            WHEN planned.mix IS NOT NULL
+                THEN planned.mix || if(planned.service_date < planned.mix_date, '_before', '_since')
             WHEN planned.repeated THEN 'repeated'
             WHEN planned.same_days THEN 'plain'
             ELSE 'normal'

@@ -41,9 +41,9 @@ def write(
     settings: Mapping[str, Any] | None = None,
     rules: Sequence[Rule] = (),
 ) -> dict[str, Any]:
-    """Write report.html, findings.xlsx, coverage, quarantine, summary, and the tables.
+    """Write report.html, findings.xlsx, coverage, quarantine, summary, and as Parquet and CSV findings and the others.
 
-    These are findings, documentation, denials and reconciliation, each as Parquet and CSV.
+    The others are documentation, clinician_profiles, denials, reconciliation and risk.
 
     `con` holds the contract tables, the models and the results of a run (sql/schema.sql). `period` is the run's name
     for its dates, `quality` what quality.check() returned. More findings than `report_rows` and `workbook_rows` are
@@ -63,6 +63,8 @@ def write(
         tables.copy(con, "findings_file", folder / "findings.csv")
         tables.copy(con, "documentation_file", folder / "documentation.parquet")
         tables.copy(con, "documentation_file", folder / "documentation.csv")
+        tables.copy(con, "clinician_profiles", folder / "clinician_profiles.parquet")
+        tables.copy(con, "clinician_profiles", folder / "clinician_profiles.csv")
         tables.copy(con, "denials_file", folder / "denials.parquet")
         tables.copy(con, "denials_file", folder / "denials.csv")
         tables.copy(con, "risk", folder / "risk.parquet", rows=None)

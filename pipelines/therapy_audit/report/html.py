@@ -23,6 +23,8 @@ _ENCODED = (
     *("rendering_npi", "payer", "plan", "message", "reference_state", "source_file", "grain", "points"),
 )
 _CLINICIANS = 40  # rows of the chart and table of what the notes say: those with the most notes
+_PROFILES = 40  # clinicians whose profiles the page holds: those with the most lines
+DRIFT = "activity_over_exercise"  # the metric that a profile draws by month
 _MONTHS = 24  # the last
 # How an element is called, marked in a text (a letter and a colour of report.css), and what earns its points.
 ELEMENTS: Mapping[str, tuple[str, str, str]] = {
@@ -72,7 +74,7 @@ def write(path: Path, content: Row, shown: Shown) -> None:
     )
     environment.filters |= {
         "money": money, "number": number, "day": day, "month": month, "share": share, "web": web, "words": words,
-        "clinician": clinician,
+        "clinician": clinician, "figure": figure,
     }  # fmt: skip
     templates = {name: _template(environment, name) for name in ("report.css", "report.js")}
     # Both go in whole, so that the policy can name them by their hash: no other script runs, whatever the data holds.
@@ -86,6 +88,7 @@ def write(path: Path, content: Row, shown: Shown) -> None:
             narratives=_NARRATIVES,
             clinician_rows=_CLINICIANS,
             months_of=_grouped(content["documentation"]["month"], "clinician_npi"),
+            profiles=profiles(content)[:_PROFILES],
             references={row["rule"]: json.loads(row["references"]) for row in content["rules"]},
             style=Markup(templates["report.css"]),  # noqa: S704 - our own files
             scripts=[Markup(script) for script in scripts],  # noqa: S704
@@ -144,6 +147,40 @@ def share(part: Any, whole: Any = 1) -> str:
     if 99.9 < percent < 100:
         return "> 99.9%"
     return f"{percent:.1f}%"
+
+
+def figure(value: Any, kind: str) -> str:
+    """Return a metric of a clinician's profile: a share in percent, dollars, or a number with one decimal."""
+    if value is None:
+        return ""
+    return share(value) if kind == "share" else money(value) if kind == "money" else f"{value:,.1f}"
+
+
+def profiles(content: Row) -> list[Row]:
+    """Return each clinician of the profiles with what a page of its own shows, those with the most lines first.
+
+    Each has `metrics` {metric: row}, `drawn` (the months' rows of the metric drawn), `rules` (findings by rule) and
+    `documentation` (months of scores).
+    """
+    least = max(content["profile_least"]["cell"] or 0, 1)
+    lines = {row["rendering_npi"]: row for row in content["clinicians"]}
+    found = _grouped(content["clinician_findings"], "clinician_npi")
+    scores = _grouped(content["documentation"]["month"], "clinician_npi")
+    listed = [
+        {
+            **{name: rows[0][name] for name in ("clinician_npi", "provider_name", "credential", "discipline")},
+            **{
+                name: lines[npi][name] if npi in lines else 0
+                for name in ("lines_audited", "findings", "overpayment_amount", "underpayment_amount")
+            },
+            "metrics": {row["metric"]: row for row in rows if row["month"] is None},
+            "drawn": [row for row in rows if row["month"] and row["metric"] == DRIFT][-_MONTHS:],
+            "rules": found.get(npi, []),
+            "documentation": [row for row in scores.get(npi, []) if row["scored"] >= least][-_MONTHS:],
+        }
+        for npi, rows in _grouped(content["clinician_profiles"], "clinician_npi").items()
+    ]
+    return sorted(listed, key=lambda row: (-row["lines_audited"], row["clinician_npi"]))
 
 
 def words(value: str | None) -> str:

@@ -19,6 +19,7 @@ Row = dict[str, Any]
 _CONTENT = (
     *("rules", "payers", "clinicians", "months", "kx_counts", "coverage_file", "not_evaluable_reasons"),
     *("unmapped_payers", "reference_editions", "intake", "quarantine_reasons", "documentation_weights"),
+    *("clinician_profiles", "clinician_findings", "profile_metrics"),
 )
 _DENIED_BY = ("group", "category", "payer", "clinician", "code", "month")
 _DENIAL_TABLES = ("ages", "payment", "crosswalk", "rules", "unmatched")
@@ -53,6 +54,7 @@ def content(con: duckdb.DuckDBPyConnection, *, period: str, quality: Mapping[str
         "period": period,
         "quality": quality,
         "headline": rows(con, "headline")[0],
+        "profile_least": rows(con, "profile_least")[0],
         "kx_patients": rows(con, "kx_patients", rows=_KX_PATIENTS),
         "documentation": documentation(con),
         "denials": denials(con),

@@ -26,11 +26,12 @@ _WIDTHS = {
     "payer": 26, "provider_name": 24, "source_file": 26, "rule": 36, "reason": 70, "direction": 14, "claim_id": 16,
     "category": 26, "flagged_by": 60, "outcome": 14,
 }  # fmt: skip
+_FINE = ("value", "p20", "p50", "p80")  # shares among them
 _COLOURS = {"error": "#F9DEDC", "warning": "#FFEBC2", "info": "#DCE9F9"}
 
 
 def write(path: Path, con: duckdb.DuckDBPyConnection, content: tables.Row, *, rows: int) -> None:
-    """Write Read me, Findings, Documentation, Denials, Coverage, Quarantine; of the long ones `rows` at most."""
+    """Write Read me, Findings, Documentation, Clinicians, Denials, Coverage, Quarantine; long ones up to `rows`."""
     import xlsxwriter
 
     rows = min(rows, _LAST_ROW)
@@ -39,6 +40,7 @@ def write(path: Path, con: duckdb.DuckDBPyConnection, content: tables.Row, *, ro
     coverage = tables.rows(con, "coverage_file", neutral=True)
     documentation = tables.documentation(con, neutral=True)["month"]
     denials = tables.rows(con, "denial_sheet", neutral=True, rows=rows)
+    profiles = [row for row in tables.rows(con, "clinician_profiles", neutral=True) if row["month"] is None][:_LAST_ROW]
     with xlsxwriter.Workbook(str(path), {"strings_to_urls": False}) as book:
         # A fixed date: the same findings give the same bytes.
         book.set_properties({"title": "Therapy audit findings", "created": datetime(2000, 1, 1)})  # noqa: DTZ001
@@ -49,6 +51,7 @@ def write(path: Path, con: duckdb.DuckDBPyConnection, content: tables.Row, *, ro
             date: book.add_format({"valign": "top", "num_format": "yyyy-mm-dd"}),
             int: book.add_format({"valign": "top", "num_format": "#,##0"}),
             float: book.add_format({"valign": "top", "num_format": "0.0"}),
+            "fine": book.add_format({"valign": "top", "num_format": "0.0###"}),
             "identifier": book.add_format({"valign": "top", "num_format": "0"}),
             "header": book.add_format({"bold": True, "bottom": 1, "bg_color": "#E8ECF1", "valign": "top"}),
             "fill_in": book.add_format(fill_in),
@@ -98,6 +101,7 @@ def write(path: Path, con: duckdb.DuckDBPyConnection, content: tables.Row, *, ro
 
         for title, listed, empty in (
             ("Documentation", documentation, ("clinician_npi", "month", "average_score")),
+            ("Clinicians", profiles, ("clinician_npi", "metric", "value")),
             ("Denials", denials, ("outcome", "open_amount", "category")),
             ("Coverage", coverage, ("rule", "title")),
             ("Quarantine", quarantine, ("source_file", "source_row", "reason")),
@@ -141,6 +145,9 @@ def _read_me(content: tables.Row, findings: int, quarantined: int, denials: int)
         ("Documentation sheet", ("What the notes on functional activities document, by clinician and month. The score "
          f"is made of {_weights(content)}; length earns nothing. Columns from specific_activity on count the notes, of "
          "those scored, that show it. Each service is in documentation.csv.")),
+        ("Clinicians sheet", ("Each clinician's figures against peers of the discipline: high is at or above the 80th "
+         "percentile, low at or below the 20th. Figures that rest on few cases are left blank. Months are in "
+         "clinician_profiles.csv.")),
         ("Denials sheet", "No remittances were given." if not content["denials"]["unmatched"][0]["answers"] else
          (f"{f'The first {denials:,} of {denied:,}' if denials < denied else f'All {denied:,}'} answers that deny, "
           "what is open first. denied_amount is what the answer denies; the others count each dollar once.")),
@@ -187,7 +194,9 @@ def _row(
     sheet: Worksheet, number: int, cells: Iterable[tuple[str, Any]], formats: dict[Any, Format], first: int = 0
 ) -> None:
     for column, (name, value) in enumerate(cells, start=first):
-        if name in ("claim_line_number", "source_row") and value is not None:
+        if name in _FINE and isinstance(value, float):
+            sheet.write_number(number, column, value, formats["fine"])
+        elif name in ("claim_line_number", "source_row") and value is not None:
             sheet.write_number(number, column, value, formats["identifier"])  # no thousands separator
         elif value is not None:
             _cell(sheet, number, column, value, formats)
@@ -195,7 +204,9 @@ def _row(
 
 def _cell(sheet: Worksheet, row: int, column: int, value: Any, formats: dict[Any, Format]) -> None:
     kind = type(value)
-    if kind is str:
+    if kind is bool:
+        sheet.write_boolean(row, column, value, formats[str])
+    elif kind is str:
         sheet.write_string(row, column, value[:_CELL], formats[str])
     elif kind is date:
         sheet.write_datetime(row, column, value, formats[date])

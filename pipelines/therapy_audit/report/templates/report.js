@@ -535,6 +535,11 @@
     update();
   }
 
+  // ---- clinicians ---------------------------------------------------------------------------------------------
+  for (const link of document.querySelectorAll("a.jump")) {
+    link.addEventListener("click", () => { document.getElementById(link.hash.slice(1)).closest("details").open = true; });
+  }
+
   // ---- paper and screen ---------------------------------------------------------------------------------------
   const folded = [...document.querySelectorAll("details")];
   let open = [];
