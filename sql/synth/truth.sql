@@ -241,6 +241,16 @@ WITH row_of AS (
             WHEN visit.episode_plant = 'twelve_without_report' THEN visit.visit_number = 12
         END
     UNION ALL
+    -- An assistant's report alone leaves a long episode without a clinician's, unless another follows.
+    SELECT
+        'clinic.extended_therapy_unsupported',
+        'episode',
+        visit.visit_id,
+        NULL,
+        'consequence'
+    FROM visit
+    WHERE visit.episode_plant = 'report_by_assistant' AND visit.visit_number = 13
+    UNION ALL
     SELECT
         if(
             starts_with(note_case, 'student'),
