@@ -8,13 +8,31 @@ WITH line AS (
     GROUP BY rendering_npi
 ),
 
-found AS (
+counted AS (
     SELECT
         rendering_npi,
         count(*) AS findings,
-        coalesce(sum(exposure_amount) FILTER (WHERE direction = 'overpayment'), 0.00) AS overpayment_amount,
-        coalesce(sum(exposure_amount) FILTER (WHERE direction = 'underpayment'), 0.00) AS underpayment_amount
+        0.00 AS overpayment_amount,
+        0.00 AS underpayment_amount
     FROM report_finding
+    GROUP BY rendering_npi
+    UNION ALL
+    SELECT
+        rendering_npi,
+        0 AS findings,
+        sum(CASE WHEN direction = 'overpayment' THEN exposure_amount ELSE 0.00 END) AS overpayment_amount,
+        sum(CASE WHEN direction = 'underpayment' THEN exposure_amount ELSE 0.00 END) AS underpayment_amount
+    FROM report_exposure
+    GROUP BY rendering_npi
+),
+
+found AS (
+    SELECT
+        rendering_npi,
+        sum(findings)::BIGINT AS findings,
+        sum(overpayment_amount)::DECIMAL(18, 2) AS overpayment_amount,
+        sum(underpayment_amount)::DECIMAL(18, 2) AS underpayment_amount
+    FROM counted
     GROUP BY rendering_npi
 )
 

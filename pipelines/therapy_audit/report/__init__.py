@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # Temporary tables, each made by the query of its name, in this order.
 _WORKING = (
-    *("report_finding", "report_service", "report_answer", "report_denial", "report_denial_finding"),
+    *("report_finding", "report_exposure", "report_service", "report_answer", "report_denial", "report_denial_finding"),
     *("report_denial_spoken", "report_judged", "report_denial_rule", "report_risk"),
 )
 _EPISODES = 500  # of which the page draws the visits: those of the findings with the largest amounts
