@@ -1,4 +1,7 @@
-"""The command line: one sentence per error, exit codes 0 clean, 1 findings, 2 bad input or usage, 3 our fault."""
+"""The command line: one sentence per error.
+
+Exit codes: 0 clean, 1 findings, 2 bad input or usage, 3 our fault, 4 the report stands and was not delivered.
+"""
 
 from __future__ import annotations
 
@@ -71,7 +74,13 @@ def _input_options(command: Any) -> Any:
 @click.option("--threads", type=click.IntRange(1, 256), help="Threads to use [all].")
 @click.option("--memory-limit", help="Memory for DuckDB, such as 2GB; beyond it spills to disk [80 % of the machine].")
 @click.option("--timings", is_flag=True, help="Print the seconds of each stage, model and rule.")
-def run(config: Path | None, timings: bool, **flags: Any) -> None:  # noqa: FBT001
+@click.option(
+    "--catch-up/--no-catch-up",
+    default=None,
+    help="Run each month from the last good report up to last month, oldest first, 12 at most [catch_up of CONFIG].",
+)
+@click.option("--no-deliver", is_flag=True, help="Leave out what [deliver] of CONFIG asks for.")
+def run(config: Path | None, timings: bool, catch_up: bool | None, no_deliver: bool, **flags: Any) -> None:  # noqa: FBT001
     """Run the audit, told by CONFIG (audit.toml) or by flags; flags win."""
     from therapy_audit import config as settings
     from therapy_audit import pipeline
@@ -93,6 +102,17 @@ def run(config: Path | None, timings: bool, **flags: Any) -> None:  # noqa: FBT0
         elif sys.stderr.isatty() and " " not in name:
             click.echo(f"{name} done ({seconds:.1f} s)", err=True)
 
+    def one(of: Any) -> int:
+        return _run_one(of, told, None if no_deliver else config)
+
+    scheduled = bool(chosen.catch_up) and chosen.period == "last-month"
+    sys.exit(_caught_up(chosen, one) if catch_up or (scheduled and catch_up is None) else one(chosen))
+
+
+def _run_one(chosen: Any, told: Any, deliver_by: Path | None) -> int:
+    """Run, say what was found, deliver as this audit.toml says; return the exit code."""
+    from therapy_audit import pipeline
+
     result = pipeline.run(chosen, told)
     click.echo("\n".join(_five_lines(result)))
     for notice in result.notices:
@@ -100,8 +120,87 @@ def run(config: Path | None, timings: bool, **flags: Any) -> None:  # noqa: FBT0
     if result.rule_errors:
         broken = ", ".join(f"{name} ({fault})" for name, fault in result.rule_errors.items())
         click.echo(f"These rules failed and judged nothing: {broken}. Please report it.", err=True)
-        sys.exit(3)
-    sys.exit(1 if result.reached(chosen.fail_on) else 0)
+    delivered = _delivered(result.folder, chosen.deliver, deliver_by) if deliver_by and chosen.deliver else 0
+    return 3 if result.rule_errors else delivered or int(result.reached(chosen.fail_on))
+
+
+def _caught_up(config: Any, one: Any) -> int:
+    """Run the months that are owed, stop at the first that fails, and say what was done; return the exit code."""
+    from therapy_audit import schedule
+
+    with schedule.turn(config) as owed:
+        if owed.gaps:
+            click.echo(f"Note: no good report of {', '.join(owed.gaps)}; run each with --period.", err=True)
+        if not owed.months:
+            click.echo(f"Nothing to catch up: the last good report is of {owed.since}.")
+            return 0
+        click.echo(f"To run: {', '.join(owed.months)} (last good report: {owed.since or 'none yet'})")
+        code, done = 0, 0
+        try:
+            for month in owed.months:
+                if (found := one(schedule.of_month(config, month))) == 3:
+                    code = 3
+                    break
+                code, done = max(code, found), done + 1
+        finally:
+            if done < len(owed.months):
+                left = f"failed: {owed.months[done]}; not run: {', '.join(owed.months[done + 1 :]) or 'none'}"
+                click.echo(f"Caught up: {', '.join(owed.months[:done]) or 'none'}; {left}.", err=True)
+        if owed.later and code != 3:
+            click.echo(
+                f"Note: {_count(owed.later, 'later month')} left for the next run; catch_up allows more.", err=True
+            )
+    return code
+
+
+def _delivered(folder: Path, to: Any, config: Path) -> int:
+    """Deliver a report, say what was done and what was not; return 4 if something was not, else 0."""
+    from therapy_audit import delivery
+
+    told = delivery.deliver(folder, to)
+    for sentence in told.done:
+        click.echo(sentence)
+    for sentence in told.failed:
+        click.echo(sentence, err=True)
+    if told.failed:
+        again = f"therapy-audit deliver {_near(folder)} --config {_near(config)}"
+        click.echo(f"The report stands; to try again: {again}", err=True)
+    return 4 if told.failed else 0
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.option(
+    "--config",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default="audit.toml",
+    show_default=True,
+    help="audit.toml with [deliver].",
+)
+@click.option("--show", is_flag=True, help="Print the mail, and send and copy nothing.")
+def deliver(folder: Path, config: Path, show: bool) -> None:  # noqa: FBT001
+    """Deliver the report in FOLDER as [deliver] of audit.toml says: copy it, mail its totals. Exit code 4: failed."""
+    from therapy_audit import config as settings
+    from therapy_audit import delivery
+
+    to = settings.read(config).deliver
+    if to is None or (show and to.mail is None):
+        raise AuditError(
+            f"{config}: there is no [deliver{'.mail' if to else ''}] in it; `therapy-audit init` shows one."
+        )
+    if show and to.mail:
+        click.echo(delivery.shown(folder, to.mail, to.folder), nl=False)
+        return
+    sys.exit(_delivered(folder, to, config))
+
+
+@cli.command()
+@click.argument("name", type=click.Choice(["summary"]))
+def schema(name: str) -> None:
+    """Print the JSON Schema of summary.json."""
+    from therapy_audit import report
+
+    click.echo(report.schema(name), nl=False)
 
 
 def _five_lines(result: Any) -> list[str]:

@@ -5,47 +5,53 @@ from __future__ import annotations
 import math
 import re
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from therapy_audit import fees
+from therapy_audit import delivery, fees
 from therapy_audit.errors import AuditError
 from therapy_audit.rules import PayerPair
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
 INPUTS = (
     "claims", "notes", "providers", "plans_of_care", "authorizations", "opening_balances", "remittances", "reviews",
 )  # fmt: skip
 FAIL_ON = ("error", "warning", "info", "never")
 QUALITY = ("stop", "warn")
+OUTPUT = "reports/{period}"
 
 _KEYS = {
     "period": str, "output": str, "fail_on": str, "quality": str, "report_rows": int, "workbook_rows": int,
     "with_text": bool, "inputs": dict, "payers": dict, "unit_method": dict, "parameters": dict, "mappings": list,
     "required_modifiers": dict, "pairs": list, "reference": str, "locality": str, "lexicon": str, "as_of": str,
-    "fees": dict, "benchmarks": str,
+    "fees": dict, "benchmarks": str, "catch_up": int, "deliver": dict,
 }  # fmt: skip
 
 # Keys that are not taken as they stand.
-_OWN_FORM = {"inputs", "mappings", "output", "pairs", "reference", "lexicon", "fees", "benchmarks"}
+_OWN_FORM = {"inputs", "mappings", "output", "pairs", "reference", "lexicon", "fees", "benchmarks", "deliver"}
 
 TEMPLATE = """\
 # therapy-audit: what is audited and how. Paths are relative to this file; globs such as claims/*.csv are fine.
 # Run it with: therapy-audit run audit.toml
 
-# Service dates to report on: "2026", "2026-Q1", "2026-03", "2026-01-01..2026-03-31" or "last-month".
-# Left out: all dates of the claims. Earlier claims of the year still count toward the KX threshold.
+# Service dates to report on: "2026", "2026-Q1", "2026-03", "2026-01-01..2026-03-31" or "last-month" (the month before
+# as_of, else before today). Left out: all dates of the claims. Earlier claims of the year still count toward the KX
+# threshold.
 # period = "2026-Q1"
 
 # The day that the run looks from: claims sent and remittances paid after it do not count. Left out: all that is given.
 # as_of = "2026-04-15"
 
-# Folder of the report; it is replaced as a whole, and only when a run succeeds. Left out: reports/<period>.
-# output = "reports/2026-Q1"
+# Folder of the report; it is replaced as a whole, and only when a run succeeds. {period} stands for the period.
+# Left out: "reports/{period}", as in reports/2026-03.
+# output = "reports/{period}"
+
+# With period "last-month": also make up for the months since the last good report, at most so many at once (0: none).
+# catch_up = 12
 
 # Exit with 1 where there are findings of this severity or above: "error", "warning", "info" or "never".
 # fail_on = "never"
@@ -119,6 +125,26 @@ notes = ["notes*.csv"]
 # effective_from, effective_to (docs/prices.md). What was allowed and paid is compared with them.
 [fees]
 # aetna = "aetna_fees.csv"
+
+# Where a finished report goes (docs/scheduling.md). The folder must exist; it holds patient data, as the report does.
+# [deliver]
+# folder = "/srv/audits"
+# files = ["*"]            # what is copied, such as ["report.html", "*.csv"]
+# readable_by = "owner"    # or "group"
+
+# A mail with the totals, the largest rules and where the report is; it holds no patient data and no attachment.
+# The password is never written here: it is in a variable of the environment, or in a file that only its owner reads.
+# [deliver.mail]
+# host = "smtp.example.org"
+# security = "starttls"    # or "tls"
+# port = 587               # left out: 587, with tls 465
+# user = "audit"
+# password_env = "SMTP_PASSWORD"
+# password_file = "smtp.password"    # in place of password_env
+# from = "audit@example.org"
+# to = ["compliance@example.org"]
+# subject = "Therapy audit {period}: {findings} findings, {at_risk} at risk"
+# ca_file = "ca.pem"       # where the server's certificate is of your own authority
 """
 
 
@@ -149,6 +175,8 @@ class Config:
     locality: str = "national"
     threads: int | None = None
     memory_limit: str | None = None
+    catch_up: int = 0
+    deliver: delivery.Deliver | None = None
 
 
 def read(path: Path) -> Config:
@@ -167,12 +195,13 @@ def read(path: Path) -> Config:
             for name, files in raw.get("inputs", {}).items()
         },
         mappings=tuple(here / item for item in raw.get("mappings", ())),
-        output=here / raw["output"] if "output" in raw else None,
+        output=here / raw.get("output", OUTPUT),
         pairs=tuple(_pair(item, path.name) for item in raw.get("pairs", ())),
         reference=here / raw["reference"] if "reference" in raw else reference_beside(here),
         fees=fees.files_of(raw.get("fees", {}), here, path.name),
         lexicon=here / raw["lexicon"] if "lexicon" in raw else None,
         benchmarks=here / raw["benchmarks"] if "benchmarks" in raw else None,
+        deliver=delivery.settings(raw["deliver"], here, path.name) if "deliver" in raw else None,
         **{key: raw[key] for key in raw if key not in _OWN_FORM},
     )
 
@@ -182,10 +211,31 @@ def reference_beside(folder: Path) -> Path | None:
     return folder / "reference" if (folder / "reference").is_dir() else None
 
 
-def span(period: str, today: date | None = None) -> tuple[date, date]:
+def settled(config: Config) -> Config:
+    """Return the config with `last-month` and the output folder as what they are on this day.
+
+    Last month is the one before `as_of`, else before today: the same settings with an `as_of` always mean one period.
+    """
+    period = config.period
+    if period == "last-month":
+        period = f"{span(period, day(config.as_of) if config.as_of else None)[0]:%Y-%m}"
+    elif period:
+        span(period)
+    if config.as_of:
+        day(config.as_of)
+    named = str(config.output or OUTPUT)
+    return replace(config, period=period, output=Path(named.replace("{period}", period or "all")))
+
+
+def today() -> date:
+    """Return the day where this machine is; the variable TZ tells another time zone."""
+    return datetime.now().astimezone().date()
+
+
+def span(period: str, looked_from: date | None = None) -> tuple[date, date]:
     """Return the first and last service date of a period such as 2026, 2026-Q1, 2026-03 or last-month."""
     if period == "last-month":
-        last = (today or datetime.now().astimezone().date()).replace(day=1) - timedelta(days=1)
+        last = (looked_from or today()).replace(day=1) - timedelta(days=1)
         return last.replace(day=1), last
     try:
         if found := re.fullmatch(r"(\d{4})", period):
@@ -229,6 +279,8 @@ def _check(raw: dict[str, Any], name: str) -> None:
     for key in ("report_rows", "workbook_rows"):
         if isinstance(raw.get(key), bool) or not 0 <= raw.get(key, 0) <= 1_000_000:
             raise AuditError(f"{name}: {key} must be a whole number from 0 to 1000000.")
+    if isinstance(raw.get("catch_up"), bool) or not 0 <= raw.get("catch_up", 0) <= 120:
+        raise AuditError(f"{name}: catch_up must be a number of months from 0 to 120.")
     if not all(isinstance(item, str) for item in raw.get("mappings", [])):
         raise AuditError(f'{name}: mappings must be a list of file names, such as ["mapping.yaml"].')
     for key, files in raw.get("inputs", {}).items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import platform
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from therapy_audit import benchmarks, engine, fees, rules
-from therapy_audit.config import Config, day, reference_beside, span
+from therapy_audit.config import Config, day, reference_beside, settled, span
 from therapy_audit.errors import AuditError
 
 if TYPE_CHECKING:
@@ -58,18 +59,17 @@ def run(config: Config, stage: Callable[[str, float], None] = lambda _name, _sec
     """
     if not config.inputs.get("claims"):
         raise AuditError("No claims were given; name them with --claims or under [inputs] in audit.toml.")
+    config = settled(config)  # before anything is read
     dates = span(config.period) if config.period else None
-    if config.as_of:
-        day(config.as_of)  # before anything is read
     ruleset = rules_of(config)
     output = report_folder(config)
-    with _folder(output) as building:
+    with replaced(output) as building:
         return _audit(config, ruleset, dates, output, building, stage)
 
 
 def report_folder(config: Config) -> Path:
     """Return the folder that a run writes."""
-    return config.output or Path("reports") / (config.period or "all")
+    return settled(config).output or Path()  # as settled, there is always one
 
 
 def rules_of(config: Config) -> rules.RuleSet:
@@ -194,8 +194,30 @@ class _Clock:
         self._stage(name, seconds)
 
 
+# The folder's own faults; others are ours.
+_UNWRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOLCK}
+
+
 @contextmanager
-def _folder(output: Path) -> Iterator[Path]:
+def locked(path: Path, told: str, wait: float = 0) -> Iterator[None]:
+    """Hold the lock of this file, which the system frees when a process dies; AuditError `told` if another holds it."""
+    lock = FileLock(path, timeout=wait)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise AuditError(told) from None
+    except OSError as fault:
+        if fault.errno not in _UNWRITABLE:
+            raise
+        raise AuditError(f"{path.parent}: {path.name} cannot be written there ({fault.strerror}).") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def replaced(output: Path, umask: int = 0o077) -> Iterator[Path]:
     """Give a private folder beside `output`; put it in output's place if all goes well, else leave output as it was."""
     parent = output.parent
     try:
@@ -207,9 +229,10 @@ def _folder(output: Path) -> Iterator[Path]:
             f"{output}: the folder holds other things than a report; name a new or an older report's folder."
         )
     building, previous = parent / f".{output.name}.building", parent / f".{output.name}.previous"
-    umask = os.umask(0o077)
+    before = os.umask(umask)
+    busy = f"{output}: another run is writing this report; wait for it or name another --out."
     try:
-        with FileLock(parent / f".{output.name}.lock", timeout=0):
+        with locked(lock_of(output), busy):
             if previous.exists() and not output.exists():
                 previous.rename(output)  # a run died between the two renames below
             for leftover in (building, previous):
@@ -225,12 +248,17 @@ def _folder(output: Path) -> Iterator[Path]:
                 output.rename(previous)
             building.rename(output)
             shutil.rmtree(previous, ignore_errors=True)
-    except Timeout:
-        raise AuditError(f"{output}: another run is writing this report; wait for it or name another --out.") from None
-    except PermissionError as fault:
+    except OSError as fault:
+        if fault.errno not in _UNWRITABLE:
+            raise
         raise AuditError(f"{parent}: the output folder cannot be written ({fault.strerror}).") from None
     finally:
-        os.umask(umask)
+        os.umask(before)
+
+
+def lock_of(output: Path) -> Path:
+    """Return the file that is locked while a report folder is written or read whole."""
+    return output.parent / f".{output.name}.lock"
 
 
 def _is_report(folder: Path) -> bool:

@@ -29,6 +29,13 @@ _EPISODES = 500  # of which the page draws the visits: those of the findings wit
 _VISITS = 80  # of each, from the first visit of the finding on
 
 
+def schema(name: str) -> str:
+    """Return the JSON Schema (draft 2020-12) of a report file for machines: `summary`."""
+    from importlib.resources import files
+
+    return (files(__package__) / f"{name}.schema.json").read_text(encoding="utf-8")
+
+
 def write(
     con: duckdb.DuckDBPyConnection,
     folder: Path,

@@ -25,6 +25,7 @@ _DENIED_BY = ("group", "category", "payer", "clinician", "code", "month")
 _DENIAL_TABLES = ("ages", "payment", "crosswalk", "rules", "unmatched")
 _RISKS = 10  # of each level
 _KX_PATIENTS = 15  # on either side of the threshold
+SCHEMA_VERSION = 1  # of summary.json (summary.schema.json): raised when a key goes or changes, not when one comes
 
 
 def text(name: str) -> str:
@@ -100,6 +101,7 @@ def summary(content: Row) -> Row:
     headline, quality = content["headline"], content["quality"]
     evaluated = {row["rule"]: row for row in content["coverage_file"]}
     result = {
+        "schema_version": SCHEMA_VERSION,
         "period": content["period"],
         "period_start": headline["period_start"].isoformat(),
         "period_end": headline["period_end"].isoformat(),
@@ -113,7 +115,7 @@ def summary(content: Row) -> Row:
         **{key: headline[key] for key in ("in_scope", "not_evaluable", "error")},
         "rules": {
             row["rule"]: {
-                **{key: row[key] for key in ("severity", "direction", "findings", "amount_at_risk")},
+                **{key: row[key] for key in ("title", "severity", "direction", "findings", "amount_at_risk")},
                 **{key: evaluated.get(row["rule"], {}).get(key, 0) for key in _OUTCOMES},
             }
             for row in sorted(content["rules"], key=lambda row: str(row["rule"]))
