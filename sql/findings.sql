@@ -241,6 +241,57 @@ FROM every_part
 WHERE line_id IS NOT NULL
 GROUP BY finding_id, line_id;
 
+CREATE OR REPLACE TEMP TABLE single_stake AS
+SELECT
+    finding_id AS stake_key,
+    line_id,
+    units_at_stake
+FROM finding_stake;
+
+-- What each finding puts at risk, line by line, before it is known what others do.
+CREATE OR REPLACE TEMP TABLE finding_amount AS
+SELECT
+    finding_stake.finding_id,
+    finding_stake.line_id,
+    finding_stake.units_at_stake,
+    CASE
+        WHEN located_finding.direction = 'compliance' THEN 0.00
+        ELSE price.amount
+    END::DECIMAL(12, 2) AS amount_at_risk
+FROM finding_stake
+INNER JOIN located_finding ON finding_stake.finding_id = located_finding.finding_id
+INNER JOIN price_of_stakes('single_stake') AS price
+    ON finding_stake.finding_id = price.stake_key AND finding_stake.line_id = price.line_id
+UNION ALL
+SELECT
+    finding_id,
+    line_id,
+    NULL AS units_at_stake,
+    known_amount AS amount_at_risk
+FROM located_finding
+WHERE known_amount IS NOT NULL;
+
+-- What was decided on these findings before, and whether it still holds.
+CREATE OR REPLACE TEMP TABLE judged_finding AS
+SELECT
+    located_finding.finding_id,
+    any_value(located_finding.rule) AS rule,
+    any_value(located_finding.facts) AS facts,
+    coalesce(sum(finding_amount.amount_at_risk), 0.00) AS amount_at_risk
+FROM located_finding
+INNER JOIN review_decision ON located_finding.finding_id = review_decision.finding_id
+LEFT JOIN finding_amount ON located_finding.finding_id = finding_amount.finding_id
+GROUP BY located_finding.finding_id;
+
+INSERT INTO finding_review
+SELECT * FROM reviewed('judged_finding');
+
+-- What reviewers dismissed counts in no total.
+UPDATE located_finding
+SET counts = FALSE
+FROM finding_review
+WHERE located_finding.finding_id = finding_review.finding_id AND finding_review.review_state = 'dismissed';
+
 -- What the findings that count in totals put at stake together, by direction: of each line the most units that one of
 -- them does.
 CREATE OR REPLACE TEMP TABLE joint_stake AS
@@ -256,52 +307,24 @@ INNER JOIN located_finding ON finding_stake.finding_id = located_finding.finding
 WHERE located_finding.counts
 GROUP BY located_finding.direction, finding_stake.line_id;
 
-CREATE OR REPLACE TEMP TABLE single_stake AS
-SELECT
-    finding_id AS stake_key,
-    line_id,
-    units_at_stake
-FROM finding_stake;
-
 INSERT INTO finding_line
-WITH amount AS (
+WITH ranked AS (
     SELECT
-        finding_stake.finding_id,
-        finding_stake.line_id,
-        finding_stake.units_at_stake,
-        CASE
-            WHEN located_finding.direction = 'compliance' THEN 0.00
-            ELSE price.amount
-        END::DECIMAL(12, 2) AS amount_at_risk
-    FROM finding_stake
-    INNER JOIN located_finding ON finding_stake.finding_id = located_finding.finding_id
-    INNER JOIN price_of_stakes('single_stake') AS price
-        ON finding_stake.finding_id = price.stake_key AND finding_stake.line_id = price.line_id
-    UNION ALL
-    SELECT
-        finding_id,
-        line_id,
-        NULL AS units_at_stake,
-        known_amount AS amount_at_risk
-    FROM located_finding
-    WHERE known_amount IS NOT NULL
-),
-
-ranked AS (
-    SELECT
-        amount.*,
+        finding_amount.*,
         located_finding.direction,
         located_finding.counts,
         row_number() OVER (
-            PARTITION BY coalesce(amount.line_id::VARCHAR, amount.finding_id), located_finding.direction
-            ORDER BY located_finding.counts DESC, amount.amount_at_risk DESC, amount.finding_id
+            PARTITION BY coalesce(finding_amount.line_id::VARCHAR, finding_amount.finding_id), located_finding.direction
+            ORDER BY located_finding.counts DESC, finding_amount.amount_at_risk DESC, finding_amount.finding_id
         ) AS place,
-        max(amount.amount_at_risk) OVER (
+        max(finding_amount.amount_at_risk) OVER (
             PARTITION BY
-                coalesce(amount.line_id::VARCHAR, amount.finding_id), located_finding.direction, located_finding.counts
+                coalesce(finding_amount.line_id::VARCHAR, finding_amount.finding_id),
+                located_finding.direction,
+                located_finding.counts
         ) AS most
-    FROM amount
-    INNER JOIN located_finding ON amount.finding_id = located_finding.finding_id
+    FROM finding_amount
+    INNER JOIN located_finding ON finding_amount.finding_id = located_finding.finding_id
 )
 
 SELECT

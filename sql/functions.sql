@@ -1,4 +1,4 @@
--- What models, checks and reports reckon alike. No table is read here.
+-- What models, checks and reports reckon alike. Of tables only `reviewed` reads any.
 
 -- What a finding puts at stake: units of a code on a day of its patient and discipline (null: all of them), of whatever
 -- timed codes where the code is null. Below 0 they are missing.
@@ -211,3 +211,55 @@ CREATE OR REPLACE MACRO price_in_words(full_units, full_unit_fee, reduced_units,
         WHEN 'any locality' THEN ', national; no locality explains the difference'
         ELSE ''
     END;
+
+-- What a decision on a finding rests on: the facts and the dollars. A letter first, so that no spreadsheet takes it for
+-- a number.
+CREATE OR REPLACE MACRO facts_hash(rule, amount, facts) AS
+'f' || left(md5(concat_ws('|', rule, amount::DECIMAL(12, 2)::VARCHAR, facts::VARCHAR)), 15);
+
+-- The last day on which a dismissal holds; null: for good. `days` is the clinic's term, 0 for none: with a term, a
+-- dismissal without any date does not hold.
+CREATE OR REPLACE MACRO dismissed_until(valid_until, reviewed_on, days) AS CASE
+    WHEN valid_until IS NOT NULL OR coalesce(days, 0) = 0 THEN valid_until
+    ELSE coalesce((reviewed_on + days::INTEGER)::DATE, DATE '0001-01-01')
+END;
+
+-- What a decision means for a finding as it is now, on the day of the run (finding_review.review_state).
+CREATE OR REPLACE MACRO review_state(disposition, reviewed_on, decided_hashes, finding_hash, until_day, run_day) AS CASE
+    WHEN disposition IS NULL THEN 'open'
+    WHEN disposition = 'corrected' AND run_day > reviewed_on THEN 'came_back'
+    WHEN len(decided_hashes) > 0 AND NOT list_contains(decided_hashes, finding_hash) THEN 'changed'
+    WHEN disposition = 'dismissed' AND until_day < run_day THEN 'expired'
+    ELSE disposition
+END;
+
+-- What decisions mean for the findings of a table (finding_id, rule, amount_at_risk, facts): rows of finding_review.
+CREATE OR REPLACE MACRO reviewed(findings) AS TABLE
+WITH decided AS (
+    SELECT
+        decision.*,
+        facts_hash(found.rule, found.amount_at_risk, found.facts) AS finding_hash,
+        CASE
+            WHEN decision.disposition = 'dismissed'
+                THEN
+                    dismissed_until(
+                        decision.valid_until,
+                        decision.reviewed_on,
+                        (SELECT max(value) FROM parameter WHERE name = 'clinic.dismissal_days')
+                    )
+        END AS until_day
+    FROM query_table(findings) AS found
+    INNER JOIN review_decision AS decision ON found.finding_id = decision.finding_id
+)
+
+SELECT
+    finding_id,
+    disposition,
+    review_state(
+        disposition, reviewed_on, facts_hashes, finding_hash, until_day, (SELECT max(run_day) FROM run_day)
+    ) AS review_state,
+    reviewer,
+    reviewed_on,
+    until_day AS valid_until,
+    note
+FROM decided;

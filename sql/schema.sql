@@ -131,8 +131,45 @@ CREATE TABLE review (
     reviewed_on DATE,
     note VARCHAR,
     source_file VARCHAR NOT NULL,
-    source_row BIGINT NOT NULL
+    source_row BIGINT NOT NULL,
+    valid_until DATE, -- of a dismissal: the last day on which it holds; null: as clinic.dismissal_days has it
+    facts_hash VARCHAR -- facts_hash() of the finding as it was decided on; null: not known
 );
+
+-- One row per finding that was decided: the decision of the last day. Where decisions of that day differ, one that
+-- does not dismiss counts: silence takes agreement.
+CREATE VIEW review_decision AS
+WITH last_day AS (
+    SELECT
+        finding_id,
+        max(rule) AS rule,
+        disposition,
+        reviewed_on,
+        -- Of several that agree the first by name speaks for all.
+        arg_min({'reviewer': reviewer, 'note': note}, {'reviewer': reviewer, 'note': note}) AS said,
+        min(valid_until) AS valid_until,
+        -- What was decided on: no hash where one of the decisions does not know.
+        CASE WHEN count(*) = count(facts_hash) THEN list(DISTINCT facts_hash) ELSE [] END AS facts_hashes
+    FROM review
+    WHERE disposition IS NOT NULL
+    GROUP BY finding_id, reviewed_on, disposition
+    QUALIFY
+        row_number() OVER (
+            PARTITION BY finding_id
+            ORDER BY reviewed_on DESC NULLS LAST, disposition = 'dismissed', disposition
+        ) = 1
+)
+
+SELECT
+    finding_id,
+    rule,
+    disposition,
+    said.reviewer AS reviewer,
+    reviewed_on,
+    said.note AS note,
+    valid_until,
+    facts_hashes
+FROM last_day;
 
 -- One row per payment: an 835 transaction.
 CREATE TABLE remittance (
@@ -332,6 +369,11 @@ CREATE TABLE audit_period (
     period_start DATE NOT NULL,
     period_end DATE NOT NULL,
     as_of DATE -- claims submitted and payments made later do not count; null: all that was given
+);
+
+-- One row: the day of the run, by which dismissals expire. Without one none does.
+CREATE TABLE run_day (
+    run_day DATE NOT NULL
 );
 
 -- One row per reference table, or part of one: the service dates that its edition covers.
@@ -584,6 +626,19 @@ CREATE TABLE finding_line (
     exposure_amount DECIMAL(12, 2) NOT NULL -- USD that count in totals: of a line's, the most that can be lost, once
 );
 
+-- One row per finding that was decided on before: what the decision means for it.
+CREATE TABLE finding_review (
+    finding_id VARCHAR NOT NULL, -- unique
+    disposition VARCHAR NOT NULL, -- as it was last decided: confirmed, dismissed, corrected, refunded
+    -- dismissed: silent, it counts nowhere; confirmed, refunded, corrected: as decided; came_back: corrected, and found
+    -- again all the same; changed: decided on other facts, to be looked at again; expired: the dismissal holds no more
+    review_state VARCHAR NOT NULL,
+    reviewer VARCHAR,
+    reviewed_on DATE,
+    valid_until DATE, -- of a dismissal: the last day on which it holds
+    note VARCHAR
+);
+
 -- One row per rule: how many of what it judges were in scope, and with which outcome.
 CREATE TABLE coverage (
     rule VARCHAR NOT NULL,
@@ -593,7 +648,7 @@ CREATE TABLE coverage (
     failed BIGINT NOT NULL,
     not_evaluable BIGINT NOT NULL,
     error BIGINT NOT NULL, -- in scope of a rule whose query failed
-    findings BIGINT NOT NULL,
+    findings BIGINT NOT NULL, -- those dismissed by review left out
     amount_at_risk DECIMAL(18, 2) NOT NULL, -- USD
     reasons JSON NOT NULL -- reason: count, of what could not be judged
 );

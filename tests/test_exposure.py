@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _FILLED = (
     "claim_line", "visit_note", "note_service", "service_text", "text_evidence", "evidence_span", "text_measure",
-    "review", "finding", "finding_line", "coverage",
+    "review", "finding", "finding_line", "finding_review", "coverage",
 )  # fmt: skip
 
 
@@ -228,7 +228,8 @@ def test_risk_is_money_times_chance_times_weight(
         for _ in range(count):
             place += 1
             con.execute(
-                "INSERT INTO review VALUES (?, 'medicare.discipline_modifier_missing', ?, NULL, NULL, NULL, 'f', ?)",
+                "INSERT INTO review (finding_id, rule, disposition, source_file, source_row)"
+                " VALUES (?, 'medicare.discipline_modifier_missing', ?, 'f', ?)",
                 [f"{place:016}", disposition, place],
             )
     money, *parts, score = risks(con)["medicare.discipline_modifier_missing"]

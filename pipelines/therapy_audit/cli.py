@@ -71,6 +71,9 @@ def _input_options(command: Any) -> Any:
 @click.option(
     "--benchmarks", type=click.Path(dir_okay=False, path_type=Path), help="CSV of what clinicians elsewhere bill."
 )
+@click.option(
+    "--previous", metavar="FOLDER", help="Earlier report to compare with, or none [the last one beside the output]."
+)
 @click.option("--threads", type=click.IntRange(1, 256), help="Threads to use [all].")
 @click.option("--memory-limit", help="Memory for DuckDB, such as 2GB; beyond it spills to disk [80 % of the machine].")
 @click.option("--timings", is_flag=True, help="Print the seconds of each stage, model and rule.")
@@ -89,9 +92,11 @@ def run(config: Path | None, timings: bool, catch_up: bool | None, no_deliver: b
     if config is None and "claims" not in inputs and Path("audit.toml").exists():
         config = Path("audit.toml")
     base = settings.read(config) if config else None
+    if named := flags.pop("previous"):
+        flags["previous"] = settings.previous_of(named, Path())
     chosen = pipeline.from_inputs(
         base,
-        inputs={**(base.inputs if base else {}), **inputs},
+        inputs={**(base.inputs if base else settings.reviews_beside(Path())), **inputs},
         mappings=flags.pop("mappings") or None,
         **flags,
     )
@@ -236,8 +241,15 @@ def _five_lines(result: Any) -> list[str]:
         f"Largest: {top or 'nothing found'}",
         f"Not judged: {'; '.join(doubts)}",
         f"Data quality: {quality}; {summary['rows_quarantined']:,} rows in quarantine",
+        *([_since(summary["comparison"])] if summary.get("comparison") else []),
         f"Report: {_near(result.folder / 'report.html')}",
     ]
+
+
+def _since(comparison: dict[str, Any]) -> str:
+    from therapy_audit import compare as comparing
+
+    return f"Since {comparison['previous']}: {comparing.in_words(comparison)}"
 
 
 def _count(number: int, noun: str) -> str:
@@ -840,6 +852,71 @@ def bench_samples(samples: int, seed: int) -> None:
     from therapy_audit.sampling import simulation
 
     click.echo(simulation.table(samples, seed))
+
+
+@cli.group("review")
+def review_group() -> None:
+    """Take reviewers' decisions back from findings.xlsx, and see how they stand."""
+
+
+_review_run = click.option(
+    "--run",
+    "run_folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The report to hold them against [the newest beside audit.toml's output, else in reports].",
+)
+
+
+@review_group.command("import")
+@click.argument("workbooks", nargs=-1, required=True, metavar="WORKBOOK...")
+@click.option(
+    "--into", type=click.Path(path_type=Path), default="reviews.csv", show_default=True, help="File, or its folder."
+)
+@_review_run
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def review_import(workbooks: tuple[str, ...], into: Path, run_folder: Path | None, as_json: bool) -> None:  # noqa: FBT001
+    """Add the decisions of WORKBOOKs to reviews.csv, which runs read; none of them where a cell is at fault."""
+    from therapy_audit import review
+
+    found = review.import_workbooks(workbooks, into, run_folder or _newest_report()[0])
+    click.echo(found.as_json() if as_json else "\n".join(found.lines()))
+
+
+@review_group.command("status")
+@click.argument("reviews", type=click.Path(dir_okay=False, path_type=Path), default="reviews.csv")
+@_review_run
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def review_status(reviews: Path, run_folder: Path | None, as_json: bool) -> None:  # noqa: FBT001
+    """Say per rule what was decided, how often reviewers agreed with it, and what is open."""
+    import json
+
+    from therapy_audit import review
+
+    newest, config = _newest_report()
+    found = review.status(reviews, run_folder or newest, config)
+    click.echo(json.dumps(found, indent=2) if as_json else "\n".join(review.lines(found)))
+
+
+def _newest_report() -> tuple[Path | None, Any]:
+    """Return the last report of the audit.toml in the current folder, else of reports, and that audit.toml's config."""
+    from therapy_audit import config as settings
+    from therapy_audit import history
+
+    config = settings.read(Path("audit.toml")) if Path("audit.toml").exists() else None
+    found = history.runs(config.output.parent if config and config.output else Path("reports"))
+    return (max(found, key=lambda run: run.generated_at).folder if found else None), config
+
+
+@cli.command()
+@click.argument("old", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("new", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: totals, and each finding that is not the same.")
+def compare(old: Path, new: Path, as_json: bool) -> None:  # noqa: FBT001
+    """Compare two reports: findings new, persisting, reopened, resolved, or gone for another reason, with dollars."""
+    from therapy_audit import compare as comparing
+
+    found = comparing.folders(old, new)
+    click.echo(comparing.as_json(found) if as_json else "\n".join(comparing.lines(found)))
 
 
 def main() -> None:

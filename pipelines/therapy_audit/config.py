@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 INPUTS = (
     "claims", "notes", "providers", "plans_of_care", "authorizations", "opening_balances", "remittances", "reviews",
 )  # fmt: skip
+REVIEWS = "reviews.csv"  # where `review import` keeps decisions, beside audit.toml
 FAIL_ON = ("error", "warning", "info", "never")
 QUALITY = ("stop", "warn")
 OUTPUT = "reports/{period}"
@@ -29,10 +30,13 @@ _KEYS = {
     "with_text": bool, "inputs": dict, "payers": dict, "unit_method": dict, "parameters": dict, "mappings": list,
     "required_modifiers": dict, "pairs": list, "reference": str, "locality": str, "lexicon": str, "as_of": str,
     "fees": dict, "benchmarks": str, "catch_up": int, "deliver": dict,
+    "previous": str,
 }  # fmt: skip
 
 # Keys that are not taken as they stand.
-_OWN_FORM = {"inputs", "mappings", "output", "pairs", "reference", "lexicon", "fees", "benchmarks", "deliver"}
+_OWN_FORM = {
+    "inputs", "mappings", "output", "pairs", "reference", "lexicon", "fees", "benchmarks", "deliver", "previous",
+}  # fmt: skip
 
 TEMPLATE = """\
 # therapy-audit: what is audited and how. Paths are relative to this file; globs such as claims/*.csv are fine.
@@ -52,6 +56,10 @@ TEMPLATE = """\
 
 # With period "last-month": also make up for the months since the last good report, at most so many at once (0: none).
 # catch_up = 12
+
+# The earlier report that this one is compared with, or "none". Left out: of the reports beside it the last one before
+# its period's end.
+# previous = "reports/2025-Q4"
 
 # Exit with 1 where there are findings of this severity or above: "error", "warning", "info" or "never".
 # fail_on = "never"
@@ -89,8 +97,9 @@ notes = ["notes*.csv"]
 # authorizations = ["authorizations.csv"]
 # opening_balances = ["opening_balances.csv"]
 # remittances = ["remittances*.csv"]
-# Workbooks of earlier runs with what reviewers decided.
-# reviews = ["reports/*/findings.xlsx"]
+# What reviewers decided, as `therapy-audit review import` keeps it; or reviewed workbooks as they are. Left out:
+# reviews.csv beside this file, if there is one.
+# reviews = ["reviews.csv"]
 
 # Payer names (* is any text, case does not matter) and the plan whose rules judge them. These come before the shipped
 # ones. Plans: {plans}.
@@ -172,6 +181,7 @@ class Config:
     reference: Path | None = None
     lexicon: Path | None = None
     benchmarks: Path | None = None
+    previous: Path | None = None  # the folder; Path("none") for no comparison
     locality: str = "national"
     threads: int | None = None
     memory_limit: str | None = None
@@ -189,11 +199,12 @@ def read(path: Path) -> Config:
         raise AuditError(f"{path.name}: not readable as TOML ({fault}).") from None
     _check(raw, path.name)
     here = path.resolve().parent
+    named = {
+        name: tuple(str(here / item) for item in ([files] if isinstance(files, str) else files))
+        for name, files in raw.get("inputs", {}).items()
+    }
     return Config(
-        inputs={
-            name: tuple(str(here / item) for item in ([files] if isinstance(files, str) else files))
-            for name, files in raw.get("inputs", {}).items()
-        },
+        inputs=reviews_beside(here) | named,
         mappings=tuple(here / item for item in raw.get("mappings", ())),
         output=here / raw.get("output", OUTPUT),
         pairs=tuple(_pair(item, path.name) for item in raw.get("pairs", ())),
@@ -202,6 +213,7 @@ def read(path: Path) -> Config:
         lexicon=here / raw["lexicon"] if "lexicon" in raw else None,
         benchmarks=here / raw["benchmarks"] if "benchmarks" in raw else None,
         deliver=delivery.settings(raw["deliver"], here, path.name) if "deliver" in raw else None,
+        previous=previous_of(raw["previous"], here) if "previous" in raw else None,
         **{key: raw[key] for key in raw if key not in _OWN_FORM},
     )
 
@@ -209,6 +221,16 @@ def read(path: Path) -> Config:
 def reference_beside(folder: Path) -> Path | None:
     """Return the folder of loaded reference tables where none was named: `reference`, if there is one."""
     return folder / "reference" if (folder / "reference").is_dir() else None
+
+
+def reviews_beside(folder: Path) -> dict[str, tuple[str, ...]]:
+    """Return the input of reviewers' decisions where none was named: `reviews.csv`, if there is one."""
+    return {"reviews": (str(folder / REVIEWS),)} if (folder / REVIEWS).is_file() else {}
+
+
+def previous_of(named: str, folder: Path) -> Path:
+    """Return the report to compare with; Path("none") turns the comparison off."""
+    return Path(named) if named == "none" else folder / named
 
 
 def settled(config: Config) -> Config:

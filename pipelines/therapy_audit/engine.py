@@ -54,14 +54,19 @@ def connect(
         yield con
 
 
+def create_tables(con: duckdb.DuckDBPyConnection) -> None:
+    """Create the contract tables, empty, and the functions that all SQL shares."""
+    con.execute(_sql("schema"))
+    con.execute(_sql("functions"))
+
+
 def prepare_codes(con: duckdb.DuckDBPyConnection, reference: Path | None = None) -> None:
     """Create the contract tables and fill the code tables of rules/codes/ with their editions.
 
     A file is named for its table, and for the part of it that it holds where there are several: mue.hospital.csv.
     Tables loaded into the folder `reference` stand in place of those shipped. AuditError: one of them is damaged.
     """
-    con.execute(_sql("schema"))
-    con.execute(_sql("functions"))
+    create_tables(con)
     codes = resources.folder("rules") / "codes"
     for entry in sorted(codes.iterdir(), key=lambda item: item.name):
         stem, _, suffix = entry.name.rpartition(".")
@@ -205,11 +210,16 @@ def set_locality(con: duckdb.DuckDBPyConnection, locality: str, where: str) -> N
 
 
 def set_period(
-    con: duckdb.DuckDBPyConnection, start: date | None = None, end: date | None = None, as_of: date | None = None
+    con: duckdb.DuckDBPyConnection,
+    start: date | None = None,
+    end: date | None = None,
+    as_of: date | None = None,
+    today: date | None = None,
 ) -> tuple[date, date]:
     """Set the service dates on which the run reports (default: all that the claims hold) and return them.
 
     Claims sent and remittances paid after `as_of` do not count; without it everything does.
+    Dismissals expire by `as_of`, else by `today`; with neither none does.
     """
     span = con.execute("SELECT min(service_date), max(service_date) FROM claim_line").fetchone()
     first, last = span or (None, None)
@@ -222,6 +232,8 @@ def set_period(
         )
     con.execute("DELETE FROM audit_period")
     con.execute("INSERT INTO audit_period (period_start, period_end, as_of) VALUES (?, ?, ?)", [*chosen, as_of])
+    con.execute("DELETE FROM run_day")
+    con.execute("INSERT INTO run_day SELECT $day WHERE $day IS NOT NULL", {"day": as_of or today})
     return chosen
 
 
@@ -506,7 +518,15 @@ def _collect(con: duckdb.DuckDBPyConnection) -> None:
         """
     )
     con.execute(_sql("findings"))
-    for table in ("located_finding", "line_price", "finding_stake", "single_stake", "joint_stake"):
+    for table in (
+        "located_finding",
+        "line_price",
+        "finding_stake",
+        "finding_amount",
+        "judged_finding",
+        "single_stake",
+        "joint_stake",
+    ):
         con.execute(f"DROP TABLE {table}")
 
 
@@ -594,9 +614,11 @@ def _cover(con: duckdb.DuckDBPyConnection, rule: Rule, tallies: Mapping[str, _Ta
         found AS (
             SELECT
                 {f"count(DISTINCT ({failed}))" if keys else "count(*)"} AS failed,
-                count(*) AS findings,
-                coalesce(sum(amount_at_risk), 0) AS amount_at_risk
-            FROM finding
+                count(*) FILTER (review_state IS DISTINCT FROM 'dismissed') AS findings,
+                coalesce(
+                    sum(amount_at_risk) FILTER (review_state IS DISTINCT FROM 'dismissed'), 0
+                ) AS amount_at_risk
+            FROM finding LEFT JOIN finding_review USING (finding_id)
             WHERE rule = $rule
         )
         SELECT

@@ -9,7 +9,7 @@ import platform
 import shutil
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from therapy_audit import benchmarks, engine, fees, rules
+from therapy_audit import benchmarks, compare, engine, fees, history, rules
 from therapy_audit.config import Config, day, reference_beside, settled, span
 from therapy_audit.errors import AuditError
 
@@ -28,7 +28,7 @@ _SEVERITY_ORDER = ("error", "warning", "info")
 _COUNTED_TABLES = (
     "claim_line", "visit_note", "note_service", "provider", "plan_of_care", "authorization", "patient_opening_balance",
     "remittance", "remittance_claim", "remittance_line", "remittance_adjustment", "x12_problem", "x12_imbalance",
-    "review", "quarantine", "finding", "finding_line",
+    "review", "quarantine", "finding", "finding_line", "finding_review",
 )  # fmt: skip
 
 
@@ -126,7 +126,7 @@ def _audit(
         if not checked["success"] and config.quality == "stop":
             raise AuditError(_refuse(con, checked, output, building))
         start, end = dates or (None, None)
-        first, last = engine.set_period(con, start, end, day(config.as_of) if config.as_of else None)
+        first, last = engine.set_period(con, start, end, day(config.as_of) if config.as_of else None, moment().date())
         notices = _left_out(con)
         period = config.period or f"{first}..{last}"
         store.fill(con, config.lexicon)
@@ -135,6 +135,9 @@ def _audit(
         timed("models")
         errors = engine.run_rules(con, ruleset.rules, timed.detail)
         timed("rules")
+        words = lexicon.fingerprint(config.lexicon)
+        manifest = _manifest(con, ruleset, words, period, errors, _own_settings(config))
+        earlier = _earlier(config, output, last, manifest)
         summary = report.write(
             con,
             building,
@@ -145,9 +148,9 @@ def _audit(
             with_text=config.with_text,
             settings=_own_settings(config),
             rules=ruleset.rules,
+            comparing=lambda told: _compare(con, ruleset, earlier, building, output, told, manifest),
         )
-        words = lexicon.fingerprint(config.lexicon)
-        _write_manifest(con, building / "manifest.json", ruleset, words, period, errors, _own_settings(config))
+        (building / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
         con.execute("CHECKPOINT")
     timed("report")
     return Result(output, summary, errors, checked, {rule.name: rule.title for rule in ruleset.rules}, notices)
@@ -291,25 +294,28 @@ def _previous_counts(output: Path) -> dict[str, int] | None:
     return {str(table): int(rows) for table, rows in counts.items()}
 
 
-def _write_manifest(
+def moment() -> datetime:
+    """Return the time of the run: SOURCE_DATE_EPOCH where it is set, else now."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    return datetime.fromtimestamp(int(epoch), UTC) if epoch else datetime.now(UTC)
+
+
+def _manifest(
     con: Any,
-    path: Path,
     ruleset: rules.RuleSet,
     words: str,
     period: str,
     errors: dict[str, str],
     settings: dict[str, Any],
-) -> None:
-    """Write what the result rests on: inputs by hash, rules by fingerprint, references by edition, versions, counts."""
-    epoch = os.environ.get("SOURCE_DATE_EPOCH")
-    moment = datetime.fromtimestamp(int(epoch), UTC) if epoch else datetime.now(UTC)
+) -> dict[str, Any]:
+    """Return what the result rests on: inputs by hash, rules by fingerprint, reference editions, versions, counts."""
     files = con.execute(
         "SELECT source_file, input, sha256, byte_count, rows_in, rows_loaded, rows_quarantined"
         " FROM intake_file ORDER BY ALL"
     )
     names = [item[0] for item in files.description]
-    manifest = {
-        "generated_at": moment.isoformat(timespec="seconds"),
+    return {
+        "generated_at": moment().isoformat(timespec="seconds"),
         "period": period,
         "inputs": [dict(zip(names, row, strict=True)) for row in files.fetchall()],
         "rows": {table: con.execute(f'SELECT count(*) FROM "{table}"').fetchone()[0] for table in _COUNTED_TABLES},
@@ -330,7 +336,34 @@ def _write_manifest(
             **{name: version(name) for name in ("therapy-audit", "duckdb", "great-expectations", "pandas", "pyarrow")},
         },
     }
-    path.write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+
+
+def _earlier(config: Config, output: Path, end: date, manifest: dict[str, Any]) -> list[history.Run]:
+    """Return the runs before this one, the one to compare with last; none where that is turned off."""
+    if config.previous == Path("none"):
+        return []
+    beside = history.before(output.resolve(), end, manifest["generated_at"])
+    if config.previous is None:
+        return beside
+    named = history.read(config.previous.resolve())
+    return [*(run for run in beside if run.order < named.order and run.folder != named.folder), named]
+
+
+def _compare(
+    con: Any,
+    ruleset: rules.RuleSet,
+    earlier: list[history.Run],
+    building: Path,
+    output: Path,
+    summary: dict[str, Any],
+    manifest: dict[str, Any],
+) -> compare.Comparison | None:
+    """Compare this run, whose findings.parquet is written, with the one before."""
+    if not earlier:
+        return None
+    start, end = (date.fromisoformat(summary[name]) for name in ("period_start", "period_end"))
+    new = history.Run(building, summary["period"], start, end, manifest["generated_at"], summary, manifest)
+    return compare.compare(con, new, earlier[-1], earlier[:-1], lambda: ruleset.rules, name=output.name)
 
 
 def from_inputs(config: Config | None, **given: Any) -> Config:

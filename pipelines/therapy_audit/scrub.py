@@ -310,7 +310,7 @@ def _judge(con: duckdb.DuckDBPyConnection, config: Config, judging: Sequence[Rul
     first, last = con.execute(
         "SELECT min(service_date), max(service_date) FROM claim_line SEMI JOIN judged_claim USING (claim_id)"
     ).fetchall()[0]
-    engine.set_period(con, first, last)
+    engine.set_period(con, first, last, today=pipeline.moment().date())
     # A year's notes may come with a day's claims: only what can bear on these is worth reading.
     con.execute(
         """
@@ -331,6 +331,11 @@ def _judge(con: duckdb.DuckDBPyConnection, config: Config, judging: Sequence[Rul
     engine.build_models(con)
     con.execute("CREATE TEMP TABLE judged_line AS SELECT * FROM therapy_line SEMI JOIN judged_claim USING (claim_id)")
     errors = engine.run_rules(con, judging)
+    # What review dismissed is silent here too.
+    con.execute(
+        "DELETE FROM finding WHERE finding_id IN"
+        " (SELECT finding_id FROM finding_review WHERE review_state = 'dismissed')"
+    )
     con.execute(
         f"""
         CREATE TEMP TABLE reason AS

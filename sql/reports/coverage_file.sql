@@ -1,4 +1,24 @@
 -- Each rule with its outcomes: what could not be judged is told apart from what passed.
+WITH decided AS (
+    SELECT
+        coalesce(finding.rule, review_decision.rule) AS rule,
+        count(*) AS decided,
+        count(*) FILTER (WHERE review_decision.disposition <> 'dismissed') AS upheld
+    FROM review_decision
+    LEFT JOIN finding ON review_decision.finding_id = finding.finding_id
+    GROUP BY coalesce(finding.rule, review_decision.rule)
+),
+
+silent AS (
+    SELECT
+        finding.rule,
+        count(*) AS dismissed
+    FROM finding_review
+    INNER JOIN finding ON finding_review.finding_id = finding.finding_id
+    WHERE finding_review.review_state = 'dismissed'
+    GROUP BY finding.rule
+)
+
 SELECT
     coverage.rule,
     rule.title,
@@ -23,7 +43,12 @@ SELECT
             )
         ),
         '; '
-    ) AS reasons
+    ) AS reasons,
+    coalesce(silent.dismissed, 0) AS dismissed, -- findings that failed, and that review dismissed
+    coalesce(decided.decided, 0) AS decided, -- findings, of earlier runs too, that reviewers decided
+    round(decided.upheld / decided.decided, 4)::DOUBLE AS agreement -- share of these that they upheld
 FROM coverage
+LEFT JOIN silent ON coverage.rule = silent.rule
+LEFT JOIN decided ON coverage.rule = decided.rule
 LEFT JOIN rule ON coverage.rule = rule.rule
 ORDER BY coverage.rule

@@ -1,4 +1,4 @@
--- findings.parquet and findings.csv: every finding, in an order that does not change.
+-- findings.parquet and findings.csv: every finding, the dismissed as well, in an order that does not change.
 SELECT
     finding_id,
     rule,
@@ -23,6 +23,17 @@ SELECT
     citation,
     reference_state,
     source_file,
-    source_row
-FROM report_finding
+    source_row,
+    review_state,
+    disposition,
+    reviewer,
+    reviewed_on,
+    valid_until,
+    review_note,
+    facts_hash
+FROM (
+    SELECT * FROM report_finding
+    UNION ALL
+    SELECT * FROM report_dismissed
+) AS every_finding
 ORDER BY service_date, claim_id, claim_line_number, rule, finding_id

@@ -42,6 +42,21 @@ SELECT
     report_finding.source_file,
     report_finding.source_row,
     stakes.stakes,
+    CASE
+        WHEN report_finding.review_state <> 'open'
+            THEN
+                concat_ws(
+                    ' ',
+                    report_finding.disposition,
+                    'by ' || report_finding.reviewer,
+                    'on ' || report_finding.reviewed_on,
+                    CASE report_finding.review_state
+                        WHEN 'changed' THEN '- its facts have changed since'
+                        WHEN 'expired' THEN '- no longer valid'
+                        WHEN 'came_back' THEN '- came back'
+                    END
+                )
+    END AS review,
     rule.grain,
     -- Specific activity, skilled direction, functional goal, patient's response, time: in this order.
     CASE

@@ -24,6 +24,13 @@ found AS (
     FROM report_finding
 ),
 
+silent AS (
+    SELECT
+        count(*) AS dismissed_findings,
+        coalesce(sum(amount_at_risk), 0.00) AS dismissed_amount
+    FROM report_dismissed
+),
+
 exposed AS (
     SELECT
         count(*) FILTER (WHERE report_finding.direction = 'overpayment') AS overpayment_lines,
@@ -67,6 +74,7 @@ SELECT
     line.*,
     found.*,
     exposed.*,
+    silent.*,
     unpriced.*,
     judged.*,
     intake.*
@@ -74,6 +82,7 @@ FROM audit_period
 CROSS JOIN line
 CROSS JOIN found
 CROSS JOIN exposed
+CROSS JOIN silent
 CROSS JOIN unpriced
 CROSS JOIN judged
 CROSS JOIN intake

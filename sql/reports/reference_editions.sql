@@ -40,7 +40,7 @@ resting AS (
         rule_reference.reference,
         therapy_line.setting,
         count(*) AS findings
-    FROM finding
+    FROM report_finding AS finding
     INNER JOIN rule_reference ON finding.rule = rule_reference.rule
     INNER JOIN therapy_line
         ON finding.claim_id = therapy_line.claim_id AND finding.claim_line_number = therapy_line.claim_line_number

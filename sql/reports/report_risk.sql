@@ -18,26 +18,15 @@ least_decisions AS (
     WHERE name = 'clinic.chance_least_decisions'
 ),
 
--- Of several decisions on one finding the last one counts.
-decision AS (
-    SELECT
-        finding_id,
-        any_value(rule) AS rule,
-        arg_max(disposition, (coalesce(reviewed_on, DATE '0001-01-01'), source_file, source_row)) AS disposition
-    FROM review
-    WHERE disposition IS NOT NULL
-    GROUP BY finding_id
-),
-
 decided AS (
     SELECT
-        coalesce(finding.rule, decision.rule) AS rule,
+        coalesce(finding.rule, review_decision.rule) AS rule,
         count(*) AS decisions,
-        count(*) FILTER (WHERE decision.disposition <> 'dismissed') AS upheld
-    FROM decision
-    LEFT JOIN finding ON decision.finding_id = finding.finding_id
-    WHERE coalesce(finding.rule, decision.rule) IS NOT NULL
-    GROUP BY coalesce(finding.rule, decision.rule)
+        count(*) FILTER (WHERE review_decision.disposition <> 'dismissed') AS upheld
+    FROM review_decision
+    LEFT JOIN finding ON review_decision.finding_id = finding.finding_id
+    WHERE coalesce(finding.rule, review_decision.rule) IS NOT NULL
+    GROUP BY coalesce(finding.rule, review_decision.rule)
 ),
 
 answered AS (

@@ -19,13 +19,14 @@ if TYPE_CHECKING:
 # How a column's cells are read, where it is not plain text. List kinds take several headers.
 _DATES = (
     "service_date received_date submitted_date signed_date cosigned_date start_date end_date certified_date sent_date "
-    "referral_date reviewed_on"
+    "referral_date reviewed_on valid_until"
 )
 _MONEY = "charge_amount allowed_amount paid_amount patient_responsibility_amount amount"
 _WORDS = "discipline note_type assist_level cue_level clinician_credential credential pool disposition"
 _IDENTIFIERS = (
     "claim_id patient_id note_id original_claim_id claim_frequency_code place_of_service plan_of_care_id "
-    "authorization_id remittance_id line_control_number prior_authorization finding_id"
+    "authorization_id remittance_id line_control_number prior_authorization finding_id "
+    "facts_hash"
 )
 READ_AS: dict[str, str] = (
     dict.fromkeys([*_DATES.split(), "paid_date"], "date")
@@ -66,12 +67,16 @@ TABLES: dict[str, str] = {
 
 @dataclass(frozen=True)
 class Contract:
-    """One input kind: `columns` gives each contract column its header synonyms as keys, the best first."""
+    """One input kind: `columns` gives each contract column its header synonyms as keys, the best first.
+
+    Of the `required` columns those of `may_be_empty` need a header, and not a value in each row.
+    """
 
     input: str
     table: str
     required: tuple[str, ...]
     columns: Mapping[str, tuple[str, ...]]
+    may_be_empty: tuple[str, ...] = ()
 
 
 def header_key(header: str) -> str:
@@ -103,7 +108,13 @@ def contract(input_name: str) -> Contract:
     own_names = {
         name: (header_key(name), *(key for key in keys if key != header_key(name))) for name, keys in columns.items()
     }
-    return Contract(input_name, TABLES[input_name], tuple(content["required"]), own_names)
+    return Contract(
+        input_name,
+        TABLES[input_name],
+        tuple(content["required"]),
+        own_names,
+        tuple(content.get("may_be_empty", ())),
+    )
 
 
 @cache

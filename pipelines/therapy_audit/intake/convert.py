@@ -471,6 +471,7 @@ def _fault_cases(kind: Contract, columns: list[str]) -> list[str]:
     cases = [
         f"WHEN raw.{column} IS NULL THEN {_fault(column, f'{column} is empty; every row of {kind.input} needs one')}"
         for column in kind.required
+        if column not in kind.may_be_empty
     ]
     if kind.input in _LISTED:
         for column in _LISTED[kind.input]:

@@ -8,15 +8,16 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from therapy_audit import engine
+from therapy_audit import compare, engine
 from therapy_audit.report import tables
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     import duckdb
 
+    from therapy_audit.compare import Comparison
     from therapy_audit.rules import Rule
 
 
@@ -47,6 +48,7 @@ def write(
     with_text: bool = False,
     settings: Mapping[str, Any] | None = None,
     rules: Sequence[Rule] = (),
+    comparing: Callable[[dict[str, Any]], Comparison | None] = lambda _summary: None,
 ) -> dict[str, Any]:
     """Write report.html, findings.xlsx, coverage, quarantine, summary, and as Parquet and CSV findings and the others.
 
@@ -55,7 +57,9 @@ def write(
     `con` holds the contract tables, the models and the results of a run (sql/schema.sql). `period` is the run's name
     for its dates, `quality` what quality.check() returned. More findings than `report_rows` and `workbook_rows` are
     left to the files, the smallest amounts first. Note text is shown only `with_text`. `settings` are the user's own
-    terms, told under Method; `rules` those that ran, asked about denied lines. Returns the summary.
+    terms, told under Method; `rules` those that ran, asked about denied lines. `comparing` is told the
+    summary when findings.parquet is written, and returns what became of the findings since the run before. Returns the
+    summary.
     """
     from therapy_audit.report import html, workbook
 
@@ -80,6 +84,11 @@ def write(
         tables.copy(con, "reconciliation_file", folder / "reconciliation.csv")
         tables.copy(con, "coverage_file", folder / "coverage.csv")
         tables.copy(con, "quarantine_file", folder / "quarantine.csv", rows=None)
+        comparison = comparing(result)
+        content |= {"comparison": comparison}
+        result |= {"comparison": comparison and comparison.summary()}
+        if comparison:
+            compare.write(con, folder)
         html.write(
             folder / "report.html",
             content,
@@ -95,7 +104,7 @@ def write(
         )
         workbook.write(folder / "findings.xlsx", con, content, rows=workbook_rows)
     finally:
-        for name in _WORKING:
+        for name in (*_WORKING, "report_dismissed"):
             con.execute(f"DROP TABLE IF EXISTS temp.{name}")
     text = json.dumps(result, indent=2, ensure_ascii=False, allow_nan=False)
     (folder / "summary.json").write_text(text + "\n", encoding="utf-8")

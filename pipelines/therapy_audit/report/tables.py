@@ -24,6 +24,7 @@ _CONTENT = (
 _DENIED_BY = ("group", "category", "payer", "clinician", "code", "month")
 _DENIAL_TABLES = ("ages", "payment", "crosswalk", "rules", "unmatched")
 _RISKS = 10  # of each level
+_DISMISSED = 100  # findings shown
 _KX_PATIENTS = 15  # on either side of the threshold
 SCHEMA_VERSION = 1  # of summary.json (summary.schema.json): raised when a key goes or changes, not when one comes
 
@@ -35,16 +36,21 @@ def text(name: str) -> str:
 
 def rows(con: duckdb.DuckDBPyConnection, query: str, *, neutral: bool = False, **bound: Any) -> list[Row]:
     """Return the rows of a query of sql/reports/, as dicts; `neutral` for a spreadsheet's cells."""
-    result = con.execute(_neutral(con, query, bound) if neutral else text(query), bound or None)
+    result = con.execute(_neutral(con, text(query), bound) if neutral else text(query), bound or None)
     names = [column[0] for column in result.description or ()]
     return [dict(zip(names, values, strict=True)) for values in result.fetchall()]
 
 
 def copy(con: duckdb.DuckDBPyConnection, query: str, path: Path, **bound: Any) -> None:
     """Write a query's rows as Parquet or CSV, by the file's suffix; a CSV's texts are neutral to a spreadsheet."""
+    copy_select(con, text(query), path, **bound)
+
+
+def copy_select(con: duckdb.DuckDBPyConnection, select: str, path: Path, **bound: Any) -> None:
+    """Write the rows of any SELECT in the same way."""
     neutral = path.suffix == ".csv"
     options = "FORMAT csv, HEADER" if neutral else "FORMAT parquet, COMPRESSION zstd"
-    select = _neutral(con, query, bound) if neutral else text(query)
+    select = _neutral(con, select, bound) if neutral else select
     con.execute(f"COPY (\n{select}\n) TO $path ({options})", {**bound, "path": str(path)})
 
 
@@ -61,6 +67,10 @@ def content(con: duckdb.DuckDBPyConnection, *, period: str, quality: Mapping[str
         "denials": denials(con),
         "risk": risk(con),
         "reconciliation": reconciliation(con),
+        "review": {
+            "rules": rows(con, "review_rules"),
+            "dismissed": rows(con, "dismissed_sheet", rows=_DISMISSED),
+        },
     }
 
 
@@ -127,6 +137,7 @@ def summary(content: Row) -> Row:
             for level, found in content["reconciliation"].items()
         },
         "unmapped_payers": [{"payer": row["payer"], "lines": row["lines"]} for row in content["unmapped_payers"]],
+        "review": _reviewed(content["review"]["rules"], headline),
         "stale_findings": headline["stale_findings"],
         "stale_references": [row["reference"] for row in content["reference_editions"] if row["stale"]],
         **{key: headline[key] for key in ("files", "rows_in", "rows_loaded", "rows_quarantined")},
@@ -145,6 +156,19 @@ def _documented(row: Row) -> Row:
         **{key: row[key] for key in ("services", "scored", "average_score")},
         "elements": {key: row[key] for key in ELEMENTS},
         "narratives": {key: row[key] for key in NARRATIVES},
+    }
+
+
+def _reviewed(rules: list[Row], headline: Row) -> Row:
+    """Return what reviewers decided, in all and by rule, and what is silent for it."""
+    counts = ("decided", "upheld", "dismissed", "undecided", "came_back", "changed", "expired")
+    return {
+        **{key: headline[key] for key in ("dismissed_findings", "dismissed_amount")},
+        **{key: sum(row[key] for row in rules) for key in counts},
+        "rules": {
+            row["rule"]: {key: row[key] for key in (*counts, "agreement")}
+            for row in sorted(rules, key=lambda row: str(row["rule"]))
+        },
     }
 
 
@@ -180,11 +204,11 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _neutral(con: duckdb.DuckDBPyConnection, query: str, bound: Mapping[str, Any]) -> str:
+def _neutral(con: duckdb.DuckDBPyConnection, select: str, bound: Mapping[str, Any]) -> str:
     """Put an apostrophe before each text that a spreadsheet would take for a formula; numbers stay numbers."""
-    columns = con.execute(f"DESCRIBE\n{text(query)}", bound or None).fetchall()
+    columns = con.execute(f"DESCRIBE\n{select}", bound or None).fetchall()
     listed = ", ".join(
         rf"""regexp_replace("{name}", '^[=+\-@\t\r\n]', '''\0') AS "{name}" """ if kind == "VARCHAR" else f'"{name}"'
         for name, kind, *_ in columns
     )
-    return f"SELECT {listed} FROM (\n{text(query)}\n)"
+    return f"SELECT {listed} FROM (\n{select}\n)"

@@ -17,25 +17,27 @@ if TYPE_CHECKING:
     from xlsxwriter.worksheet import Worksheet
 
 DISPOSITIONS = ("confirmed", "dismissed", "corrected", "refunded")
-REVIEW_COLUMNS = ("disposition", "reviewer", "reviewed_on", "note")
+REVIEW_COLUMNS = ("disposition", "reviewer", "reviewed_on", "note", "valid_until")
+_HIDDEN = "facts_hash"  # what a decision rests on: how it is known next month that the facts have changed
 _LAST_ROW = 1_048_575  # of a sheet, below its header
 _CELL = 32_767  # characters
 _WIDTHS = {
     "disposition": 13, "reviewer": 14, "reviewed_on": 12, "note": 26, "finding_id": 20, "service_date": 12,
     "amount_at_risk": 15, "title": 40, "message": 70, "remedy": 50, "citation": 50, "facts": 40, "reasons": 70,
     "payer": 26, "provider_name": 24, "source_file": 26, "rule": 36, "reason": 70, "direction": 14, "claim_id": 16,
-    "category": 26, "flagged_by": 60, "outcome": 14,
+    "category": 26, "flagged_by": 60, "outcome": 14, "valid_until": 12, "decided_before": 40,
 }  # fmt: skip
 _FINE = ("value", "p20", "p50", "p80")  # shares among them
 _COLOURS = {"error": "#F9DEDC", "warning": "#FFEBC2", "info": "#DCE9F9"}
 
 
 def write(path: Path, con: duckdb.DuckDBPyConnection, content: tables.Row, *, rows: int) -> None:
-    """Write Read me, Findings, Documentation, Clinicians, Denials, Coverage, Quarantine; long ones up to `rows`."""
+    """Write Read me, Findings, Dismissed, Documentation, Clinicians, Denials, ...; of the long ones up to `rows`."""
     import xlsxwriter
 
     rows = min(rows, _LAST_ROW)
     findings = tables.rows(con, "finding_sheet", neutral=True, rows=rows)
+    dismissed = tables.rows(con, "dismissed_sheet", neutral=True, rows=rows)
     quarantine = tables.rows(con, "quarantine_file", neutral=True, rows=rows)
     coverage = tables.rows(con, "coverage_file", neutral=True)
     documentation = tables.documentation(con, neutral=True)["month"]
@@ -55,7 +57,10 @@ def write(path: Path, con: duckdb.DuckDBPyConnection, content: tables.Row, *, ro
             "identifier": book.add_format({"valign": "top", "num_format": "0"}),
             "header": book.add_format({"bold": True, "bottom": 1, "bg_color": "#E8ECF1", "valign": "top"}),
             "fill_in": book.add_format(fill_in),
-            "reviewed_on": book.add_format({**fill_in, "num_format": "yyyy-mm-dd"}),
+            **{
+                name: book.add_format({**fill_in, "num_format": "yyyy-mm-dd"})
+                for name in ("reviewed_on", "valid_until")
+            },
             str: plain,
             "wrapped": wrapped,
         }
@@ -73,22 +78,27 @@ def write(path: Path, con: duckdb.DuckDBPyConnection, content: tables.Row, *, ro
             _cell(sheet, number, 1, value, {**formats, str: wrapped})
 
         sheet = book.add_worksheet("Findings")
-        names = [*REVIEW_COLUMNS, *(findings[0] if findings else ("amount_at_risk", "message", "finding_id"))]
+        names = list(findings[0] if findings else (*REVIEW_COLUMNS, "amount_at_risk", "message", "finding_id", _HIDDEN))
         _header(sheet, names, len(findings), formats["header"], frozen=1)
         for column, name in enumerate(REVIEW_COLUMNS):  # the whole column, so that no empty cell has to be written
             sheet.set_column(column, column, _WIDTHS[name], formats.get(name, formats["fill_in"]))
+        _hide(sheet, names)
+        filled_in = {**formats, str: formats["fill_in"], date: formats["reviewed_on"]}
         for number, finding in enumerate(findings, start=1):
-            _row(sheet, number, finding.items(), formats, first=len(REVIEW_COLUMNS))
+            cells = list(finding.items())
+            _row(sheet, number, cells[: len(REVIEW_COLUMNS)], filled_in)
+            _row(sheet, number, cells[len(REVIEW_COLUMNS) :], formats, first=len(REVIEW_COLUMNS))
         if findings:
             last = len(findings)
             sheet.data_validation(1, 0, last, 0, {
                 "validate": "list", "source": list(DISPOSITIONS), "error_title": "Disposition",
                 "error_message": "Choose " + ", ".join(DISPOSITIONS) + ", or leave it empty.",
             })  # fmt: skip
-            sheet.data_validation(1, 2, last, 2, {
-                "validate": "date", "criteria": ">", "value": date(2000, 1, 1), "error_title": "Date",
-                "error_message": "Write a date, such as 2026-07-31.",
-            })  # fmt: skip
+            for place in (REVIEW_COLUMNS.index("reviewed_on"), REVIEW_COLUMNS.index("valid_until")):
+                sheet.data_validation(1, place, last, place, {
+                    "validate": "date", "criteria": ">", "value": date(2000, 1, 1), "error_title": "Date",
+                    "error_message": "Write a date, such as 2026-07-31.",
+                })  # fmt: skip
             column = names.index("severity")
             for severity, colour in _COLOURS.items():
                 sheet.conditional_format(1, column, last, column, {
@@ -100,6 +110,7 @@ def write(path: Path, con: duckdb.DuckDBPyConnection, content: tables.Row, *, ro
         sheet.repeat_rows(0)
 
         for title, listed, empty in (
+            ("Dismissed", dismissed, ("disposition", "reviewer", "reviewed_on", "note", "finding_id", _HIDDEN)),
             ("Documentation", documentation, ("clinician_npi", "month", "average_score")),
             ("Clinicians", profiles, ("clinician_npi", "metric", "value")),
             ("Denials", denials, ("outcome", "open_amount", "category")),
@@ -108,6 +119,7 @@ def write(path: Path, con: duckdb.DuckDBPyConnection, content: tables.Row, *, ro
         ):
             sheet = book.add_worksheet(title)
             _header(sheet, list(listed[0] if listed else empty), len(listed), formats["header"])
+            _hide(sheet, list(listed[0] if listed else empty))
             for number, row in enumerate(listed, start=1):
                 _row(sheet, number, row.items(), formats)
 
@@ -153,9 +165,13 @@ def _read_me(content: tables.Row, findings: int, quarantined: int, denials: int)
           "what is open first. denied_amount is what the answer denies; the others count each dollar once.")),
         ("How to work through it", ("Filter the Findings sheet by rule or payer. For each row, check the record, then "
          "choose a disposition and write reviewer, reviewed_on and, where it helps, a note (the yellow columns). "
-         "Leave the other columns as they are: finding_id is how the decision is found again next month.")),
+         "Leave the other columns as they are: finding_id is how the decision is found again next month. "
+         "Then: therapy-audit review import findings.xlsx. Decisions that still hold are filled in; decided_before "
+         "tells of those that do not.")),
+        ("Dismissed sheet", ("Findings that review dismissed: silent until their facts change or valid_until has "
+         "passed. To take one back, choose another disposition there, with its reviewer and reviewed_on.")),
         ("confirmed", "The finding is right; what to do about it is still open."),
-        ("dismissed", "The finding is legitimately fine; say why in the note."),
+        ("dismissed", "The finding is legitimately fine; say why in the note, and in valid_until how long."),
         ("corrected", "A corrected claim was sent."),
         ("refunded", "The money was returned."),
         ("Legend", None),
@@ -188,6 +204,12 @@ def _header(sheet: Worksheet, names: Sequence[str], count: int, style: Format, f
         sheet.write_string(0, column, name, style)
     sheet.autofilter(0, 0, max(count, 1), len(names) - 1)
     sheet.freeze_panes(1, frozen)
+
+
+def _hide(sheet: Worksheet, names: Sequence[str]) -> None:
+    """Hide the column that only the next run reads."""
+    if _HIDDEN in names:
+        sheet.set_column(names.index(_HIDDEN), names.index(_HIDDEN), None, None, {"hidden": True})
 
 
 def _row(

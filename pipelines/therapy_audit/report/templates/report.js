@@ -460,6 +460,7 @@
       if (rule.remedy) right.append(block("What to do", element("p", rule.remedy)));
       if (rule.exceptions.length) right.append(block("When it is fine", bullets(rule.exceptions)));
       if (get.reference_state(at) === "stale_reference") right.append(block("Out-of-date reference", element("p", "Judged with a reference table that does not cover this service date. Check it against the official file named at the top.")));
+      if (get.review(at)) right.append(block("Decided before", element("p", get.review(at))));
       inside.append(right);
       inside.append(block("Where it is", facts({
         "claim and line": `${get.claim_id(at)}, line ${get.claim_line_number(at)}`, patient: get.patient_id(at), "service date": get.service_date(at), code: get.hcpcs_code(at), discipline: get.discipline(at),
