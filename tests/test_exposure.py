@@ -16,7 +16,7 @@ from therapy_audit.notes import store
 from therapy_audit.report import tables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import duckdb
 
@@ -34,12 +34,19 @@ def con() -> Iterator[duckdb.DuckDBPyConnection]:
         yield opened
 
 
-def audit(con: duckdb.DuckDBPyConnection, days: list[dict[str, Any]], **more: Any) -> None:
-    """Judge some days of a patient by all rules."""
+def audit(
+    con: duckdb.DuckDBPyConnection, days: list[dict[str, Any]], dismissed: Sequence[str] = (), **more: Any
+) -> None:
+    """Judge some days of a patient by all rules; `dismissed` are the ids of findings that review dismissed."""
     for table in _FILLED:
         con.execute(f"DELETE FROM {table}")
     case = Case("", "days", {"visits": days, **more}, "")
     insert_rows(con, [rows(case)])
+    for place, name in enumerate(dismissed):
+        con.execute(
+            "INSERT INTO review (finding_id, disposition, source_file, source_row) VALUES (?, 'dismissed', 'f', ?)",
+            [name, place],
+        )
     engine.map_payers(con, RULES.payer_patterns)
     engine.set_period(con)
     store.fill(con)
@@ -196,6 +203,37 @@ def test_units_are_worth_what_the_day_loses_without_them(
 def test_all_lines_of_a_day_are_worth_the_day(con: duckdb.DuckDBPyConnection) -> None:
     audit(con, [{**DAY_2025, "documented": {97110: 15}, "line": {"modifiers": []}}])
     assert con.execute("SELECT sum(exposure_amount) FROM finding_line").fetchall() == [(Decimal("101.72"),)]
+
+
+def test_what_review_dismissed_leaves_a_line_to_the_other_finding(con: duckdb.DuckDBPyConnection) -> None:
+    day = {"billed": {97530: 1, 97110: 1}, "documented": {97530: 16}}
+    rules = ("medicare.timed_units_exceed_minutes", "clinic.service_not_documented")
+    total = "SELECT sum(exposure_amount) FROM finding_line WHERE claim_line_number = 2"
+    audit(con, [day])
+    told = dict(con.execute("SELECT rule, finding_id FROM finding").fetchall())
+    ((before,),) = con.execute(total).fetchall()
+    for dismissed, left in ((rules[:1], before), (rules, 0)):
+        audit(con, [day], dismissed=[told[rule] for rule in dismissed])
+        reconcile_spoken(con)
+        assert con.execute(total).fetchall() == [(left,)]
+        rows = con.execute("SELECT rule, findings, failed FROM coverage WHERE rule IN (?, ?)", list(rules)).fetchall()
+        assert {rule: findings for rule, findings, _ in rows} == {rule: int(rule not in dismissed) for rule in rules}
+        assert all(failed for _, _, failed in rows)
+
+
+def reconcile_spoken(con: duckdb.DuckDBPyConnection) -> None:
+    """Check that lines, findings listed and headline are the same dollars where some findings are silent."""
+    con.execute(tables.text("report_finding"))
+    headline = tables.rows(con, "headline")[0]
+    ((lines,),) = con.execute(
+        "SELECT coalesce(sum(finding_line.exposure_amount), 0) FROM finding_line INNER JOIN finding USING (finding_id)"
+        " WHERE direction = 'overpayment'"
+    ).fetchall()
+    assert lines == headline["overpayment_amount"]
+    ((listed, silent),) = con.execute(
+        "SELECT (SELECT count(*) FROM report_finding), (SELECT count(*) FROM report_dismissed)"
+    ).fetchall()
+    assert (listed, silent) == (headline["findings"], headline["dismissed_findings"])
 
 
 def risks(con: duckdb.DuckDBPyConnection) -> dict[str, list[Any]]:
