@@ -212,10 +212,15 @@ CREATE OR REPLACE MACRO price_in_words(full_units, full_unit_fee, reduced_units,
         ELSE ''
     END;
 
--- What a decision on a finding rests on: the facts and the dollars. A letter first, so that no spreadsheet takes it for
--- a number.
+-- What a decision on a finding rests on: the facts and the dollars, but not how long it has been since. A letter first,
+-- so that no spreadsheet takes it for a number.
 CREATE OR REPLACE MACRO facts_hash(rule, amount, facts) AS
-'f' || left(md5(concat_ws('|', rule, amount::DECIMAL(12, 2)::VARCHAR, facts::VARCHAR)), 15);
+'f' || left(md5(concat_ws(
+    '|',
+    rule,
+    amount::DECIMAL(12, 2)::VARCHAR,
+    json_merge_patch(facts::JSON, '{"days_open": null, "known_until": null}')::VARCHAR
+)), 15);
 
 -- The last day on which a dismissal holds; null: for good. `days` is the clinic's term, 0 for none: with a term, a
 -- dismissal without any date does not hold.

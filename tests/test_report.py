@@ -298,6 +298,7 @@ def test_workbook_is_made_for_review(folder: Path) -> None:
     assert book.sheetnames == [
         "Read me",
         "Findings",
+        "Dismissed",
         "Documentation",
         "Clinicians",
         "Denials",

@@ -4,8 +4,8 @@ CREATE OR REPLACE TEMP TABLE report_exposure AS
 SELECT
     finding_line.finding_id,
     report_finding.direction,
-    CASE WHEN line.line_id IS NULL THEN report_finding.rendering_npi ELSE line.rendering_npi END AS rendering_npi,
-    CASE WHEN line.line_id IS NULL THEN report_finding.payer ELSE line.payer END AS payer,
+    CASE WHEN line.claim_id IS NULL THEN report_finding.rendering_npi ELSE line.rendering_npi END AS rendering_npi,
+    CASE WHEN line.claim_id IS NULL THEN report_finding.payer ELSE line.payer END AS payer,
     strftime(coalesce(line.service_date, report_finding.service_date), '%Y-%m') AS month,
     finding_line.exposure_amount
 FROM finding_line
