@@ -308,7 +308,7 @@ def test_workbook_is_made_for_review(folder: Path) -> None:
     sheet = book["Findings"]
     header = [cell.value for cell in sheet[1]]
     assert header[:4] == ["disposition", "reviewer", "reviewed_on", "note"]
-    assert header[-1] == "finding_id"
+    assert header[-2:] == ["finding_id", "facts_hash"]
     assert {"message", "citation", "remedy", "source_file", "source_row"} <= set(header)
     assert sheet.freeze_panes == "B2"
     assert sheet.auto_filter.ref.startswith("A1:")
