@@ -234,7 +234,8 @@ def audit(sample_run: pipeline.Result) -> Iterator[ta.Audit]:
 def test_figures_of_the_samples_reckoned_anew(audit: ta.Audit) -> None:
     lines = audit.sql(
         "SELECT rendering_npi, count(*) FILTER (hcpcs_code = '97530'), count(*) FILTER (timed),"
-        " count(DISTINCT (patient_id, service_date)), count(DISTINCT service_date) FROM therapy_line GROUP BY 1"
+        " count(DISTINCT (patient_id, service_date)), count(DISTINCT service_date)"
+        " FROM therapy_line WHERE therapy AND NOT second_bill GROUP BY 1"
     ).fetchall()
     told = audit.sql("SELECT clinician_npi, metric, numerator, denominator FROM clinician_profile").fetchall()
     figures = {(npi, metric): (float(part), whole) for npi, metric, part, whole in told}

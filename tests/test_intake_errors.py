@@ -83,3 +83,33 @@ def test_proposal_of_an_unknown_file(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("a,b\n1,2\n")
     with pytest.raises(AuditError, match="no header of it is known; say which input it is: claims, notes"):
         intake.propose(tmp_path / "x.csv")
+
+
+NOTES = "Note ID,Patient ID,DOS,CPT,Minutes,Start Time,Stop Time,Credential\nN1,P1,2026-01-13,97110,15,09:00,09:15,PT\n"
+BILLED = "Claim,Line,Patient ID,DOS,CPT,Units,Payer,Charge,Allowed,POS\nC1,1,P1,2026-01-13,97110,1,MEDICARE,80,29,11\n"
+
+
+@pytest.mark.parametrize(
+    ("given", "content", "held", "flag"),
+    [("claims", NOTES, "notes", "--notes"), ("notes", BILLED, "claims", "--claims")],
+)
+def test_a_file_of_another_input_is_refused(tmp_path: Path, given: str, content: str, held: str, flag: str) -> None:
+    for name, text in (("claims.csv", GOOD), ("given.csv", content)):
+        (tmp_path / name).write_text(text)
+    files = {"claims": (str(tmp_path / "claims.csv"),)} | {given: (str(tmp_path / "given.csv"),)}
+    assert error(tmp_path, intake.Inputs(files)) == (
+        f"given.csv: by its headers this file holds {held}, not {given}; give it with {flag}, "
+        "or name its columns in a mapping."
+    )
+
+
+def test_a_combined_export_may_be_given_as_both(tmp_path: Path) -> None:
+    (tmp_path / "both.csv").write_text(
+        "Note ID,Patient ID,DOS,CPT,Minutes,Start Time,Stop Time,Credential,Units\n"
+        "N1,P1,2026-01-13,97110,15,09:00,09:15,PT,1\n"
+    )
+    with duckdb.connect(tmp_path / "audit.duckdb", config={"threads": 1}) as con:
+        con.execute((folder("sql") / "schema.sql").read_text(encoding="utf-8"))
+        intake.load(con, intake.Inputs({name: (str(tmp_path / "both.csv"),) for name in ("claims", "notes")}))
+        loaded = con.execute("SELECT (SELECT count(*) FROM claim_line), (SELECT count(*) FROM visit_note)").fetchall()
+    assert loaded == [(1, 1)]

@@ -244,6 +244,7 @@ def test_command_ends_with_five_lines_and_where_the_report_is(tmp_path: Path) ->
         (("run", "number.toml"), "[inputs] claims must be a file or a list of files"),
         (("run", "rows.toml"), "report_rows must be a whole number from 0 to 1000000"),
         (("run", "--claims", "claims.csv", "--period", "2019-01"), "No claim line has a service date from 2019-01-01"),
+        (("run", "--claims", "claims.csv", "--as-of", "2019-01-01"), "No claim was sent by 2019-01-01"),
         (("run", "--claims", "claims.csv", "--memory-limit", "potato"), "write it as 2GB"),
         (("init", "nowhere/audit.toml"), "the file cannot be written"),
         (("rules", "show", "nothing"), "There is no rule 'nothing'"),

@@ -175,6 +175,7 @@ def test_words_explain_the_arithmetic() -> None:
     result = CliRunner().invoke(cli, ["units", "97110=10", "97530=20"])
     assert result.output.splitlines()[0] == "2 units: 97110 x1, 97530 x1"
     assert "10 + 20 = 30 timed minutes. 23 to 37 minutes make 2 units." in result.output
+    assert "\n20 timed minutes. 8 to 22 minutes make 1 unit." in CliRunner().invoke(cli, ["units", "97530=20"]).output
 
 
 @pytest.mark.parametrize(

@@ -230,6 +230,13 @@ def set_period(
         raise AuditError(
             f"No claim line has a service date from {chosen[0]} to {chosen[1]}; those given run from {first} to {last}."
         )
+    sent = con.execute(
+        "SELECT min(submitted_date) FROM claim_line WHERE service_date BETWEEN ? AND ?"
+        " HAVING bool_and(coalesce(submitted_date > ?, FALSE))",
+        [*chosen, as_of],
+    ).fetchone()
+    if sent:
+        raise AuditError(f"No claim was sent by {as_of}, the day the run looks from; the first was sent on {sent[0]}.")
     con.execute("DELETE FROM audit_period")
     con.execute("INSERT INTO audit_period (period_start, period_end, as_of) VALUES (?, ?, ?)", [*chosen, as_of])
     con.execute("DELETE FROM run_day")

@@ -181,7 +181,8 @@ def _cms_words(
     sure: list[str],
     tied: list[str],
 ) -> str:
-    words = [f"{' + '.join(str(value) for value in minutes.values())} = {total} timed minutes"]
+    added = f"{' + '.join(str(value) for value in minutes.values())} = " if len(minutes) > 1 else ""
+    words = [f"{added}{total} timed minute{'' if total == 1 else 's'}"]
     if units == 0:
         return f"{words[0]}. Less than 8 minutes earn no unit."
     low = 15 * units - 7

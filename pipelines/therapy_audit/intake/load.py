@@ -122,6 +122,7 @@ def placed_sheets(
     mapping = applicable(mappings, kind.input, path.name)
     found = sheets(con, path, source_file, lambda headers: known_headers(headers, kind, mapping))
     placed, unfit = [], []
+    others: dict[str, int] = {}
     for sheet in found:
         try:
             placement = place(sheet.headers, kind, mapping)
@@ -130,10 +131,19 @@ def placed_sheets(
                 raise
             unfit.append(sheet)
             continue
-        if placement.missing:
+        if other := None if mapping or placement.missing else _other_kind(sheet, placement, kind):
+            others[other] = others.get(other, 0) + 1
+        if placement.missing or other:
             unfit.append(sheet)
         else:
             placed.append(Placed(replace(sheet, notices=(*sheet.notices, *_told(sheet, placement))), placement))
+    if not placed and others:
+        other = max(others, key=others.__getitem__)
+        raise AuditError(
+            f"{source_file}: by its headers this file holds {other.replace('_', ' ')}, "
+            f"not {kind.input.replace('_', ' ')}; "
+            f"give it with --{other.replace('_', '-')}, or name its columns in a mapping."
+        )
     if not placed:
         best = max(found, key=lambda sheet: known_headers(sheet.headers, kind, mapping))
         raise AuditError(
@@ -142,11 +152,25 @@ def placed_sheets(
             )
         )
     if unfit:
-        left_out = "sheets left out, since they lack required columns: " + ", ".join(
+        left_out = "sheets left out, since they lack required columns or hold another input: " + ", ".join(
             repr(sheet.sheet) for sheet in unfit
         )
         placed[0] = replace(placed[0], sheet=replace(placed[0].sheet, notices=(*placed[0].sheet.notices, left_out)))
     return placed
+
+
+def _other_kind(sheet: Sheet, placement: Placement, kind: Contract) -> str | None:
+    """Return the input that a table plainly is instead: that reads each column that this one does, and as many more.
+
+    A combined export has columns for each alone (units for claims, minutes for notes) and may be given as both.
+    """
+    own = {position for positions in placement.columns.values() for position in positions}
+    for other in TABLES:
+        placed = place(sheet.headers, contract(other), None)
+        positions = {position for several in placed.columns.values() for position in several}
+        if other != kind.input and not placed.missing and own < positions and len(positions) >= 2 * len(own):
+            return other
+    return None
 
 
 def _missing(sheet: Sheet, placement: Placement, kind: Contract) -> str:
