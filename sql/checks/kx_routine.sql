@@ -17,3 +17,4 @@ WHERE
     ledger.has_kx
     AND ledger.balance_after < ledger.threshold * parameter.value
     AND ledger.balance_known
+    AND ledger.elsewhere_known

@@ -128,8 +128,12 @@ SELECT
     CASE
         WHEN running.unknown_before = 0 OR running.balance_before >= parameter.value OR running.has_kx THEN TRUE
     END AS reached_known,
-    CASE WHEN running.unknown_before = 0 AND running.allowed_amount IS NOT NULL THEN TRUE END AS balance_known
+    CASE WHEN running.unknown_before = 0 AND running.allowed_amount IS NOT NULL THEN TRUE END AS balance_known,
+    -- Where nobody's opening balance of the year was given, what was billed elsewhere is open for every patient.
+    CASE WHEN opening_year.year IS NOT NULL THEN TRUE END AS elsewhere_known
 FROM running
+LEFT JOIN (SELECT DISTINCT opening.year FROM opening) AS opening_year
+    ON running.year = opening_year.year
 LEFT JOIN parameter
     ON
         parameter.name = 'medicare.kx_threshold'
