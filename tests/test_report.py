@@ -317,7 +317,7 @@ def test_workbook_is_made_for_review(folder: Path) -> None:
     assert str(choices[0].sqref) == f"A2:A{sheet.max_row}"
     first = dict(zip(header, sheet[2], strict=True))
     assert first["disposition"].value is None
-    assert first["amount_at_risk"].number_format == "$#,##0.00"
+    assert first["amount_at_risk"].number_format == first["exposure_amount"].number_format == "$#,##0.00"
     assert isinstance(first["amount_at_risk"].value, (int, float))
     assert first["service_date"].value.date() >= date(2026, 7, 1)
     assert "<https://www.cms.gov/" in first["citation"].value

@@ -21,6 +21,7 @@ SELECT
             )
     END AS decided_before,
     amount_at_risk,
+    exposure_amount,
     severity,
     direction,
     title,

@@ -23,7 +23,7 @@ _LAST_ROW = 1_048_575  # of a sheet, below its header
 _CELL = 32_767  # characters
 _WIDTHS = {
     "disposition": 13, "reviewer": 14, "reviewed_on": 12, "note": 26, "finding_id": 20, "service_date": 12,
-    "amount_at_risk": 15, "title": 40, "message": 70, "remedy": 50, "citation": 50, "facts": 40, "reasons": 70,
+    "amount_at_risk": 15, "exposure_amount": 15, "title": 40, "message": 70, "remedy": 50, "citation": 50, "facts": 40, "reasons": 70,
     "payer": 26, "provider_name": 24, "source_file": 26, "rule": 36, "reason": 70, "direction": 14, "claim_id": 16,
     "category": 26, "flagged_by": 60, "outcome": 14, "valid_until": 12, "decided_before": 40,
 }  # fmt: skip
@@ -140,7 +140,8 @@ def _read_me(content: tables.Row, findings: int, quarantined: int, denials: int)
         ("At risk of repayment", headline["overpayment_amount"]),
         ("Under-billed", headline["underpayment_amount"]),
         ("How totals count", ("Each unit of a claim line counts once, with the finding that puts most of it at risk. "
-         "So the column amount_at_risk adds up to more where a line has several findings.")),
+         "So the column amount_at_risk adds up to more where a line has several findings, and exposure_amount, "
+         "by direction, to the totals.")),
         ("Lines audited", headline["lines_audited"]),
         ("Findings", headline["findings"]),
         ("Errors", headline["errors"]),
@@ -179,7 +180,7 @@ def _read_me(content: tables.Row, findings: int, quarantined: int, denials: int)
         ("warning", "The line may break a rule: someone has to look."),
         ("info", "Good to know; no fault in itself."),
         ("overpayment", "Paid, or to be paid, more than the record supports."),
-        ("underpayment", "Billed less than the record supports."),
+        ("underpayment", "Billed less than the record supports, or not paid what was billed."),
         ("compliance", "No dollars of its own, but an auditor would ask."),
         ("not_evaluable", "Something was missing, so the rule could not be judged. This is never a pass."),
         ("stale_reference", "Judged with a reference table that is older than the service date."),
