@@ -23,7 +23,8 @@ _LAST_ROW = 1_048_575  # of a sheet, below its header
 _CELL = 32_767  # characters
 _WIDTHS = {
     "disposition": 13, "reviewer": 14, "reviewed_on": 12, "note": 26, "finding_id": 20, "service_date": 12,
-    "amount_at_risk": 15, "exposure_amount": 15, "title": 40, "message": 70, "remedy": 50, "citation": 50, "facts": 40, "reasons": 70,
+    "amount_at_risk": 15, "title": 40, "message": 70, "remedy": 50, "citation": 50, "facts": 40, "reasons": 70,
+    "exposure_amount": 15,
     "payer": 26, "provider_name": 24, "source_file": 26, "rule": 36, "reason": 70, "direction": 14, "claim_id": 16,
     "category": 26, "flagged_by": 60, "outcome": 14, "valid_until": 12, "decided_before": 40,
 }  # fmt: skip
