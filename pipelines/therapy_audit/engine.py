@@ -309,9 +309,9 @@ def try_own(ruleset: RuleSet) -> None:
         for rule in own:
             try:
                 scope = scope_of(rule)
-                missing = _not_returned(con, rule)
-                if missing:
-                    raise RuntimeError(f"{rule.name}: its SQL must return {', '.join(missing)} as well")
+                if missing := _not_returned(con, rule):
+                    faults.append(f"{rule.name}: its SQL must return {', '.join(missing)} as well.")
+                    continue
                 _check(con, rule)
                 con.execute(
                     f"SELECT {_cases(_doubts(con, rule))} FROM {scope}($rule) WHERE {rule.applies_to or 'TRUE'}",
