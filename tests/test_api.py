@@ -87,7 +87,7 @@ def test_sample_and_estimate_are_those_of_the_command_line(sample_run: pipeline.
             lambda run, out: ta.sample(run, out, size=5, allocation="even"),
             "allocation 'even' is not one of proportional",
         ),
-        (lambda run, out: ta.sample(run, out), "Give either --size or --precision"),
+        (ta.sample, "Give either --size or --precision"),
         (lambda _, out: ta.estimate(out / "none.xlsx", undecided="wrong"), "undecided 'wrong' is not one of correct"),
         (lambda _, out: ta.open(out), "there is no audit.duckdb in it"),
         (lambda _, out: ta.run(claims=out / "none.csv"), "none.csv"),
@@ -106,5 +106,5 @@ def test_wrong_use_raises_a_sentence(
 
 def test_a_file_that_is_gone_is_told(sample_run: pipeline.Result, tmp_path: Path) -> None:
     (tmp_path / "audit.duckdb").write_bytes((sample_run.folder / "audit.duckdb").read_bytes())
-    with ta.open(tmp_path) as audit, pytest.raises(ta.AuditError, match="denials.parquet: there is no such file"):
+    with ta.open(tmp_path) as audit, pytest.raises(ta.AuditError, match=r"denials\.parquet: there is no such file"):
         audit.denials()

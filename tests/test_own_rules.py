@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,6 +11,9 @@ import therapy_audit as ta
 from therapy_audit import coverage, pipeline, rules, scrub
 from therapy_audit.config import Config, read
 from therapy_audit.errors import AuditError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 RULE = """\
 title: More units of therapeutic activities in a day than the contract pays
