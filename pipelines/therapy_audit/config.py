@@ -35,7 +35,8 @@ _KEYS = {
 
 # Keys that are not taken as they stand.
 _OWN_FORM = {
-    "inputs", "mappings", "output", "pairs", "reference", "lexicon", "fees", "benchmarks", "deliver", "previous", "rules",
+    "inputs", "mappings", "output", "pairs", "reference", "lexicon", "fees", "benchmarks", "deliver", "previous",
+    "rules",
 }  # fmt: skip
 
 TEMPLATE = """\

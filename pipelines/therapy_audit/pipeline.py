@@ -138,6 +138,8 @@ def _audit(
         timed("notes")
         engine.build_models(con, timed.detail)
         timed("models")
+        if config.rules:
+            _keep(config.rules, building / "rules")
         errors = engine.run_rules(con, ruleset.rules, timed.detail)
         timed("rules")
         words = lexicon.fingerprint(config.lexicon)
@@ -155,8 +157,6 @@ def _audit(
             rules=ruleset.rules,
             comparing=lambda told: _compare(con, ruleset, earlier, building, output, told, manifest),
         )
-        if config.rules:
-            _keep(config.rules, building / "rules")
         (building / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
         con.execute("CHECKPOINT")
     timed("report")
