@@ -68,6 +68,7 @@ def _input_options(command: Any) -> Any:
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder with the clinic's own words for what notes document.",
 )
+@click.option("--rules", type=click.Path(file_okay=False, path_type=Path), help="Folder with rules of your own.")
 @click.option(
     "--benchmarks", type=click.Path(dir_okay=False, path_type=Path), help="CSV of what clinicians elsewhere bill."
 )

@@ -30,12 +30,13 @@ _KEYS = {
     "with_text": bool, "inputs": dict, "payers": dict, "unit_method": dict, "parameters": dict, "mappings": list,
     "required_modifiers": dict, "pairs": list, "reference": str, "locality": str, "lexicon": str, "as_of": str,
     "fees": dict, "benchmarks": str, "catch_up": int, "deliver": dict,
-    "previous": str,
+    "previous": str, "rules": str,
 }  # fmt: skip
 
 # Keys that are not taken as they stand.
 _OWN_FORM = {
     "inputs", "mappings", "output", "pairs", "reference", "lexicon", "fees", "benchmarks", "deliver", "previous",
+    "rules",
 }  # fmt: skip
 
 TEMPLATE = """\
@@ -84,6 +85,9 @@ TEMPLATE = """\
 
 # Folder with the clinic's own words for what notes document, one YAML file per concept (docs/evidence.md).
 # lexicon = "lexicon"
+
+# Folder with rules of your own, such as a payer's contract asks for: YAML and SQL side by side (CONTRIBUTING.md).
+# rules = "rules"
 
 # What clinicians elsewhere bill, in place of the peers in the data (docs/profiles.md): a CSV with the columns
 # discipline, metric, p20, p50, p80.
@@ -180,6 +184,7 @@ class Config:
     fees: Mapping[str, Sequence[Path]] = field(default_factory=dict)
     reference: Path | None = None
     lexicon: Path | None = None
+    rules: Path | None = None
     benchmarks: Path | None = None
     previous: Path | None = None  # the folder; Path("none") for no comparison
     locality: str = "national"
@@ -211,6 +216,7 @@ def read(path: Path) -> Config:
         reference=here / raw["reference"] if "reference" in raw else reference_beside(here),
         fees=fees.files_of(raw.get("fees", {}), here, path.name),
         lexicon=here / raw["lexicon"] if "lexicon" in raw else None,
+        rules=here / raw["rules"] if "rules" in raw else None,
         benchmarks=here / raw["benchmarks"] if "benchmarks" in raw else None,
         deliver=delivery.settings(raw["deliver"], here, path.name) if "deliver" in raw else None,
         previous=previous_of(raw["previous"], here) if "previous" in raw else None,

@@ -47,7 +47,7 @@ def read(folder: Path | None) -> dict[str, Any]:
     things in its scope were not judged and how many, or what an empty scope waits for. `requires`, `parameters` and
     `reference_tables` are what it always rests on. AuditError: the folder holds no run.
     """
-    ruleset = rules.load()
+    ruleset = rules.load(rules.kept(folder) if folder else None)
     if folder is None:
         return {"run": None, "rules": [_told(rule, ruleset, None, None) for rule in ruleset.rules]}
     import therapy_audit as ta

@@ -1,8 +1,9 @@
-"""The pages of docs/rules/, made from rules/, and docs/guides.md: `make docs` writes them, the tests compare them."""
+"""docs/rules/, docs/api.md and docs/guides.md, made from what they tell of: `make docs` writes, the tests compare."""
 
 from __future__ import annotations
 
 import csv
+import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -131,6 +132,53 @@ def guides_page(statements: Iterable[Mapping[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def api_page() -> str:
+    """Return docs/api.md: what `import therapy_audit` offers, from its signatures and docstrings."""
+    import therapy_audit as ta
+
+    lines = [
+        "# Python API",
+        "",
+        "Made from `pipelines/therapy_audit/__init__.py`; `make docs` makes it again. The package is typed.",
+        "",
+        "    import therapy_audit as ta",
+        "",
+        *inspect.cleandoc(ta.__doc__ or "").splitlines(),
+    ]
+    for name in sorted(ta.__all__, key=lambda item: (inspect.isclass(getattr(ta, item)), item)):
+        item = getattr(ta, name)
+        if not inspect.isclass(item):
+            lines += _documented(f"ta.{name}", item)
+            continue
+        lines += ["", f"## ta.{name}", "", inspect.cleandoc(item.__doc__ or "")]
+        for member, value in vars(item).items():
+            if not member.startswith("_") and (callable(value) or isinstance(value, property)):
+                lines += _documented(f"{name}.{member}", value, level=3)
+    return "\n".join(lines) + "\n"
+
+
+def _documented(name: str, item: Any, level: int = 2) -> list[str]:
+    """Return a function, method or property as Markdown: heading, signature, docstring."""
+    function: Any = item.fget if isinstance(item, property) else item
+    signature = inspect.signature(function)
+    parts = [_part(part) for part in signature.parameters.values() if part.name != "self"]
+    first = next((at for at, part in enumerate(signature.parameters.values()) if part.kind is part.KEYWORD_ONLY), None)
+    if first is not None:
+        parts.insert(first - ("self" in signature.parameters), "*")
+    given = f"({', '.join(parts)})"
+    if len(name + given) > 100:
+        given = "(\n" + "".join(f"    {part},\n" for part in parts) + ")"
+    given = "" if isinstance(item, property) else given
+    shown = f"{name}{given} -> {signature.return_annotation}"
+    return ["", f"{'#' * level} {name}", "", "```python", shown, "```", "", inspect.cleandoc(function.__doc__ or "")]
+
+
+def _part(part: inspect.Parameter) -> str:
+    stars = "**" if part.kind is part.VAR_KEYWORD else ""
+    default = "" if part.default is part.empty else f" = {part.default!r}"
+    return f"{stars}{part.name}: {part.annotation}{default}"
+
+
 def _shown(shown: Mapping[str, Any], titles: Mapping[str, str]) -> str:
     if "run" in shown:
         told = "; ".join(f"“{words}”" for words in shown["tells"])
@@ -170,4 +218,5 @@ def _values(parameter: rules.Parameter) -> str:
 if __name__ == "__main__":
     write(Path("docs/rules"))
     guides = yaml.safe_load(Path("tests/cases/guides.yaml").read_text(encoding="utf-8"))
+    Path("docs/api.md").write_text(api_page(), encoding="utf-8")
     Path("docs/guides.md").write_text(guides_page(guides), encoding="utf-8")

@@ -281,12 +281,7 @@ def run_rules(
     con: duckdb.DuckDBPyConnection, rules: Sequence[Rule], timed: Callable[[str, float], None] | None = None
 ) -> dict[str, str]:
     """Fill `finding` and `coverage` and return {rule: error} of the rules whose query failed."""
-    con.execute(
-        "CREATE OR REPLACE TEMP TABLE raw_finding (rule VARCHAR, claim_id VARCHAR, claim_line_number INTEGER,"
-        " severity VARCHAR, amount_at_risk DECIMAL(12, 2), message VARCHAR, facts JSON, service_date DATE,"
-        " patient_id VARCHAR, payer VARCHAR, plan VARCHAR, hcpcs_code VARCHAR, source_file VARCHAR, source_row BIGINT,"
-        f" at_stake {_STAKE}, units_at_stake INTEGER)"
-    )
+    con.execute(_RAW_FINDING)
     errors: dict[str, str] = {}
     for rule in rules:
         started = perf_counter()
@@ -307,6 +302,45 @@ def run_rules(
     if timed:
         timed("findings and coverage", perf_counter() - started)
     return errors
+
+
+def try_own(ruleset: RuleSet) -> None:
+    """Run the user's own rules on an empty database. AuditError names all that cannot run, with DuckDB's sentence."""
+    own = [rule for rule in ruleset.rules if rule.name.startswith(rulebook.OWN)]
+    faults = []
+    with connect() as con:
+        prepare(con, ruleset)
+        con.execute("INSERT INTO audit_period VALUES (DATE '2026-01-01', DATE '2026-12-31', NULL)")
+        build_models(con)
+        con.execute(_RAW_FINDING)
+        for rule in own:
+            try:
+                scope = scope_of(rule)
+                if missing := _not_returned(con, rule):
+                    faults.append(f"{rule.name}: its SQL must return {', '.join(missing)} as well.")
+                    continue
+                _check(con, rule)
+                con.execute(
+                    f"SELECT {_cases(_doubts(con, rule))} FROM {scope}($rule) WHERE {rule.applies_to or 'TRUE'}",
+                    {"rule": rule.name},
+                )
+            except duckdb.Error as fault:
+                # Nothing but rules is in this database, so the sentence holds no patient's data.
+                told = " ".join(str(fault).partition("\n\nLINE")[0].split())
+                faults.append(f"{rule.name}: its SQL or a condition of its YAML cannot run. {told}")
+            except RuntimeError as fault:
+                faults.append(f"{fault}.")
+    if faults:
+        raise AuditError("\n".join(faults))
+
+
+def _not_returned(con: duckdb.DuckDBPyConnection, rule: Rule) -> list[str]:
+    """Return the columns that the rule's grain needs and its SQL does not return."""
+    columns = {item[0] for item in con.execute(f"SELECT * FROM ({rule.sql}) LIMIT 0", bound(rule)).description}
+    grain = rulebook.grains().grains[rule.grain]
+    facts = [key.removeprefix("facts->>").strip("'") for key in grain.identity if key.startswith("facts->>")]
+    needed = ["claim_id", "claim_line_number"] if grain.of_line else ["service_date", "source_file", "source_row"]
+    return [name for name in (*needed, *facts) if name not in columns]
 
 
 def override(
@@ -429,6 +463,12 @@ def bound(rule: Rule) -> dict[str, str]:
 _PRICED = ("amount_at_risk", "at_stake", "units_at_stake")
 # The units that a finding puts at stake, by the line that they are billed on: whose is null is the finding's own.
 _STAKE = "STRUCT(patient_id VARCHAR, service_date DATE, discipline VARCHAR, hcpcs_code VARCHAR, units INTEGER)[]"
+_RAW_FINDING = (
+    "CREATE OR REPLACE TEMP TABLE raw_finding (rule VARCHAR, claim_id VARCHAR, claim_line_number INTEGER,"
+    " severity VARCHAR, amount_at_risk DECIMAL(12, 2), message VARCHAR, facts JSON, service_date DATE,"
+    " patient_id VARCHAR, payer VARCHAR, plan VARCHAR, hcpcs_code VARCHAR, source_file VARCHAR, source_row BIGINT,"
+    f" at_stake {_STAKE}, units_at_stake INTEGER)"
+)
 _TOLD_BY_LINE = ("service_date", "patient_id", "payer", "plan", "hcpcs_code", "source_file", "source_row")
 
 

@@ -46,7 +46,7 @@ def explain(con: duckdb.DuckDBPyConnection, finding_id: str, *, with_text: bool 
     `with_text`. AuditError: no finding has the id, or several begin with it.
     """
     finding = _finding(con, finding_id)
-    rule = _rulebook().get(finding["rule"])
+    rule = _rule(con, finding["rule"])
     told = _rows(con, "SELECT * FROM rule WHERE rule = ?", [finding["rule"]])[0]
     facts = json.loads(finding.pop("facts"), parse_float=Decimal)
     lines, in_all = _lines(con, finding, told["grain"])
@@ -72,6 +72,16 @@ def explain(con: duckdb.DuckDBPyConnection, finding_id: str, *, with_text: bool 
 @cache
 def _rulebook() -> dict[str, Rule]:
     return {rule.name: rule for rule in rules.load().rules}
+
+
+def _rule(con: duckdb.DuckDBPyConnection, name: str) -> Rule | None:
+    """Return a rule as it stands; one of the user's own as the run kept it beside its database."""
+    if not name.startswith(rules.OWN):
+        return _rulebook().get(name)
+    query = "SELECT path FROM duckdb_databases() WHERE database_name = current_database()"
+    path = (con.execute(query).fetchone() or (None,))[0]
+    own = rules.kept(Path(path).parent) if path else None
+    return next((rule for rule in rules.load(own).rules if rule.name == name), None) if own else None
 
 
 def policy(rule: Rule) -> str:

@@ -73,8 +73,13 @@ def report_folder(config: Config) -> Path:
 
 
 def rules_of(config: Config) -> rules.RuleSet:
-    """Return the rules with what the config puts in place of the shipped terms; AuditError where it names no plan."""
-    loaded = rules.load()
+    """Return the rules, the user's own with them, with what the config puts in place of the shipped terms.
+
+    AuditError: the config names a plan that there is not, or a rule of the user's own cannot run.
+    """
+    loaded = rules.load(config.rules)
+    if config.rules:
+        engine.try_own(loaded)
     known = {plan.name for plan in loaded.plans}
     for pattern, plan in config.payers.items():
         if plan not in known:
@@ -133,6 +138,8 @@ def _audit(
         timed("notes")
         engine.build_models(con, timed.detail)
         timed("models")
+        if config.rules:
+            _keep(config.rules, building / "rules")
         errors = engine.run_rules(con, ruleset.rules, timed.detail)
         timed("rules")
         words = lexicon.fingerprint(config.lexicon)
@@ -170,6 +177,14 @@ def _own_settings(config: Config) -> dict[str, Any]:
         "benchmarks": benchmarks.told(config.benchmarks) if config.benchmarks else None,
     }
     return {name: value for name, value in given.items() if value}
+
+
+def _keep(own: Path, folder: Path) -> None:
+    """Copy the user's own rules into the report: `explain` and `rules coverage` read them as they were."""
+    for path in sorted((*own.rglob("*.yaml"), *own.rglob("*.sql"))):
+        copy = folder / path.relative_to(own)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(path.read_bytes())
 
 
 def _left_out(con: Any) -> list[str]:

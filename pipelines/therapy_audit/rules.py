@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
+from string import Formatter
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -16,10 +17,12 @@ from therapy_audit.errors import AuditError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
 SEVERITIES = ("error", "warning", "info")
 DIRECTIONS = ("overpayment", "underpayment", "compliance")
 UNIT_METHODS = ("cms", "midpoint")
+OWN = "own."  # how the ids of a user's own rules and parameters begin
 FAR_FUTURE = date(9999, 12, 31)
 
 _RULE_KEYS = {
@@ -28,6 +31,13 @@ _RULE_KEYS = {
     "parameters": False, "reference_tables": False, "query": False, "remedy": False, "exceptions": False,
     "status": False, "before_billing": False, "denial_reasons": False, "arithmetic": False,
 }  # fmt: skip
+_RULE_TYPES = {
+    **dict.fromkeys(("title", "message", "applies_to", "remedy", "query", "arithmetic"), (str, "a text")),
+    **dict.fromkeys(("effective_from", "effective_to"), (date, "a date such as 2026-01-01")),
+    **dict.fromkeys(("requires", "parameters"), (dict, "a mapping")),
+    **dict.fromkeys(("references", "exceptions", "denial_reasons", "reference_tables"), (list, "a list")),
+    "before_billing": (bool, "true or false"),
+}
 _PARAMETER_KEYS = {
     "title": True, "unit": True, "values": True, "known_until": True, "references": True, "keys": False, "notes": False,
 }  # fmt: skip
@@ -204,8 +214,11 @@ def grains() -> Grains:
     )
 
 
-def load() -> RuleSet:
-    """Read rules/ and return it; AuditError names all that is wrong, file by file."""
+def load(own: Path | None = None) -> RuleSet:
+    """Read rules/, and the folder of a user's `own` rules; AuditError names all that is wrong, file by file.
+
+    An own rule is <path>.yaml with <path>.sql beside it, a parameter parameters/<path>.yaml; their ids begin with own.
+    """
     folder = resources.folder("rules")
     checks = resources.texts(resources.folder("sql") / "checks", ".sql")
     plans, patterns = _plans((folder / "plans.yaml").read_text(encoding="utf-8"))
@@ -219,17 +232,74 @@ def load() -> RuleSet:
                 found.append(rule(name, text, checks, {plan.name for plan in plans}, known_parameters))
             except AuditError as fault:
                 faults.append(str(fault))
+    if own is not None:
+        added, values = _own(own, checks, [plan.name for plan in plans], known_parameters, faults)
+        found, parameters = [*found, *added], (*parameters, *values)
     if faults:
         raise AuditError("\n".join(faults))
     return RuleSet(tuple(sorted(found, key=lambda item: item.name)), parameters, plans, patterns)
 
 
+def kept(report_folder: Path) -> Path | None:
+    """Return the folder of the user's own rules that a run kept in its report, if it had any."""
+    return report_folder / "rules" if (report_folder / "rules").is_dir() else None
+
+
+def _own(
+    folder: Path,
+    shipped: Mapping[str, str],
+    plan_names: Iterable[str],
+    parameter_names: Iterable[str],
+    faults: list[str],
+) -> tuple[list[Rule], list[Parameter]]:
+    """Read a user's own rules and parameters; what is wrong with them is added to `faults`."""
+    if not folder.is_dir():
+        raise AuditError(f"{folder}: there is no such folder; `rules` names the folder of your own rules.")
+    try:
+        texts = resources.texts(folder, ".yaml")
+        checks = {**shipped, **{OWN + name: text for name, text in resources.texts(folder, ".sql").items()}}
+    except UnicodeDecodeError:
+        raise AuditError(f"{folder}: a YAML or SQL file in it is not UTF-8; save it so.") from None
+    found: list[Rule] = []
+    values: list[Parameter] = []
+    # Parameters come first: rules name them.
+    for name, text in sorted(texts.items(), key=lambda item: not item[0].startswith("parameters.")):
+        where = f"{folder.name}/{name.replace('.', '/')}.yaml"
+        try:
+            if name.startswith("parameters."):
+                values.append(parameter(OWN + name.removeprefix("parameters."), text, where))
+            else:
+                known = {*parameter_names, *(item.name for item in values)}
+                found.append(rule(OWN + name, text, checks, plan_names, known, where))
+        except AuditError as fault:
+            faults.append(str(fault))
+    if not texts:
+        faults.append(f"{folder}: there is no rule in it; a rule is a YAML file with its SQL beside it.")
+    return found, values
+
+
 def rule(
-    name: str, text: str, checks: Mapping[str, str], plan_names: Iterable[str], parameter_names: Iterable[str]
+    name: str,
+    text: str,
+    checks: Mapping[str, str],
+    plan_names: Iterable[str],
+    parameter_names: Iterable[str],
+    own_file: str | None = None,
 ) -> Rule:
-    """Read one rule's YAML. AuditError says the file, the key and what would be right."""
-    where = f"rules/{name.replace('.', '/')}.yaml"
+    """Read one rule's YAML; `own_file` names that of a user's own. AuditError: the file, the key, what would be right.
+
+    `checks` are {name: SQL}: the shipped ones by name, a user's own by id.
+    """
+    where = own_file or f"rules/{name.replace('.', '/')}.yaml"
     raw = _mapping(text, where, _RULE_KEYS, "A rule")
+    for key, (kind, words) in _RULE_TYPES.items():
+        if key in raw and not isinstance(raw[key], kind):
+            raise AuditError(f"{where}: {key} must be {words}.")
+    for key in ("message", "arithmetic"):
+        try:
+            list(Formatter().parse(raw.get(key, "")))
+        except ValueError:
+            raise AuditError(f"{where}: a brace of {key} stands alone; write facts as {{units}}.") from None
     for key, allowed in (("severity", SEVERITIES), ("direction", DIRECTIONS), ("grain", tuple(grains().grains))):
         if raw[key] not in allowed:
             raise AuditError(f"{where}: {key} '{raw[key]}' is not one of {', '.join(allowed)}.")
@@ -246,15 +316,19 @@ def rule(
     parameters = raw.get("parameters", {})
     for parameter_name in parameters.values():
         if parameter_name not in parameter_names:
-            raise AuditError(f"{where}: parameter '{parameter_name}' has no file in rules/parameters/.")
+            place = f"{own_file.partition('/')[0]}/parameters/" if own_file else "rules/parameters/"
+            raise AuditError(f"{where}: parameter '{parameter_name}' has no file in {place}.")
     for code in raw.get("denial_reasons", ()):
         if not (isinstance(code, str) and re.fullmatch(r"[A-Z]{0,2}\d{1,4}", code)):
             raise AuditError(f"{where}: denial_reasons holds '{code}'; write reason and remark codes in quotes: '97'.")
     if not all(isinstance(text, str) for text in raw.get("exceptions", ())):
         raise AuditError(f"{where}: exceptions must be a list of texts; put one that holds a colon under >-.")
-    query = raw.get("query", name.rpartition(".")[2])
+    query = raw.get("query", name.removeprefix(OWN) if own_file else name.rpartition(".")[2])
+    if own_file and (OWN + query in checks or "query" not in raw):
+        query = OWN + query
     if query not in checks:
-        raise AuditError(f"{where}: there is no sql/checks/{query}.sql; write it, or name another rule's with query:.")
+        place = own_file.removesuffix(".yaml") if own_file else f"sql/checks/{query}"
+        raise AuditError(f"{where}: there is no {place}.sql; write it, or name another rule's with query:.")
     return Rule(
         name=name,
         plans=plans,
@@ -274,10 +348,12 @@ def rule(
     )
 
 
-def parameter(name: str, text: str) -> Parameter:
+def parameter(name: str, text: str, own_file: str | None = None) -> Parameter:
     """Read one parameter's YAML: values by key and date. AuditError says the file, the key and what would be right."""
-    where = f"rules/parameters/{name.replace('.', '/')}.yaml"
+    where = own_file or f"rules/parameters/{name.replace('.', '/')}.yaml"
     raw = _mapping(text, where, _PARAMETER_KEYS, "A parameter")
+    if not isinstance(raw["values"], dict) or not isinstance(raw["known_until"], date):
+        raise AuditError(f"{where}: values must be by key and date, and known_until a date such as 2026-12-31.")
     for key, by_date in raw["values"].items():
         if not isinstance(by_date, dict) or not by_date or not all(isinstance(day, date) for day in by_date):
             raise AuditError(f"{where}: the values of '{key}' must be by date, such as {{2026-01-01: 2480}}.")
@@ -311,6 +387,10 @@ def _plans(text: str) -> tuple[tuple[Plan, ...], tuple[tuple[str, str | None], .
 def _references(raw: Any, where: str) -> tuple[Reference, ...]:
     if not raw:
         raise AuditError(f"{where}: references is empty. Name the title with its section, and href where there is one.")
+    if not all(isinstance(item, dict) and "title" in item and set(item) <= {"title", "href"} for item in raw):
+        raise AuditError(
+            f"{where}: each of references must be like {{title: Contract 2026 section 4, href: https://}}."
+        )
     return tuple(Reference(**item) for item in raw)
 
 
