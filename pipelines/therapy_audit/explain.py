@@ -274,7 +274,9 @@ def _notes(
     return _with_services(con, notes, with_text=with_text)
 
 
-def notes_of(con: duckdb.DuckDBPyConnection, note_ids: Sequence[str], *, with_text: bool = False) -> list[dict[str, Any]]:
+def notes_of(
+    con: duckdb.DuckDBPyConnection, note_ids: Sequence[str], *, with_text: bool = False
+) -> list[dict[str, Any]]:
     """Return the notes of these ids with their services; text only where it is asked for."""
     if not note_ids:
         return []

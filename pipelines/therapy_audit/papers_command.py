@@ -82,7 +82,7 @@ def summary(run_folder: Path | None, page: Path, as_pdf: bool) -> None:  # noqa:
 @_with_text
 @_as_pdf
 def workpaper(claim_id: str, run_folder: Path | None, page: Path | None, **given: Any) -> None:
-    """Write the audit workpaper of a claim: lines, versions, notes, answers, price, findings, and a decision to sign."""
+    """Write the audit workpaper of a claim: lines, versions, notes, answers, price, findings, a decision to sign."""
     from therapy_audit.papers import workpaper as writing
 
     with _opened(run_folder) as audit:

@@ -270,7 +270,16 @@ def rule(
         **{key: raw[key] for key in ("title", "severity", "direction", "grain", "effective_from", "message")},
         **{
             key: raw[key]
-            for key in ("effective_to", "applies_to", "requires", "parameters", "remedy", "status", "arithmetic", "good_example")
+            for key in (
+                "effective_to",
+                "applies_to",
+                "requires",
+                "parameters",
+                "remedy",
+                "status",
+                "arithmetic",
+                "good_example",
+            )
             if key in raw
         },
     )

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from therapy_audit import explain, papers
@@ -18,11 +17,13 @@ from therapy_audit.report import tables
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     import therapy_audit as ta
     from therapy_audit.papers import Row
 
 _EXAMPLES = 3  # of each rule
+_IN_FULL = 8  # rules of a letter, those with the most dollars; the others are a row each
 _TEXT = 700  # characters of a note
 _MARK = "therapy-audit letters"  # in the index page: a folder that holds it may be written anew
 
@@ -77,6 +78,10 @@ def write(
     for row in chosen:
         npi = row["clinician_npi"]
         page = folder / f"{names[npi]}.html"
+        sections = [
+            _section(told[one["rule"]], one, [item for item in examples.get(npi, []) if item["rule"] == one["rule"]])
+            for one in found.get(npi, [])
+        ]
         papers.write(
             page,
             "letter.html",
@@ -86,10 +91,8 @@ def write(
             with_text=with_text,
             least=max(least["cell"] or 0, 1),
             profile=[one for one in profiles.get(npi, []) if one["compared_with"] == "peers" or one["suppressed"]],
-            sections=[
-                _section(told[one["rule"]], one, [item for item in examples.get(npi, []) if item["rule"] == one["rule"]])
-                for one in found.get(npi, [])
-            ],
+            sections=sections[:_IN_FULL],
+            others=sections[_IN_FULL:],
         )
         if program:
             browser.pdf(program, page, page.with_suffix(".pdf"))
@@ -142,7 +145,9 @@ def _clear(folder: Path) -> None:
         return
     index = folder / "index.html"
     try:
-        if not folder.is_dir() or (any(folder.iterdir()) and not (index.exists() and _MARK in index.read_text("utf-8"))):
+        if not folder.is_dir() or (
+            any(folder.iterdir()) and not (index.exists() and _MARK in index.read_text("utf-8"))
+        ):
             raise AuditError(f"{folder}: the folder holds other things than letters; name a new one with --out.")
         for old in folder.glob("letter-*"):
             if old.suffix in {".html", ".pdf"}:

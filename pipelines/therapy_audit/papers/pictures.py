@@ -23,9 +23,15 @@ _DRAW = """
   for (const node of document.querySelectorAll(".chart.js-plotly-plot")) {
     if (LEFT_OUT.includes(node.id)) continue;
     const { width, height, margin } = node._fullLayout;
-    const title = { text: (node.getAttribute("aria-label") || "").match(/^[^?]*\\??/)[0], x: 0, xanchor: "left", xref: "container", pad: { l: 4 }, y: 1 - 20 / (height + ROOM), yanchor: "middle", font: { size: 16 } };
-    await Plotly.relayout(node, { paper_bgcolor: "#fff", plot_bgcolor: "#fff", title, height: height + ROOM, "margin.t": margin.t + ROOM });
-    found[node.id] = await Plotly.toImage(node, { format: FORMAT, width, height: height + ROOM, scale: 2 });
+    const tall = height + ROOM;
+    const title = {
+      text: (node.getAttribute("aria-label") || "").match(/^[^?]*\\??/)[0], font: { size: 16 }, x: 0, xanchor: "left",
+      xref: "container", pad: { l: 4 }, y: 1 - 20 / tall, yanchor: "middle",
+    };
+    await Plotly.relayout(node, {
+      paper_bgcolor: "#fff", plot_bgcolor: "#fff", title, height: tall, "margin.t": margin.t + ROOM,
+    });
+    found[node.id] = await Plotly.toImage(node, { format: FORMAT, width, height: tall, scale: 2 });
   }
   const told = document.createElement("pre");
   told.id = "pictures";

@@ -36,10 +36,7 @@ def write(audit: ta.Audit, claim_id: str, page: Path, *, with_text: bool = False
         raise AuditError("No claim of this run has that number; findings.csv and reconciliation.csv name the claims.")
     lines = tables.rows(con, "workpaper_lines", claim_id=claim_id)
     listed = tables.rows(con, "workpaper_findings", claim_id=claim_id)
-    findings = [
-        {**explain.explain(con, row["finding_id"], with_text=with_text), **row}
-        for row in listed[:_FINDINGS]
-    ]
+    findings = [{**explain.explain(con, row["finding_id"], with_text=with_text), **row} for row in listed[:_FINDINGS]]
     patients = con.execute(
         "SELECT any_value(patient_id), any_value(payer) FROM claim_line WHERE claim_id = ?", [claim_id]
     ).fetchone()
