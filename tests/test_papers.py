@@ -236,6 +236,41 @@ def test_a_workpaper_shows_each_version_of_a_claim(audit: ta.Audit, tmp_path: Pa
     assert "C-none" not in str(refused.value)
 
 
+def test_a_workpaper_is_of_one_patient(audit: ta.Audit, tmp_path: Path) -> None:
+    claim, patient = _one(
+        audit,
+        "SELECT finding.claim_id, min(line.patient_id) FROM finding INNER JOIN rule USING (rule)"
+        " INNER JOIN therapy_line AS line USING (claim_id)"
+        " WHERE rule.grain = 'clinician' AND finding.claim_id <> '' GROUP BY ALL ORDER BY ALL LIMIT 1",
+    )
+    others = audit.con.execute("SELECT DISTINCT claim_id FROM claim_line WHERE patient_id <> ?", [patient]).fetchall()
+    text = workpaper.write(audit, str(claim), tmp_path / "w.html")[0].read_text("utf-8")
+    assert "this patient's alone" in text
+    assert not any(other in text for (other,) in others)
+
+
+def test_a_decision_of_a_reviewer_stands_in_the_workpaper(sample_run: pipeline.Result, tmp_path: Path) -> None:
+    import duckdb
+
+    with duckdb.connect() as con:
+        con.execute(f"ATTACH '{sample_run.folder / 'audit.duckdb'}' AS run (READ_ONLY)")
+        con.execute(f"ATTACH '{tmp_path / 'audit.duckdb'}' AS copy")
+        con.execute("COPY FROM DATABASE run TO copy")
+        con.execute("USE copy")
+        claim, finding, rule = con.execute(
+            "SELECT claim_id, finding_id, rule FROM finding WHERE claim_id <> ''"
+        ).fetchall()[0]
+        con.execute(
+            "INSERT INTO review (finding_id, rule, disposition, reviewer, source_file, source_row)"
+            " VALUES (?, ?, 'dismissed', 'R. Ead', 'r.xlsx', 2)",
+            [finding, rule],
+        )
+        con.execute("USE memory")
+    with ta.open(tmp_path) as audit:
+        text = workpaper.write(audit, claim, tmp_path / "w.html")[0].read_text("utf-8")
+    assert "<strong>dismissed</strong> by R. Ead." in text
+
+
 def test_no_browser_is_one_sentence_before_anything_is_written(
     sample_run: pipeline.Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,8 +19,10 @@ stake AS (
 reviewed AS (
     SELECT
         finding_id,
-        arg_max(struct_pack(disposition := disposition, reviewer := reviewer, reviewed_on := reviewed_on), reviewed_on)
-            AS decision
+        arg_max(
+            struct_pack(disposition := disposition, reviewer := reviewer, reviewed_on := reviewed_on),
+            coalesce(reviewed_on, DATE '0001-01-01')
+        ) AS decision
     FROM review
     GROUP BY finding_id
 )

@@ -36,17 +36,21 @@ def write(audit: ta.Audit, claim_id: str, page: Path, *, with_text: bool = False
         raise AuditError("No claim of this run has that number; findings.csv and reconciliation.csv name the claims.")
     lines = tables.rows(con, "workpaper_lines", claim_id=claim_id)
     listed = tables.rows(con, "workpaper_findings", claim_id=claim_id)
-    findings = [{**explain.explain(con, row["finding_id"], with_text=with_text), **row} for row in listed[:_FINDINGS]]
     patients = con.execute(
         "SELECT any_value(patient_id), any_value(payer) FROM claim_line WHERE claim_id = ?", [claim_id]
     ).fetchone()
+    patient_id, payer = patients or (None, None)
+    findings = [
+        {**_own(explain.explain(con, row["finding_id"], with_text=with_text), patient_id), **row}
+        for row in listed[:_FINDINGS]
+    ]
     headline = tables.rows(con, "headline")[0]
     papers.write(
         page,
         "workpaper.html",
         claim_id=claim_id,
-        patient_id=patients[0] if patients else None,
-        payer=patients[1] if patients else None,
+        patient_id=patient_id,
+        payer=payer,
         period=papers.period(audit.folder, headline),
         rule_set=_manifest(audit.folder).get("rule_set"),
         versions=versions,
@@ -63,6 +67,11 @@ def write(audit: ta.Audit, claim_id: str, page: Path, *, with_text: bool = False
         return [page]
     browser.pdf(program, page, page.with_suffix(".pdf"))
     return [page, page.with_suffix(".pdf")]
+
+
+def _own(found: papers.Row, patient_id: str | None) -> papers.Row:
+    """Leave out the lines of other patients: a finding on a clinician's day or habits is about theirs too."""
+    return {**found, "lines": [line for line in found["lines"] if line["patient_id"] == patient_id]}
 
 
 def _exposure(con: Any, claim_id: str) -> dict[str, Any]:
