@@ -96,27 +96,32 @@ def _escaped(text: str) -> str:
     return str(escape(text))
 
 
-def test_a_letter_shows_text_only_when_asked_and_only_of_own_notes(audit: ta.Audit, tmp_path: Path) -> None:
-    (npi,) = _one(
+def test_a_letter_shows_text_only_when_asked_and_only_of_own_notes(
+    audit: ta.Audit, written: letters.Letters, tmp_path: Path
+) -> None:
+    texts = {_escaped(text) for text in _texts(audit)}
+    assert not any(text in page.read_text("utf-8") for page in written.pages for text in texts)
+    assert any("What good looks like" in page.read_text("utf-8") for page in written.pages)
+    # A rule on who rendered names notes of another clinician: theirs are not shown.
+    assert _one(
         audit,
-        "SELECT rendering_npi FROM finding WHERE rule = 'clinic.functional_goal_missing' GROUP BY ALL"
-        " ORDER BY count(*) DESC, rendering_npi LIMIT 1",
-    )
-    own = {
-        text
-        for (text,) in audit.con.execute(
-            "SELECT service.text FROM note_service AS service INNER JOIN visit_note AS note USING (note_id)"
-            " WHERE note.rendering_npi = ?",
-            [npi],
-        ).fetchall()
-    }
-    others = {text for text in _texts(audit) if text not in own}
-    without = letters.write(audit, tmp_path / "without", clinicians=[str(npi)]).pages[0].read_text("utf-8")
-    shown = letters.write(audit, tmp_path / "with", clinicians=[str(npi)], with_text=True).pages[0].read_text("utf-8")
-    assert not any(_escaped(text) in without for text in _texts(audit))
-    assert any(_escaped(text) in shown for text in own if text and len(text) > 40)
-    assert not any(_escaped(text) in shown for text in others)
-    assert "What good looks like" in without
+        "SELECT count(*) FROM finding INNER JOIN reconciliation USING (claim_id, claim_line_number)"
+        " INNER JOIN visit_note USING (note_id) WHERE finding.rendering_npi <> visit_note.rendering_npi",
+    ) != (0,)
+    shown = 0
+    for page in letters.write(audit, tmp_path / "with", with_text=True).pages:
+        own = {
+            _escaped(text)
+            for (text,) in audit.con.execute(
+                "SELECT service.text FROM note_service AS service INNER JOIN visit_note AS note USING (note_id)"
+                " WHERE note.rendering_npi = ? AND length(service.text) > 40",
+                [page.stem.removeprefix("letter-")],
+            ).fetchall()
+        }
+        text = page.read_text("utf-8")
+        shown += sum(one in text for one in own)
+        assert not any(one in text for one in texts - own)
+    assert shown > 0
 
 
 def test_small_counts_are_left_blank_in_a_letter(written: letters.Letters, audit: ta.Audit) -> None:
