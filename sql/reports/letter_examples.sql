@@ -1,5 +1,5 @@
--- Up to $examples findings of each clinician and rule, the largest amounts first, each with the clinician's own note of
--- that service, where there is one; its words only $with_text. $clinicians: their NPIs, or null for all.
+-- Up to $examples findings of each clinician and rule, the largest amounts first, each with the note of that service,
+-- where there is one; its words only $with_text, and where it names no other writer. $clinicians: NPIs; null: all.
 WITH chosen AS (
     SELECT
         rendering_npi AS clinician_npi,
@@ -24,7 +24,7 @@ WITH chosen AS (
     QUALIFY example <= $examples
 ),
 
--- The note that the line rests on; where there is no such line, the clinician's first note of the day.
+-- The note that the line rests on, whoever wrote it; where there is none, the clinician's first note of the day.
 candidate AS (
     SELECT
         chosen.finding_id,
@@ -34,6 +34,7 @@ candidate AS (
         note.text,
         note.source_file,
         note.source_row,
+        coalesce(note.rendering_npi = chosen.clinician_npi, TRUE) AS is_own,
         note.note_id IS NOT DISTINCT FROM reconciliation.note_id AS is_matched
     FROM chosen
     LEFT JOIN reconciliation
@@ -43,11 +44,11 @@ candidate AS (
     INNER JOIN visit_note AS note
         ON
             chosen.patient_id = note.patient_id
-            AND coalesce(note.rendering_npi, chosen.clinician_npi) = chosen.clinician_npi
             AND (
                 note.note_id = reconciliation.note_id
                 OR (
-                    note.service_date = chosen.service_date
+                    coalesce(note.rendering_npi = chosen.clinician_npi, TRUE)
+                    AND note.service_date = chosen.service_date
                     AND coalesce(note.discipline, chosen.discipline, '') = coalesce(chosen.discipline, note.discipline, '')
                 )
             )
@@ -73,7 +74,8 @@ SELECT
     candidate.service_date AS note_date,
     candidate.source_file AS note_file,
     candidate.source_row AS note_row,
-    CASE WHEN $with_text THEN coalesce(written.text, candidate.text) END AS note_text
+    candidate.is_own,
+    CASE WHEN $with_text AND candidate.is_own THEN coalesce(written.text, candidate.text) END AS note_text
 FROM chosen
 LEFT JOIN candidate ON chosen.finding_id = candidate.finding_id
 LEFT JOIN written ON chosen.finding_id = written.finding_id
