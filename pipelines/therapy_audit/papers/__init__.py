@@ -38,7 +38,8 @@ def prepare(con: duckdb.DuckDBPyConnection) -> None:
     """Make what the report's queries read beside the run's tables, as temporary ones of the connection."""
     for name, text in resources.texts(resources.folder("sql") / "models" / "views", ".sql").items():
         con.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {text}")
-    con.execute(tables.text("report_finding"))
+    for name in ("report_finding", "report_exposure"):
+        con.execute(tables.text(name))
 
 
 def period(folder: Path, headline: Row) -> str:
