@@ -97,7 +97,7 @@ def write(
         if program:
             browser.pdf(program, page, page.with_suffix(".pdf"))
         pages.append(page)
-    unaddressed = audit.con.execute("SELECT count(*) FROM finding WHERE rendering_npi IS NULL").fetchone()
+    unaddressed = audit.con.execute("SELECT count(*) FROM report_finding WHERE rendering_npi IS NULL").fetchone()
     letters = Letters(folder / "index.html", tuple(pages), unaddressed[0] if unaddressed and not clinicians else 0)
     papers.write(
         letters.index,
