@@ -14,6 +14,7 @@ import click
 from therapy_audit.advise_command import advise
 from therapy_audit.config import FAIL_ON, INPUTS, QUALITY
 from therapy_audit.errors import AuditError
+from therapy_audit.papers_command import COMMANDS as PAPERS
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -918,6 +919,12 @@ def compare(old: Path, new: Path, as_json: bool) -> None:  # noqa: FBT001
 
     found = comparing.folders(old, new)
     click.echo(comparing.as_json(found) if as_json else "\n".join(comparing.lines(found)))
+
+
+# What goes to people.
+
+for _command in PAPERS:
+    cli.add_command(_command)
 
 
 def main() -> None:

@@ -33,6 +33,8 @@ def rule_page(rule: Rule, ruleset: RuleSet) -> str:
     ]
     if rule.remedy:
         lines.append(f"- What to do: {rule.remedy}")
+    if rule.good_example:
+        lines.append(f"- What good looks like: {rule.good_example}")
     lines += _listed("When a finding is fine", rule.exceptions)
     lines += _listed("Cannot be judged where", rule.requires.values())
     lines += _listed(

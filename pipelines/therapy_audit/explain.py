@@ -47,6 +47,7 @@ def explain(con: duckdb.DuckDBPyConnection, finding_id: str, *, with_text: bool 
     """
     finding = _finding(con, finding_id)
     rule = _rule(con, finding["rule"])
+    rule = rulebook().get(finding["rule"])
     told = _rows(con, "SELECT * FROM rule WHERE rule = ?", [finding["rule"]])[0]
     facts = json.loads(finding.pop("facts"), parse_float=Decimal)
     lines, in_all = _lines(con, finding, told["grain"])
@@ -70,7 +71,8 @@ def explain(con: duckdb.DuckDBPyConnection, finding_id: str, *, with_text: bool 
 
 
 @cache
-def _rulebook() -> dict[str, Rule]:
+def rulebook() -> dict[str, Rule]:
+    """Return the rules by name, as they stand now."""
     return {rule.name: rule for rule in rules.load().rules}
 
 
@@ -120,7 +122,7 @@ def as_text(found: Mapping[str, Any]) -> str:
         text.append("The rule has changed since this run; what is expected is told as the rule stands now.")
     text += ["", "What was seen", *_wrapped(found["seen"])]
     width = max((len(name) for name in found["facts"]), default=0)
-    text += [f"    {name.replace('_', ' '):{width}}  {_shown(value)}" for name, value in found["facts"].items()]
+    text += [f"    {name.replace('_', ' '):{width}}  {shown(value)}" for name, value in found["facts"].items()]
     if found["expected"]:
         text += ["", "What was expected", *_wrapped(found["expected"])]
     if found["arithmetic"]:
@@ -280,6 +282,30 @@ def _notes(
         """,
         [value for day in days for value in day],
     )
+    return _with_services(con, notes, with_text=with_text)
+
+
+def notes_of(
+    con: duckdb.DuckDBPyConnection, note_ids: Sequence[str], *, with_text: bool = False
+) -> list[dict[str, Any]]:
+    """Return the notes of these ids with their services; text only where it is asked for."""
+    if not note_ids:
+        return []
+    notes = _rows(
+        con,
+        f"""
+        SELECT * EXCLUDE (text), {"text" if with_text else "NULL AS text"}
+        FROM visit_note WHERE note_id IN ({", ".join("?" * len(note_ids))})
+        ORDER BY service_date, note_id
+        """,
+        note_ids,
+    )
+    return _with_services(con, notes, with_text=with_text)
+
+
+def _with_services(
+    con: duckdb.DuckDBPyConnection, notes: list[dict[str, Any]], *, with_text: bool
+) -> list[dict[str, Any]]:
     if not notes:
         return []
     services = _rows(
@@ -351,15 +377,16 @@ def _wrapped(value: str) -> list[str]:
     return textwrap.wrap(value, _WIDTH, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """Return a fact in words: yes, not known, a list with commas."""
     if value is None:
         return "not known"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, dict):
-        return ", ".join(f"{key} {_shown(item)}" for key, item in value.items()) or "none"
+        return ", ".join(f"{key} {shown(item)}" for key, item in value.items()) or "none"
     if isinstance(value, list):
-        return ", ".join(map(_shown, value)) or "none"
+        return ", ".join(map(shown, value)) or "none"
     return str(value) or "none"
 
 

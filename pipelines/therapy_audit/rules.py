@@ -30,6 +30,7 @@ _RULE_KEYS = {
     "message": True, "references": True, "effective_to": False, "applies_to": False, "requires": False,
     "parameters": False, "reference_tables": False, "query": False, "remedy": False, "exceptions": False,
     "status": False, "before_billing": False, "denial_reasons": False, "arithmetic": False,
+    "good_example": False,
 }  # fmt: skip
 _RULE_TYPES = {
     **dict.fromkeys(("title", "message", "applies_to", "remedy", "query", "arithmetic"), (str, "a text")),
@@ -117,6 +118,7 @@ class Rule:
     denial_reasons: tuple[str, ...] = ()  # reason and remark codes of the denials that the rule speaks to
     before_billing: bool = True  # false where it looks at what comes after billing, or at more than a claim's patient
     arithmetic: str | None = None  # how the facts were reckoned, worded as the message is; `units`: as units.allocate
+    good_example: str | None = None  # what good looks like: a made-up note or claim that the rule would pass
 
 
 @dataclass(frozen=True)
@@ -342,7 +344,16 @@ def rule(
         **{key: raw[key] for key in ("title", "severity", "direction", "grain", "effective_from", "message")},
         **{
             key: raw[key]
-            for key in ("effective_to", "applies_to", "requires", "parameters", "remedy", "status", "arithmetic")
+            for key in (
+                "effective_to",
+                "applies_to",
+                "requires",
+                "parameters",
+                "remedy",
+                "status",
+                "arithmetic",
+                "good_example",
+            )
             if key in raw
         },
     )
