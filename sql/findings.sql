@@ -28,7 +28,9 @@ day AS (
 ),
 
 line AS (
-    SELECT therapy_line.*
+    SELECT
+        therapy_line.*,
+        therapy_line.line_amount = therapy_line.charge_amount AS is_charge
     FROM therapy_line
     SEMI JOIN day
         ON therapy_line.patient_id = day.patient_id AND therapy_line.service_date = day.service_date
@@ -48,14 +50,18 @@ priced AS (
         line.second_bill,
         coalesce(line.documented, TRUE) AS documented,
         line.units,
-        line.line_amount,
+        -- A charge is no price where the fee schedule has one.
+        CASE
+            WHEN price.expected_allowed IS NOT NULL AND line.allowed_amount IS NULL AND line.is_charge
+                THEN price.expected_allowed
+            ELSE line.line_amount
+        END AS line_amount,
         hash(line.patient_id, line.service_date, line.plan, coalesce(line.billing_npi, '')) AS day_id,
-        line.line_amount / nullif(line.units, 0) AS unit_amount,
         price.full_unit_fee,
         price.reduced_unit_fee,
-        line.line_amount / nullif(
+        1 / nullif(
             price.full_units * price.full_unit_fee + price.reduced_units * coalesce(price.reduced_unit_fee, 0), 0
-        ) AS scale,
+        ) AS per_fee,
         CASE WHEN unit_fee.multiple_procedure AND price.price_source = 'fee_schedule' THEN unit_fee.place END
             AS code_place
     FROM line
@@ -64,9 +70,11 @@ priced AS (
 )
 
 SELECT
-    * EXCLUDE (full_unit_fee, reduced_unit_fee, scale, code_place),
-    scale * full_unit_fee AS first_unit_amount,
-    scale * CASE WHEN code_place IS NULL THEN full_unit_fee ELSE reduced_unit_fee END AS later_unit_amount,
+    * EXCLUDE (full_unit_fee, reduced_unit_fee, per_fee, code_place),
+    line_amount / nullif(units, 0) AS unit_amount,
+    line_amount * per_fee * full_unit_fee AS first_unit_amount,
+    line_amount * per_fee
+    * CASE WHEN code_place IS NULL THEN full_unit_fee ELSE reduced_unit_fee END AS later_unit_amount,
     CASE
         WHEN code_place IS NOT NULL
             THEN
@@ -131,8 +139,8 @@ FROM stake
 LEFT JOIN promoted ON stake.stake_key = promoted.stake_key AND stake.line_id = promoted.line_id;
 
 -- The units of each line that a finding puts at stake; of several lines of a code the last ones go first, of several
--- codes those that the note does not document, then those that are paid least. Units that are missing (below 0) stand on a line of their code, else on the
--- finding's own.
+-- codes those that the note does not document, then those that are paid least. Units that are missing (below 0) stand on
+-- a line of their code, else on the finding's own.
 CREATE OR REPLACE TEMP TABLE finding_stake AS
 WITH part AS (
     SELECT

@@ -274,3 +274,11 @@ def test_risk_is_money_times_chance_times_weight(
     assert parts == [Decimal(chance), source, 1]
     assert money == 30
     assert score == round(money * Decimal(chance), 2)
+
+
+def test_a_charge_is_no_price_where_the_schedule_has_one(con: duckdb.DuckDBPyConnection) -> None:
+    line = {"hcpcs_code": "97110", "units": 1, "charge_amount": 150, "allowed_amount": None, "modifiers": []}
+    day = {"date": date(2025, 3, 3), "lines": [line], "documented": {97110: 15}}
+    audit(con, [day])
+    found = findings(con, "medicare.discipline_modifier_missing")
+    assert found == [("97110", None, Decimal("28.79"), Decimal("28.79"))]

@@ -47,7 +47,6 @@ def explain(con: duckdb.DuckDBPyConnection, finding_id: str, *, with_text: bool 
     """
     finding = _finding(con, finding_id)
     rule = _rule(con, finding["rule"])
-    rule = rulebook().get(finding["rule"])
     told = _rows(con, "SELECT * FROM rule WHERE rule = ?", [finding["rule"]])[0]
     facts = json.loads(finding.pop("facts"), parse_float=Decimal)
     lines, in_all = _lines(con, finding, told["grain"])
@@ -79,7 +78,7 @@ def rulebook() -> dict[str, Rule]:
 def _rule(con: duckdb.DuckDBPyConnection, name: str) -> Rule | None:
     """Return a rule as it stands; one of the user's own as the run kept it beside its database."""
     if not name.startswith(rules.OWN):
-        return _rulebook().get(name)
+        return rulebook().get(name)
     query = "SELECT path FROM duckdb_databases() WHERE database_name = current_database()"
     path = (con.execute(query).fetchone() or (None,))[0]
     own = rules.kept(Path(path).parent) if path else None

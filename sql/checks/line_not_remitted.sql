@@ -2,7 +2,6 @@
 SELECT
     claim_id,
     claim_line_number,
-    line_amount AS amount_at_risk,
     hcpcs_code,
     sent_date,
     due_date,

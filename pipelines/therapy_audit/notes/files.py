@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from therapy_audit.errors import AuditError
+from therapy_audit.intake.contract import contract, header_key
 from therapy_audit.notes import reading
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ _READERS = {
     ".ndjson": "read_json(?, format = 'newline_delimited')",
     ".parquet": "read_parquet(?)",
 }
-_ID, _CODE = "id", "hcpcs"
+_TEXT = ("text", "service_text")
 
 
 def load(path: Path, text_column: str = "text") -> tuple[list[Any], pa.ChunkedArray, list[str | None] | None]:
@@ -45,18 +46,29 @@ def load(path: Path, text_column: str = "text") -> tuple[list[Any], pa.ChunkedAr
             kind = path.suffix.lower().removeprefix(".").upper()
             raise AuditError(f"{path}: the file cannot be read as {kind} in UTF-8.") from None
     named = {name.lower(): name for name in reversed(rows.column_names)}
-    column = named.get(text_column.lower())
+    column = named.get(text_column.lower()) or (_known(rows.column_names, *_TEXT) if text_column == _TEXT[0] else None)
     if column is None:
         told = ", ".join(rows.column_names)
-        raise AuditError(f"{path}: there is no column '{text_column}'; the columns are {told}.")
+        raise AuditError(
+            f"{path}: there is no column '{text_column}'; the columns are {told}; name the one with --text-column."
+        )
     if not rows.num_rows:
         raise AuditError(f"{path}: the file holds no notes.")
     texts = rows.column(column)
     if str(texts.type) not in {"string", "large_string", "null"}:
         raise AuditError(f"{path}: column '{text_column}' holds no text.")
-    ids = rows.column(named[_ID]).to_pylist() if _ID in named else list(range(1, rows.num_rows + 1))
-    codes = [value and str(value) for value in rows.column(named[_CODE]).to_pylist()] if _CODE in named else None
+    identity = named.get("id") or _known(rows.column_names, "note_id")
+    code = named.get("hcpcs") or _known(rows.column_names, "hcpcs_code")
+    ids = rows.column(identity).to_pylist() if identity else list(range(1, rows.num_rows + 1))
+    codes = [value and str(value) for value in rows.column(code).to_pylist()] if code else None
     return ids, texts.cast("string"), codes
+
+
+def _known(headers: list[str], *columns: str) -> str | None:
+    """Return the header that a run would take for the first of these columns of notes which has one."""
+    keys = {header_key(header): header for header in reversed(headers)}
+    known = contract("notes").columns
+    return next((keys[key] for column in columns for key in known[column] if key in keys), None)
 
 
 def lines(
