@@ -139,8 +139,8 @@ FROM stake
 LEFT JOIN promoted ON stake.stake_key = promoted.stake_key AND stake.line_id = promoted.line_id;
 
 -- The units of each line that a finding puts at stake; of several lines of a code the last ones go first, of several
--- codes those that the note does not document, then those that are paid least. Units that are missing (below 0) stand on
--- a line of their code, else on the finding's own.
+-- codes those that the note does not document, then those that are paid least. Units that are missing (below 0) stand
+-- on a line of their code, else on the finding's own.
 CREATE OR REPLACE TEMP TABLE finding_stake AS
 WITH part AS (
     SELECT
