@@ -266,7 +266,7 @@ def test_a_mail_tells_the_totals_and_no_patient(
     for told_in in (text, html):
         assert "4,321 lines of 7 claims audited: 36 findings" in told_in
         assert "36 errors, 0 warnings, 0 hints" in told_in
-        assert "1 payer names without a plan" in told_in
+        assert "1 payer name without a plan" in told_in
         assert str(tmp_path / "share" / "2026-10") in told_in
         assert "2 more rules" in told_in
         assert CANARY not in told_in

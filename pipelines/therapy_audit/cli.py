@@ -230,7 +230,7 @@ def _five_lines(result: Any) -> list[str]:
     if summary["unpriced_findings"]:
         doubts.append(f"{summary['unpriced_findings']:,} findings have no amount in the export to price them by")
     if unmapped:
-        doubts.append(f"{len(unmapped):,} payer names without a plan")
+        doubts.append(f"{_count(len(unmapped), 'payer name')} without a plan")
     if stale:
         doubts.append(f"{stale:,} findings rest on an older reference table")
     counts = ", ".join(
