@@ -741,7 +741,7 @@ def test_the_command_numbers_rows_without_an_id_and_takes_a_column(tmp_path: Pat
         ("a.csv", None, "no such file"),
         ("a.csv", "", "is empty"),
         ("a.csv", "id,text\n", "holds no notes"),
-        ("a.csv", "id,note\n1,x\n", "no column 'text'; the columns are id, note"),
+        ("a.csv", "id,words\n1,x\n", "no column 'text'; the columns are id, words"),
         ("a.txt", "x", "must end with"),
         ("a.jsonl", "{", "cannot be read as JSONL"),
         ("a.jsonl", '{"id": 1, "text": 5}\n', "holds no text"),

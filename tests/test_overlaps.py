@@ -61,7 +61,8 @@ def models(given: list[Block], query: str) -> dict[str, int]:
         )
         con.execute(
             f"INSERT INTO claim_line BY NAME SELECT 'c' || number AS claim_id, 1 AS claim_line_number, '97110' AS"
-            f" hcpcs_code, ['GP'] AS modifiers, 1 AS units, [] AS diagnosis_codes, discipline, {common} FROM frame"
+            f" hcpcs_code, ['GP'] AS modifiers, 1 + number AS units, [] AS diagnosis_codes, discipline, {common}"
+            " FROM frame"
         )
         engine.set_period(con)
         engine.build_models(con)

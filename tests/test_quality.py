@@ -22,7 +22,7 @@ CONTRACT_TABLES = (
     *("claim_line", "visit_note", "note_service", "plan_of_care", "authorization", "provider"),
     *("patient_opening_balance", "remittance", "remittance_claim", "remittance_line", "remittance_adjustment"),
     *("remittance_remark", "remittance_provider_adjustment", "x12_imbalance", "x12_problem"),
-    *("quarantine", "intake_file"),
+    *("review", "quarantine", "intake_file"),
 )
 # One clean row per table; each case below replaces some columns of it.
 CLEAN: dict[str, dict[str, Any]] = {
@@ -82,6 +82,7 @@ CLEAN: dict[str, dict[str, Any]] = {
         "visits_authorized": 12,
         "units_authorized": 48,
     },
+    "review": {"finding_id": "0123456789abcdef", "disposition": "confirmed"},
     "provider": {"npi": "1234567893", "discipline": "PT", "credential": "PT"},
     "patient_opening_balance": {"patient_id": "P1", "year": 2026, "pool": "PT+SLP", "amount": 100},
     "remittance": {"remittance_id": "R1", "payer": "MEDICARE", "paid_amount": 48, "paid_date": "2026-03-01"},

@@ -418,8 +418,10 @@ def test_a_frame_holds_each_line_once(sample_run: pipeline.Result, name: str) ->
             " INNER JOIN line_payment USING (line_id), audit_period"
             " WHERE therapy_line.service_date BETWEEN period_start AND period_end"
         ).fetchall()
-    assert not left
-    assert found[:2] == whole
+    # What was denied, or not answered, has no dollars to sample.
+    assert {item["reason"] for item in left} == {"amount not known", "amount of 0 or less"}
+    assert found[1] == whole[1]
+    assert found[0] < whole[0]
     assert found[2] == found[3]
 
 
@@ -431,9 +433,12 @@ def test_a_frame_confined_to_a_plan_and_a_rule(sample_run: pipeline.Result) -> N
         hit = audit.con.execute("SELECT count(*) FROM finding WHERE rule = 'medicare.kx_missing'").fetchall()
         with pytest.raises(AuditError, match="There is no plan 'medicare' in this audit; there are aetna"):
             frame.build(audit.con, frame.Asked("lines", plans=("medicare",)))
-    assert [item["reason"] for item in left] == ["no finding of the rules asked for"]
+    reasons = {item["reason"] for item in left}
+    assert "no finding of the rules asked for" in reasons <= {
+        "no finding of the rules asked for", "amount not known", "amount of 0 or less",
+    }  # fmt: skip
     assert plans == [("medicare_part_b",)]
-    assert items == hit
+    assert 0 < items[0][0] <= hit[0][0]
 
 
 def test_what_is_left_out_of_a_frame() -> None:

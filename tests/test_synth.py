@@ -86,7 +86,7 @@ RULES = {
 }  # fmt: skip
 # Rules of which a small clinic holds no near miss.
 WITHOUT_NEAR_MISS = {
-    "clinic.service_not_documented", "medicare.untimed_code_multiple_units", "medicare.clinician_day_impossible",
+    "clinic.service_not_documented", "medicare.untimed_code_multiple_units",
     "clinic.service_date_differs_from_note", "clinic.billed_code_differs_from_note",
 }  # fmt: skip
 # Rules whose cases need visits of which a small clinic has few: it may hold none.
@@ -250,7 +250,7 @@ def test_truth_names_every_rule_and_lines_that_exist(clinic: Clinic) -> None:
         if row["grain"] == "line":
             assert (row["claim_id"], row["claim_line_number"]) in clinic.lines
     faulty = {row["claim_id"] for row in clinic.truth if row["kind"] == "fault"}
-    assert 0.05 < len(faulty) / len(clinic.billed) < 0.15
+    assert 0.05 < len(faulty) / len(clinic.billed) < 0.2
 
 
 def unit_faults(minutes: dict[str, int], units: dict[str, int], method: str) -> set[str]:
