@@ -26,7 +26,7 @@ CREATE TABLE claim_line (
     diagnosis_codes VARCHAR [] NOT NULL,
     received_date DATE, -- when the payer received the claim
     claim_frequency_code VARCHAR, -- 1 original, 7 replacement, 8 void
-    original_claim_id VARCHAR, -- the claim that a replacement or void refers to: its claim_id, or the payer's number of it
+    original_claim_id VARCHAR, -- the claim that a replacement or void refers to: its claim_id, or the payer's number
     submitted_date DATE, -- when the claim was sent (837P); an export may lack it
     line_control_number VARCHAR, -- the provider's number of the line, which a remittance gives back
     supervising_npi VARCHAR,
@@ -164,9 +164,9 @@ SELECT
     finding_id,
     rule,
     disposition,
-    said.reviewer AS reviewer,
+    said.reviewer,
     reviewed_on,
-    said.note AS note,
+    said.note,
     valid_until,
     facts_hashes
 FROM last_day;

@@ -1,5 +1,6 @@
 -- reconciliation.parquet and reconciliation.csv: each billed line with the note that it rests on and its payer's
--- answer, each charted service that no line bills (its amount an estimate), each remitted line that no claim given names.
+-- answer, each charted service that no line bills (its amount an estimate), each remitted line that no claim given
+-- names.
 WITH confidence AS (
     SELECT
         key AS match_key,
