@@ -54,7 +54,13 @@ def test_a_finding_of_each_rule_is_explained(name: str, audit: ta.Audit, first: 
     of_line = rules.grains().grains[rule.grain].of_line
     assert [(line["source_file"], line["source_row"]) for line in named] == ([(file, number)] if of_line else [])
     text = explain.as_text(found)
-    for part in (rule.title, f"> {file}, row {number}", "What was expected", "Citation", *found["facts"]):
+    for part in (
+        rule.title,
+        f"> {file}, row {number}{':' if of_line else ''}",
+        "What was expected",
+        "Citation",
+        *found["facts"],
+    ):
         assert part.replace("_", " ") in text.replace("_", " ")
     assert json.loads(explain.as_json(found))["finding"]["finding_id"] == first[name]
 

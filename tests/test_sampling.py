@@ -422,6 +422,8 @@ def test_a_frame_holds_each_line_once(sample_run: pipeline.Result, name: str) ->
     assert {item["reason"] for item in left} == {"amount not known", "amount of 0 or less"}
     assert found[1] == whole[1]
     assert found[0] < whole[0]
+    if name == "lines":
+        assert found[0] + sum(item["items"] for item in left) == whole[0]
     assert found[2] == found[3]
 
 
