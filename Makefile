@@ -10,7 +10,7 @@ audit: .venv/.audit-installed
 	@$(BIN)/therapy-audit run data/samples/audit.toml
 
 test: lint
-	@$(BIN)/python -m pytest -n 2
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: .venv/.test-installed .venv/.sql-linted
 	@$(BIN)/ruff check --quiet

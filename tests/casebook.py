@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -25,9 +26,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
-from therapy_audit import engine, rules
+from therapy_audit import engine, resources, rules
 from therapy_audit.notes import store
 
 if TYPE_CHECKING:
@@ -71,7 +70,7 @@ def load() -> list[Case]:
     found: list[Case] = []
     for path in sorted(FOLDER.glob("*/**/*.yaml")):
         rule = ".".join(path.relative_to(FOLDER).with_suffix("").parts)
-        for number, data in enumerate(yaml.safe_load(path.read_text(encoding="utf-8"))):
+        for number, data in enumerate(resources.parsed(path.read_text(encoding="utf-8"))):
             unknown = set(data) - _KEYS - _DAY_KEYS
             assert not unknown, f"{path.name}, case {number + 1}: unknown keys {sorted(unknown)}"
             found.append(Case(rule, data["name"], data, f"{len(found)}~"))
@@ -175,25 +174,39 @@ def _add_day(
 
 @cache
 def _prepared() -> duckdb.DuckDBPyConnection:
-    """Return a database with the shipped rules, for cases that run by themselves: preparing one takes a third of it."""
+    """Return a database with the shipped rules and all models, empty, for cases that run by themselves."""
     con = _OPENED.enter_context(engine.connect())
     engine.prepare(con, RULES)
+    con.execute("INSERT INTO audit_period VALUES (DATE '2026-01-01', DATE '2026-12-31', NULL)")
+    engine.build_models(con)
+    con.execute("DELETE FROM audit_period")
     return con
+
+
+@cache
+def _models_of(rule: str) -> frozenset[str]:
+    """Return the models that a rule's judgement and its dollars read: all of them took most of a case's time."""
+    folder = resources.folder("sql")
+    shared = [(folder / name).read_text(encoding="utf-8") for name in ("functions.sql", "findings.sql")]
+    models = {name.rpartition(".")[2] for name in resources.texts(folder / "models", ".sql")}
+    item = next(item for item in RULES.rules if item.name == rule)
+    texts = [item.sql, item.applies_to or "", *item.requires, *shared]
+    read = {name for text in texts for name in re.findall(r"\b(?:FROM|JOIN)\s+(\w+)", text)}
+    scope = rules.grains().scopes[engine.scope_of(item)].model
+    return frozenset((read | {scope, "therapy_line", "current_line"}) & models)
 
 
 @contextmanager
 def _database(ruleset: rules.RuleSet) -> Iterator[duckdb.DuckDBPyConnection]:
-    if ruleset == RULES:
-        con = _prepared()
-        con.execute("BEGIN")
-        try:
-            yield con
-        finally:
-            con.execute("ROLLBACK")
-    else:
-        with engine.connect() as con:
-            engine.prepare(con, ruleset)
-            yield con
+    con = _prepared()
+    con.execute("BEGIN")
+    try:
+        if ruleset != RULES:
+            con.execute("DELETE FROM parameter")
+            engine.insert_parameters(con, ruleset.parameters)
+        yield con
+    finally:
+        con.execute("ROLLBACK")
 
 
 def judge(cases: list[Case]) -> tuple[dict[str, list[dict[str, Any]]], Coverage]:
@@ -212,7 +225,7 @@ def judge(cases: list[Case]) -> tuple[dict[str, list[dict[str, Any]]], Coverage]
         first, last = cases[0].data.get("period", (None, None))
         engine.set_period(con, first, last, as_of=cases[0].data.get("as_of"))
         store.fill(con)
-        engine.build_models(con)
+        engine.build_models(con, only=_models_of(asked[0].name) if len(asked) == 1 else None)
         errors = engine.run_rules(con, asked)
         assert not errors
         result = con.execute("SELECT * FROM finding")

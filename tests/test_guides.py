@@ -7,15 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from click.testing import CliRunner
 
 from casebook import FOLDER, Case, judge
-from therapy_audit import advise, advise_command, docs, rules
+from therapy_audit import advise, advise_command, docs, resources, rules
 from therapy_audit.cli import cli
 from therapy_audit.config import Config
 
-GUIDES: list[dict[str, Any]] = yaml.safe_load((FOLDER / "guides.yaml").read_text(encoding="utf-8"))
+GUIDES: list[dict[str, Any]] = resources.parsed((FOLDER / "guides.yaml").read_text(encoding="utf-8"))
 SHOWN = [(item, shown) for item in GUIDES for shown in item["shown"]]
 PARAMETERS = {item.name: item for item in rules.load().parameters}
 _KEYS = {"run": {"tells", "not"}, "claim": {"day", "finds", "clean", "message"}, "parameter": {"key", "on", "value"}}

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 import xlsxwriter
-import yaml
 from click.testing import CliRunner
 
 import therapy_audit as ta
-from therapy_audit import config, engine, pipeline, reference
+from therapy_audit import config, engine, pipeline, reference, resources
 from therapy_audit.cli import cli
 from therapy_audit.errors import AuditError
 
@@ -164,7 +163,7 @@ def test_ptp_replaces_the_setting_it_is_for(tmp_path: Path, folder: Path) -> Non
     assert rows_of(folder, "reference_edition", "reference = 'ncci_pair' AND setting = 'practitioner'")[0][2:5] == (
         "2026 Q3 (v322)", date(1996, 1, 1), date(2026, 9, 30),
     )  # fmt: skip
-    twin = yaml.safe_load((folder / "ncci_pair.practitioner.yaml").read_text(encoding="utf-8"))
+    twin = resources.parsed((folder / "ncci_pair.practitioner.yaml").read_text(encoding="utf-8"))
     assert {"setting", "title", "source", "edition", "covers", "official_file", "licence", "files"} <= set(twin)
     assert [(item["name"], item["rows_in"], item["rows_kept"]) for item in twin["files"]] == [(file.name, 6, 3)]
     assert b"rationale" not in (folder / "ncci_pair.practitioner.parquet").read_bytes()

@@ -7,8 +7,6 @@ import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from therapy_audit import engine, resources, rules
 
 if TYPE_CHECKING:
@@ -219,6 +217,6 @@ def _values(parameter: rules.Parameter) -> str:
 
 if __name__ == "__main__":
     write(Path("docs/rules"))
-    guides = yaml.safe_load(Path("tests/cases/guides.yaml").read_text(encoding="utf-8"))
+    guides = resources.parsed(Path("tests/cases/guides.yaml").read_text(encoding="utf-8"))
     Path("docs/api.md").write_text(api_page(), encoding="utf-8")
     Path("docs/guides.md").write_text(guides_page(guides), encoding="utf-8")

@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import cache
 from importlib.resources import as_file
 from string import Formatter
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import duckdb
-import yaml
 
 from therapy_audit import resources
 from therapy_audit import rules as rulebook
@@ -81,7 +81,7 @@ def prepare_codes(con: duckdb.DuckDBPyConnection, reference: Path | None = None)
                     [str(path), columns],
                 )
         elif suffix == "yaml":
-            twin = yaml.safe_load(entry.read_text(encoding="utf-8"))
+            twin = resources.parsed(entry.read_text(encoding="utf-8"))
             if "covers" in twin:
                 covers = twin["covers"]
                 _insert(
@@ -247,34 +247,56 @@ def set_period(
 def build_models(
     con: duckdb.DuckDBPyConnection,
     timed: Callable[[str, float], None] | None = None,
-    only: Sequence[str] | None = None,
+    only: Iterable[str] | None = None,
 ) -> None:
     """Create one table per sql/models/*.sql (or those named and what they read), each after the tables that it reads.
 
     Those of sql/models/steps/ are temporary: they are not written to the database file. Those of views/ hold no rows
     of their own.
     """
-    texts = resources.texts(resources.folder("sql") / "models", ".sql")
-    folders = {"steps": "TEMP TABLE", "views": "TEMP VIEW"}
-    kinds = {path.rpartition(".")[2]: folders.get(path.partition(".")[0], "TABLE") for path in texts}
-    waiting = {path.rpartition(".")[2]: sql for path, sql in texts.items()}
-    needs = {name: set(con.get_table_names(sql)) & set(waiting) - {name} for name, sql in waiting.items()}
-    if only:
-        wanted, found = set(only), set[str]()
+    models = _models()
+    waiting = dict.fromkeys(models)
+    if only is not None:
+        wanted, waiting = set(only), {}
         while wanted:
-            found |= wanted
-            wanted = set().union(*(needs[name] for name in wanted)) - found
-        waiting = {name: sql for name, sql in waiting.items() if name in found}
+            waiting |= dict.fromkeys(sorted(wanted))
+            wanted = set().union(*(models[name].needs for name in wanted)) - set(waiting)
     while waiting:
-        ready = next((name for name in waiting if not needs[name] & set(waiting)), None)
+        ready = next((name for name in waiting if not models[name].needs & set(waiting)), None)
         if ready is None:
             raise RuntimeError(f"models that wait for each other: {', '.join(waiting)}")
+        del waiting[ready]
         started = perf_counter()
-        con.execute(f'CREATE OR REPLACE {kinds[ready]} "{ready}" AS {waiting.pop(ready)}')
+        con.execute(f'CREATE OR REPLACE {models[ready].kind} "{ready}" AS {models[ready].sql}')
         if timed:
             timed(f"model {ready}", perf_counter() - started)
-    if not only:
+    if only is None:
         con.execute(_sql("in_scope"))
+
+
+@dataclass(frozen=True)
+class _Model:
+    """One file of sql/models/: the kind of table that it makes, and the other models that it reads."""
+
+    kind: str
+    sql: str
+    needs: frozenset[str]
+
+
+@cache
+def _models() -> Mapping[str, _Model]:
+    """Read sql/models/ once in a process: finding out what each reads takes as long as running it on a small file."""
+    texts = resources.texts(resources.folder("sql") / "models", ".sql")
+    folders = {"steps": "TEMP TABLE", "views": "TEMP VIEW"}
+    names = {path.rpartition(".")[2] for path in texts}
+    with connect() as con:
+        create_tables(con)
+        return {
+            (name := path.rpartition(".")[2]): _Model(
+                folders.get(path.partition(".")[0], "TABLE"), sql, frozenset(con.get_table_names(sql)) & names - {name}
+            )
+            for path, sql in texts.items()
+        }
 
 
 def run_rules(

@@ -15,8 +15,6 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-import yaml
-
 from therapy_audit import resources
 from therapy_audit.errors import AuditError
 
@@ -111,7 +109,7 @@ def load() -> list[Suite]:
 def parse(table: str, text: str) -> Suite:
     """Read one suite; what its checks ask of Great Expectations is looked at by `expectation`."""
     place = f"rules/quality/{table}.yaml"
-    document = yaml.safe_load(text)
+    document = resources.parsed(text)
     if not isinstance(document, dict) or not isinstance(document.get("checks"), list):
         raise AuditError(f"{place}: a suite is a mapping with a list of `checks`.")
     _only_known(place, document, SUITE_KEYS)

@@ -282,7 +282,7 @@ def _edition(path: Path) -> Edition:
         there = path if path.exists() else path.with_suffix(".yaml")
         raise AuditError(f"{there}: not a table that `therapy-audit reference load` wrote; take it out of the folder.")
     try:
-        twin = yaml.safe_load(path.with_suffix(".yaml").read_text(encoding="utf-8"))
+        twin = resources.parsed(path.with_suffix(".yaml").read_text(encoding="utf-8"))
         with path.open("rb") as file:
             if hashlib.file_digest(file, "sha256").hexdigest() != twin["sha256"]:
                 raise _damaged(path)
@@ -750,7 +750,7 @@ def _load(
 
 def _shipped_twin(one: _Found) -> dict[str, Any]:
     name = ".".join(filter(None, (one.table, one.setting)))
-    twin = yaml.safe_load((resources.folder("rules") / "codes" / f"{name}.yaml").read_text(encoding="utf-8"))
+    twin = resources.parsed((resources.folder("rules") / "codes" / f"{name}.yaml").read_text(encoding="utf-8"))
     return cast("dict[str, Any]", twin)
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import yaml
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -27,3 +29,9 @@ def texts(root: Traversable, suffix: str, prefix: str = "") -> dict[str, str]:
         elif entry.name.endswith(suffix):
             found[prefix + entry.name.removesuffix(suffix)] = entry.read_text(encoding="utf-8")
     return found
+
+
+def parsed(text: str) -> Any:
+    """Return what a YAML text holds: mappings, lists and plain values. yaml.YAMLError: it is not YAML."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where it was built
+    return yaml.load(text, loader)  # noqa: S506

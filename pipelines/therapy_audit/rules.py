@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cache
 from string import Formatter
@@ -189,7 +189,7 @@ class RuleSet:
 @cache
 def grains() -> Grains:
     """Read rules/grains.yaml."""
-    raw = yaml.safe_load((resources.folder("rules") / "grains.yaml").read_text(encoding="utf-8"))
+    raw = resources.parsed((resources.folder("rules") / "grains.yaml").read_text(encoding="utf-8"))
 
     def expression(key: str) -> str:
         return f"facts->>'{key.removeprefix('facts.')}'" if key.startswith("facts.") else key
@@ -221,6 +221,25 @@ def load(own: Path | None = None) -> RuleSet:
 
     An own rule is <path>.yaml with <path>.sql beside it, a parameter parameters/<path>.yaml; their ids begin with own.
     """
+    shipped = _shipped()
+    if own is None:
+        return shipped
+    checks = resources.texts(resources.folder("sql") / "checks", ".sql")
+    faults: list[str] = []
+    plan_names, parameter_names = [plan.name for plan in shipped.plans], {item.name for item in shipped.parameters}
+    added, values = _own(own, checks, plan_names, parameter_names, faults)
+    if faults:
+        raise AuditError("\n".join(faults))
+    return replace(
+        shipped,
+        rules=tuple(sorted([*shipped.rules, *added], key=lambda item: item.name)),
+        parameters=(*shipped.parameters, *values),
+    )
+
+
+@cache
+def _shipped() -> RuleSet:
+    """Read rules/ once in a process; nothing of a rule set is ever changed in place."""
     folder = resources.folder("rules")
     checks = resources.texts(resources.folder("sql") / "checks", ".sql")
     plans, patterns = _plans((folder / "plans.yaml").read_text(encoding="utf-8"))
@@ -234,9 +253,6 @@ def load(own: Path | None = None) -> RuleSet:
                 found.append(rule(name, text, checks, {plan.name for plan in plans}, known_parameters))
             except AuditError as fault:
                 faults.append(str(fault))
-    if own is not None:
-        added, values = _own(own, checks, [plan.name for plan in plans], known_parameters, faults)
-        found, parameters = [*found, *added], (*parameters, *values)
     if faults:
         raise AuditError("\n".join(faults))
     return RuleSet(tuple(sorted(found, key=lambda item: item.name)), parameters, plans, patterns)
@@ -407,7 +423,7 @@ def _references(raw: Any, where: str) -> tuple[Reference, ...]:
 
 def _mapping(text: str, where: str, keys: Mapping[str, bool], what: str) -> dict[str, Any]:
     try:
-        raw = yaml.safe_load(text)
+        raw = resources.parsed(text)
     except yaml.YAMLError as fault:
         raise AuditError(f"{where}: not readable as YAML ({str(fault).splitlines()[0]}).") from None
     _check_keys(raw, where, keys, what)

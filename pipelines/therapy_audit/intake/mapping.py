@@ -18,6 +18,7 @@ from therapy_audit.intake.contract import (
     header_key,
     private_headers,
 )
+from therapy_audit.resources import parsed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -53,7 +54,7 @@ class Placement:
 def read_mapping(path: Path) -> MappingFile:
     """Read one mapping YAML. AuditError: not YAML, unknown key, input or column, or a value of the wrong form."""
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = parsed(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise AuditError(
             f"{path.name}: the mapping cannot be read ({type(error).__name__}); give the path of a YAML file in UTF-8."

@@ -144,7 +144,7 @@ def _with_folder(folder: Path) -> Lexicon:
 
 def _read(name: str, text: str) -> dict[str, Any]:
     try:
-        found = yaml.safe_load(text)
+        found = resources.parsed(text)
     except yaml.YAMLError as fault:
         where = getattr(fault, "problem_mark", None)
         raise AuditError(f"{name}: not YAML{f' at line {where.line + 1}' if where else ''}.") from None

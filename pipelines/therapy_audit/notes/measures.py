@@ -12,7 +12,6 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import yaml
 
 from therapy_audit import resources
 from therapy_audit.notes import english, lexicon
@@ -147,7 +146,7 @@ class Measured:
 @cache
 def ready(known: _Shared) -> Vocabularies:
     """Return rules/measures.yaml made ready for words of a vocabulary."""
-    raw = yaml.safe_load((resources.folder("rules") / "measures.yaml").read_text(encoding="utf-8"))
+    raw = resources.parsed((resources.folder("rules") / "measures.yaml").read_text(encoding="utf-8"))
     measures: list[str] = ["assist"]
     concepts: dict[str, dict[str, Any]] = {}
     roles: list[str] = []
