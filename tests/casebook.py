@@ -214,36 +214,46 @@ def judge(cases: list[Case]) -> tuple[dict[str, list[dict[str, Any]]], Coverage]
 
     A single case is judged by its own rule alone, if it has one.
     """
+    with opened(cases, cases[0].rule if len(cases) == 1 else "") as (con, asked):
+        assert not engine.run_rules(con, asked)
+        return outcomes(con)
+
+
+@contextmanager
+def opened(cases: list[Case], rule: str) -> Iterator[tuple[duckdb.DuckDBPyConnection, list[rules.Rule]]]:
+    """Yield a database with the cases' rows and the models that `rule` ("": every rule) reads, and the rules to run."""
     ruleset = RULES
     for case in cases:
         if "parameters" in case.data:
             ruleset = engine.override(ruleset, case.data["parameters"], {})
-    asked = [rule for rule in ruleset.rules if len(cases) > 1 or cases[0].rule in {"", rule.name}]
     with _database(ruleset) as con:
         insert_rows(con, [rows(case) for case in cases])
         engine.map_payers(con, ruleset.payer_patterns)
         first, last = cases[0].data.get("period", (None, None))
         engine.set_period(con, first, last, as_of=cases[0].data.get("as_of"))
         store.fill(con)
-        engine.build_models(con, only=_models_of(asked[0].name) if len(asked) == 1 else None)
-        errors = engine.run_rules(con, asked)
-        assert not errors
-        result = con.execute("SELECT * FROM finding")
-        names = [item[0] for item in result.description]
-        findings: dict[str, list[dict[str, Any]]] = {}
-        for row in result.fetchall():
-            item = dict(zip(names, row, strict=True))
-            item["facts"] = json.loads(item["facts"], parse_float=Decimal)
-            # What is about a remittance may have no patient.
-            owner = item["patient_id"] or item["facts"].get("remittance_id", "")
-            findings.setdefault(owner.partition("~")[0] + "~", []).append(item)
-        outcomes = con.execute("SELECT rule, in_scope, passed, failed, not_evaluable FROM coverage").fetchall()
-    outcome = ("in_scope", "passed", "failed", "not_evaluable")
+        engine.build_models(con, only=_models_of(rule) if rule else None)
+        yield con, [item for item in ruleset.rules if rule in {"", item.name}]
+
+
+def outcomes(con: duckdb.DuckDBPyConnection) -> tuple[dict[str, list[dict[str, Any]]], Coverage]:
+    """Return the findings by case prefix, and the outcomes' counts by rule, of the rules that ran."""
+    result = con.execute("SELECT * FROM finding")
+    names = [item[0] for item in result.description]
+    findings: dict[str, list[dict[str, Any]]] = {}
+    for row in result.fetchall():
+        item = dict(zip(names, row, strict=True))
+        item["facts"] = json.loads(item["facts"], parse_float=Decimal)
+        # What is about a remittance may have no patient.
+        owner = item["patient_id"] or item["facts"].get("remittance_id", "")
+        findings.setdefault(owner.partition("~")[0] + "~", []).append(item)
+    counted = con.execute("SELECT rule, in_scope, passed, failed, not_evaluable FROM coverage").fetchall()
     # A finding on what could not be judged, or was not in scope, would make the passed ones fewer than none.
-    assert not [row for row in outcomes if min(row[1:]) < 0]
+    assert not [row for row in counted if min(row[1:]) < 0]
     ids = [item["finding_id"] for items in findings.values() for item in items]
     assert len(ids) == len(set(ids))
-    return findings, {rule: dict(zip(outcome, counts, strict=True)) for rule, *counts in outcomes}
+    outcome = ("in_scope", "passed", "failed", "not_evaluable")
+    return findings, {rule: dict(zip(outcome, counts, strict=True)) for rule, *counts in counted}
 
 
 def insert_rows(con: Any, tables_of_cases: list[dict[str, list[dict[str, Any]]]]) -> None:
@@ -269,6 +279,17 @@ def mismatch(case: Case, findings: list[dict[str, Any]]) -> str | None:
             return f"nothing fits {wanted}; found: {told}; facts {[item['facts'] for item in found]}"
         rest.remove(match)
     return None
+
+
+def fault(case: Case, findings: dict[str, list[dict[str, Any]]], coverage: Coverage) -> str | None:
+    """Return what differs between all that a case expects and what was found, or None."""
+    if "not_evaluable" in case.data:
+        row = coverage[case.rule]
+        if row["not_evaluable"] != case.data["not_evaluable"]:
+            return f"expected {case.data['not_evaluable']} not evaluable, found {row['not_evaluable']}"
+        if row["in_scope"] != row["passed"] + row["failed"] + row["not_evaluable"]:
+            return f"outcomes do not add up: {row}"
+    return mismatch(case, findings.get(case.prefix, []))
 
 
 def _fits(item: dict[str, Any], wanted: dict[str, Any]) -> bool:

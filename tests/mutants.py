@@ -1,0 +1,212 @@
+"""How well the cases hold the rules: each comparison, constant, date and join of a check's SQL is broken in turn.
+
+`python tests/mutants.py [RULE ...]` prints Markdown: of each rule's broken versions (mutants), how many make a case of
+that rule fail, and each that does not with its place. A mutant whose SQL cannot run is not counted.
+Jia and Harman, An Analysis and Survey of the Development of Mutation Testing, IEEE TSE 37(5), 2011.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from functools import cache
+from typing import TYPE_CHECKING
+
+import click
+import yaml
+from sqlfluff.core import FluffConfig
+from sqlfluff.core.parser.lexer import Lexer
+
+from casebook import FOLDER, RULES, Case, fault, load, opened, outcomes
+from therapy_audit import engine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import duckdb
+
+    from therapy_audit.rules import Rule
+
+# What stands in a text's place in its mutant. The longer one is looked for first.
+SWAPS = {
+    "IS NOT DISTINCT FROM": "IS DISTINCT FROM",
+    "IS DISTINCT FROM": "IS NOT DISTINCT FROM",
+    "IS NOT NULL": "IS NULL",
+    "IS NULL": "IS NOT NULL",
+    "NOT BETWEEN": "BETWEEN",
+    "BETWEEN": "NOT BETWEEN",
+    "NOT IN": "IN",
+    "IN": "NOT IN",
+    "NOT EXISTS": "EXISTS",
+    "EXISTS": "NOT EXISTS",
+    "INNER JOIN": "LEFT JOIN",
+    "LEFT JOIN": "INNER JOIN",
+    "SEMI JOIN": "ANTI JOIN",
+    "ANTI JOIN": "SEMI JOIN",
+    "NOT": "",
+    "AND": "OR",
+    "OR": "AND",
+    "TRUE": "FALSE",
+    "FALSE": "TRUE",
+    "DISTINCT": "",
+    "< =": "<",
+    "> =": ">",
+    "< >": "=",
+    "<": "<=",
+    ">": ">=",
+    "=": "<>",
+    "+": "-",
+    "-": "+",
+    "*": "/",
+    "/": "*",
+    "min": "max",
+    "max": "min",
+    "bool_or": "bool_and",
+    "bool_and": "bool_or",
+    "least": "greatest",
+    "greatest": "least",
+}
+_LONGEST = max(len(words.split()) for words in SWAPS)
+ACCEPTED = FOLDER.parent / "mutants.yaml"
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A check's SQL with one thing in it broken."""
+
+    sql: str
+    line: int
+    place: str  # what stood there and what stands there now, and the whole line, as mutants.yaml has it
+
+
+@cache
+def _lexer() -> Lexer:
+    return Lexer(config=FluffConfig(overrides={"dialect": "duckdb"}))
+
+
+def mutants(sql: str) -> Iterator[Mutant]:
+    """Yield the mutants of a SQL text, from its first word to its last."""
+    # A bound value is no word to the lexer; an underscore keeps every place.
+    segments, _ = _lexer().lex(sql.replace("$", "_"))
+    words = [
+        (item.raw, item.pos_marker.source_slice)
+        for item in segments
+        if item.pos_marker and not item.is_type("whitespace", "newline", "comment", "end_of_file")
+    ]
+    between = False
+    skip = 0
+    for at, (word, place) in enumerate(words):
+        if skip:
+            skip -= 1
+            continue
+        found: list[str] = []
+        length = 1
+        if word[0].isdigit():
+            found = [str(int(word) + 1) if word.isdigit() else str(float(word) + 1)]
+        elif word[0] == "'":
+            found = [_other(word, at > 0 and words[at - 1][0] == "DATE")]
+        else:
+            for length in range(_LONGEST, 0, -1):
+                phrase = " ".join(raw for raw, _ in words[at : at + length])
+                if phrase in SWAPS and _is_swap(words, at, length, between=between):
+                    found = [SWAPS[phrase]]
+                    break
+        if word == "BETWEEN" or (word == "NOT" and length > 1):
+            between = between or "BETWEEN" in {raw for raw, _ in words[at : at + length]}
+        elif word == "AND":
+            between = False
+        skip = length - 1 if found else 0
+        stop = words[at + skip][1].stop
+        for new in found:
+            changed = sql[: place.start] + new + sql[stop:]
+            old = " ".join(sql[place.start : stop].split())
+            line = sql.count("\n", 0, place.start)
+            yield Mutant(changed, line + 1, f"{old} -> {new or 'nothing'} in: {sql.splitlines()[line].strip()}")
+
+
+def _is_swap(words: list[tuple[str, slice]], at: int, length: int, *, between: bool) -> bool:
+    """Return whether the words mean what SWAPS takes them for: no AND of BETWEEN, no * of columns, no arrow."""
+    word = words[at][0]
+    before = words[at - 1][0] if at else ""
+    after = words[at + length][0] if at + length < len(words) else ""
+    touching = at + length < len(words) and words[at + length - 1][1].stop == words[at + length][1].start
+    if word == "AND":
+        return not between
+    if word in {"*", "-"}:
+        return before not in {"(", ",", "SELECT", ".", "DISTINCT", "-", "THEN", "ELSE"} and not (
+            touching and after in {">", ")"}
+        )
+    if word in {"<", ">", "="}:
+        joined = at and words[at - 1][1].stop == words[at][1].start and before in {"-", ":", ">", "<", "!", "="}
+        return not joined and not (touching and after in {">", "=", "<"})
+    if word in {"min", "max", "least", "greatest", "bool_or", "bool_and"}:
+        return after == "("
+    return True
+
+
+def _other(text: str, is_date: bool) -> str:
+    if is_date:
+        return f"'{date.fromisoformat(text.strip(chr(39))) + timedelta(days=1)}'"
+    return f"{text[:-1]}~'"
+
+
+def survivors(rule: Rule, cases: list[Case]) -> tuple[int, int, list[Mutant]]:
+    """Return how many mutants the rule has, how many of them cannot run, and those that no case of it notices."""
+    alive = list(mutants(rule.sql))
+    total, broken = len(alive), 0
+    together = [case for case in cases if not case.alone]
+    for group in [together, *([case] for case in cases if case.alone)]:
+        if not group:
+            continue
+        with opened(group, rule.name) as (con, (asked,)):
+            assert not (wrong := _noticed(con, asked, group)), f"{rule.name}: {wrong}"
+            rest = []
+            for mutant in alive:
+                noticed = _noticed(con, replace(asked, sql=mutant.sql), group)
+                broken += noticed == "error"
+                if not noticed:
+                    rest.append(mutant)
+            alive = rest
+    return total, broken, alive
+
+
+def _noticed(con: duckdb.DuckDBPyConnection, rule: Rule, cases: list[Case]) -> str | None:
+    """Return the first case's fault with the rule as given, "error" where it cannot run, or None."""
+    for table in ("finding", "finding_line", "coverage"):
+        con.execute(f"DELETE FROM {table}")
+    try:
+        if engine.run_rules(con, [rule]):
+            return "error"
+        findings, coverage = outcomes(con)
+    except AssertionError as impossible:
+        return f"impossible outcome: {impossible}"
+    return next((wrong for case in cases if (wrong := fault(case, findings, coverage))), None)
+
+
+def main(names: list[str]) -> None:
+    """Print the table of all rules (or those named) and the mutants that are left."""
+    accepted = yaml.safe_load(ACCEPTED.read_text(encoding="utf-8")) if ACCEPTED.exists() else {}
+    cases = load()
+    sums = [0, 0, 0]
+    left: list[str] = []
+    click.echo("| rule | mutants | killed | the same as the rule | left |\n| --- | ---: | ---: | ---: | ---: |")
+    for rule in RULES.rules:
+        if names and rule.name not in names:
+            continue
+        total, broken, alive = survivors(rule, [case for case in cases if case.rule == rule.name])
+        same = [item for item in alive if item.place in accepted.get(rule.name, {})]
+        rest = [item for item in alive if item not in same]
+        ran = total - broken
+        click.echo(f"| {rule.name} | {ran} | {ran - len(alive)} | {len(same)} | {len(rest)} |")
+        sums = [sums[0] + ran, sums[1] + ran - len(alive), sums[2] + len(same)]
+        left += [f"- {rule.name}, line {item.line}: {item.place}" for item in rest]
+    ran, killed, same_ = sums
+    click.echo(f"| all | {ran} | {killed} | {same_} | {ran - killed - same_} |")
+    click.echo(f"\nKilled: {killed} of the {ran - same_} that differ from their rule.")
+    if left:
+        click.echo("\n" + "\n".join(left))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
