@@ -11,20 +11,18 @@ import sys
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
+import duckdb
 import yaml
-from sqlfluff.core import FluffConfig
-from sqlfluff.core.parser.lexer import Lexer
+from sqlfluff.core import FluffConfig, Lexer
 
 from casebook import FOLDER, RULES, Case, fault, load, opened, outcomes
 from therapy_audit import engine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    import duckdb
 
     from therapy_audit.rules import Rule
 
@@ -68,6 +66,7 @@ SWAPS = {
     "greatest": "least",
 }
 _LONGEST = max(len(words.split()) for words in SWAPS)
+ERROR = "cannot run"
 ACCEPTED = FOLDER.parent / "mutants.yaml"
 
 
@@ -81,7 +80,7 @@ class Mutant:
 
 
 @cache
-def _lexer() -> Lexer:
+def _lexer() -> Any:
     return Lexer(config=FluffConfig(overrides={"dialect": "duckdb"}))
 
 
@@ -157,30 +156,35 @@ def survivors(rule: Rule, cases: list[Case]) -> tuple[int, int, list[Mutant]]:
     total, broken = len(alive), 0
     together = [case for case in cases if not case.alone]
     for group in [together, *([case] for case in cases if case.alone)]:
-        if not group:
-            continue
-        with opened(group, rule.name) as (con, (asked,)):
-            assert not (wrong := _noticed(con, asked, group)), f"{rule.name}: {wrong}"
-            rest = []
-            for mutant in alive:
-                noticed = _noticed(con, replace(asked, sql=mutant.sql), group)
-                broken += noticed == "error"
-                if not noticed:
-                    rest.append(mutant)
-            alive = rest
+        waiting, alive = alive, []
+        while waiting and group:
+            with opened(group, rule.name) as (con, (asked,)):
+                assert not (wrong := _noticed(con, asked, group)), f"{rule.name}: {wrong}"
+                while waiting:
+                    mutant = waiting.pop(0)
+                    noticed = _noticed(con, replace(asked, sql=mutant.sql), group)
+                    if noticed == ERROR:
+                        # What failed has ended the transaction that the cases' rows are in.
+                        broken += 1
+                        break
+                    if not noticed:
+                        alive.append(mutant)
+        alive += waiting
     return total, broken, alive
 
 
 def _noticed(con: duckdb.DuckDBPyConnection, rule: Rule, cases: list[Case]) -> str | None:
-    """Return the first case's fault with the rule as given, "error" where it cannot run, or None."""
+    """Return the first case's fault with the rule as given, ERROR where it cannot run, or None."""
     for table in ("finding", "finding_line", "coverage"):
         con.execute(f"DELETE FROM {table}")
     try:
         if engine.run_rules(con, [rule]):
-            return "error"
+            return ERROR
         findings, coverage = outcomes(con)
-    except AssertionError as impossible:
-        return f"impossible outcome: {impossible}"
+    except duckdb.Error:
+        return ERROR
+    except AssertionError:
+        return "an outcome that cannot be"
     return next((wrong for case in cases if (wrong := fault(case, findings, coverage))), None)
 
 
