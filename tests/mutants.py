@@ -109,7 +109,7 @@ def mutants(sql: str) -> Iterator[Mutant]:
         elif word[0] == "'":
             found = [_other(word, at > 0 and words[at - 1][0] == "DATE")]
         else:
-            for length in range(_LONGEST, 0, -1):
+            for length in range(min(_LONGEST, len(words) - at), 0, -1):
                 phrase = " ".join(raw for raw, _ in words[at : at + length])
                 if phrase in SWAPS and _is_swap(words, at, length, between=between):
                     found = [SWAPS[phrase]]
