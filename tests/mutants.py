@@ -149,7 +149,7 @@ def _is_swap(words: list[tuple[str, slice]], at: int, length: int, *, between: b
 
 def _other(text: str, is_date: bool) -> str:
     if is_date:
-        return f"'{date.fromisoformat(text.strip(chr(39))) + timedelta(days=1)}'"
+        return f"'{date.fromisoformat(text.strip(chr(39))) - timedelta(days=1)}'"
     return f"{text[:-1]}~'"
 
 
