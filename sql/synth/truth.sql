@@ -241,6 +241,25 @@ WITH row_of AS (
             WHEN visit.episode_plant = 'twelve_without_report' THEN visit.visit_number = 12
         END
     UNION ALL
+    SELECT
+        'clinic.high_frequency_without_progression',
+        'activity',
+        visit_id,
+        NULL,
+        if(episode_plant = 'unmeasured', 'fault', 'near_miss')
+    FROM visit
+    WHERE episode_plant[:10] = 'unmeasured' AND visit_number = 10
+    UNION ALL
+    -- Assistance would be a measure.
+    SELECT
+        'clinic.assistance_level_missing',
+        'visit',
+        visit_id,
+        NULL,
+        'consequence'
+    FROM visit
+    WHERE episode_plant[:10] = 'unmeasured'
+    UNION ALL
     -- An assistant's report alone leaves a long episode without a clinician's, unless another follows.
     SELECT
         'clinic.extended_therapy_unsupported',
