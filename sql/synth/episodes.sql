@@ -325,7 +325,7 @@ INSERT INTO episode_plant
 WITH candidate AS (
     SELECT
         episode.episode_id,
-        row_number() OVER (ORDER BY draw('unmeasured', episode.episode_id), episode.episode_id) - 1 AS place
+        row_number() OVER (ORDER BY draw('unmeasured task', episode.episode_id), episode.episode_id) - 1 AS place
     FROM episode
     INNER JOIN (SELECT DISTINCT episode_id, visits FROM treatment_day) AS seen USING (episode_id)
     WHERE
