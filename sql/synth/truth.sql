@@ -253,12 +253,13 @@ WITH row_of AS (
     -- Assistance would be a measure.
     SELECT
         'clinic.assistance_level_missing',
-        'visit',
-        visit_id,
-        NULL,
+        'line',
+        claim.visit_id,
+        claim.claim_line_number,
         'consequence'
-    FROM visit
-    WHERE episode_plant[:10] = 'unmeasured'
+    FROM claim
+    INNER JOIN visit ON claim.visit_id = visit.visit_id
+    WHERE visit.episode_plant[:10] = 'unmeasured' AND claim.hcpcs_code = '97530'
     UNION ALL
     -- An assistant's report alone leaves a long episode without a clinician's, unless another follows.
     SELECT
