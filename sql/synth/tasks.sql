@@ -53,7 +53,7 @@ FROM (
     (
         '97530', 'times',
         [
-            'stand pivot transfers from bed to chair, brakes locked first',
+            'stand pivot transfers from bed to chair, armrest off',
             'transfers from bed to chair, then scooting up in bed',
             'moving from bed to chair and back, shoes on'
         ],
@@ -181,8 +181,8 @@ FROM (
     (
         '97530', 'load',
         [
-            'shoveling dirt into a wheelbarrow', 'lifting dirt with a shovel into a wheelbarrow',
-            'shovel lifts from floor to wheelbarrow'
+            'loading bags of soil into a wheelbarrow', 'lifting bags of soil into a wheelbarrow',
+            'lifting bags of soil from the floor to the wheelbarrow'
         ],
         ['hip hinge', 'hand spacing', 'pivot with the feet', 'pacing'],
         ['return to landscaping', 'clear the driveway', 'work in the garden']
@@ -201,7 +201,7 @@ FROM (
         [
             'carrying a toolbox across the yard and lifting it to a bench',
             'lifting and carrying a toolbox across the yard',
-            'carrying a toolbox out of the garage and setting it on a bench'
+            'carrying a toolbox to a bench and lifting it onto the top'
         ],
         ['gaze ahead', 'step height', 'trunk control', 'switching hands'],
         ['return to work as an electrician', 'carry tools to the garage', 'return to construction work']
