@@ -115,7 +115,8 @@ def test_lines_of_both_clinicians_who_billed_the_same_minutes(audit: ta.Audit, f
 def test_the_edit_table_told_is_that_of_the_lines_setting(audit: ta.Audit) -> None:
     rows = audit.sql(
         "SELECT any_value(finding_id), setting, facts ->> 'edit_table' FROM finding"
-        " INNER JOIN therapy_line USING (claim_id, claim_line_number) WHERE rule LIKE 'medicare.ncci_pair%' GROUP BY ALL"
+        " INNER JOIN therapy_line USING (claim_id, claim_line_number)"
+        " WHERE rule LIKE 'medicare.ncci_pair%' GROUP BY ALL"
     ).fetchall()
     assert {(setting, told) for _, setting, told in rows} == {
         ("practitioner", "practitioner"), ("hospital", "outpatient hospital")

@@ -108,7 +108,9 @@ def test_x12_is_known_by_its_first_bytes(con: duckdb.DuckDBPyConnection, tmp_pat
 
 
 def test_a_taxonomy_code_tells_discipline_and_credential(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
-    con.execute("INSERT INTO provider_taxonomy VALUES ('2251', 'PT', 'PT'), ('224Z', 'OT', 'OTA'), ('363L', NULL, 'NP')")
+    con.execute(
+        "INSERT INTO provider_taxonomy VALUES ('2251', 'PT', 'PT'), ('224Z', 'OT', 'OTA'), ('363L', NULL, 'NP')"
+    )
 
     def by(npi: str, taxonomy: str) -> tuple[str, str]:
         return f"NM1*82*1*THER*LOU****XX*{npi}", f"PRV*PE*PXC*{taxonomy}"

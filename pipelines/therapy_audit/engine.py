@@ -711,7 +711,7 @@ def _missing(rule: Rule) -> Iterator[tuple[str, str]]:
 
 
 def _each(con: duckdb.DuckDBPyConnection, rule: Rule) -> Iterator[tuple[str, str]]:
-    """Yield (condition, reason) for what keeps a thing of several rows from being judged if it holds for one of them."""
+    """Yield (condition, reason) for what leaves a thing of several rows open where it holds for one of them."""
     yield from ((condition, reason) for condition, reason in _missing(rule) if reason in rule.requires_of_each.values())
     yield from _spans(con, rule)
 

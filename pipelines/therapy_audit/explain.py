@@ -203,7 +203,7 @@ def _units(con: duckdb.DuckDBPyConnection, finding: Mapping[str, Any]) -> str | 
 
 
 def _editions(con: duckdb.DuckDBPyConnection, finding: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the last edition of each reference table, for the line's setting, that the rule reads, and if it covers."""
+    """Return the last edition of each table that the rule reads, for the line's setting, and whether one covers it."""
     return _rows(
         con,
         """

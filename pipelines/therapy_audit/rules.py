@@ -28,8 +28,8 @@ FAR_FUTURE = date(9999, 12, 31)
 _RULE_KEYS = {
     "title": True, "severity": True, "direction": True, "grain": True, "plans": True, "effective_from": True,
     "message": True, "references": True, "effective_to": False, "applies_to": False, "requires": False,
-    "requires_of_each": False, "parameters": False, "reference_tables": False, "query": False, "remedy": False, "exceptions": False,
-    "status": False, "before_billing": False, "denial_reasons": False, "arithmetic": False,
+    "requires_of_each": False, "parameters": False, "reference_tables": False, "query": False, "remedy": False,
+    "exceptions": False, "status": False, "before_billing": False, "denial_reasons": False, "arithmetic": False,
     "good_example": False,
 }  # fmt: skip
 _RULE_TYPES = {

@@ -70,8 +70,8 @@ def write(
 
     About `lines` claim lines (within some percent) with service dates from start to end; claims, notes, providers,
     plans_of_care, authorizations, opening_balances, remittances, and truth: what was planted, one row per rule that
-    must (fault), may (consequence) or must not (near_miss) find something there. `form` is csv or parquet. With them come
-    a payer's fee table, blue_cross_fees.csv, and an audit.toml for all of it, if the folder has none. The same
+    must (fault), may (consequence) or must not (near_miss) find something there. `form` is csv or parquet. With them
+    come a payer's fee table, blue_cross_fees.csv, and an audit.toml for all of it, if the folder has none. The same
     arguments make the same bytes, whatever the number of threads. `dirt` spoils some rows of the claims as exports do:
     those rows change nothing that the truth speaks of. `x12` adds claims.837 and remittances.835: the same claims and
     answers, and sums that disagree where the truth says so, which no other form can hold.

@@ -1,5 +1,5 @@
--- A clinician's one-on-one timed minutes of a day fit into the clock, and hardly fill more than a working day. The units
--- that the clock does not hold are at risk, those of the last visits first.
+-- A clinician's one-on-one timed minutes of a day fit into the clock, and hardly fill more than a working day. At risk
+-- are the units that the clock does not hold, those of the last visits first.
 WITH judged AS (
     SELECT
         day.*,
@@ -22,7 +22,8 @@ WITH judged AS (
 SELECT
     claim_id,
     claim_line_number,
-    CASE WHEN is_past_clock THEN coalesce(stake_of_visits(service_date, units_over, visits), []) ELSE [] END AS at_stake,
+    CASE WHEN is_past_clock THEN coalesce(stake_of_visits(service_date, units_over, visits), []) ELSE [] END
+        AS at_stake,
     CASE WHEN is_past_clock THEN 'error' ELSE 'warning' END AS severity,
     clinician_npi,
     minutes,

@@ -319,8 +319,8 @@ FROM ranked
 CROSS JOIN turning
 WHERE ranked.turn <= greatest(2, (SELECT count(*) FROM episode) // 300);
 
--- Functional activities at nearly every visit of a long episode whose notes measure nothing of them; and what only looks
--- like it: at too few of the visits, or with a plan that was changed halfway. In episodes that are left.
+-- Functional activities at nearly every visit of a long episode whose notes measure nothing of them; and what only
+-- looks like it: at too few of the visits, or with a plan that was changed halfway. In episodes that are left.
 INSERT INTO episode_plant
 WITH candidate AS (
     SELECT

@@ -151,7 +151,9 @@ allowed AS (
         visit.plant IS NOT NULL OR visit.episode_plant IS NOT NULL AS planted,
         coalesce(
             units * contract.fee_amount,
-            round((units * reduced_amount + if(practice_rank = 1, full_amount - reduced_amount, 0.00)) * visit.factor, 2)
+            round(
+                (units * reduced_amount + if(practice_rank = 1, full_amount - reduced_amount, 0.00)) * visit.factor, 2
+            )
         )::DECIMAL(12, 2) AS allowed_amount
     FROM ranked
     INNER JOIN visit USING (visit_id)

@@ -1,5 +1,5 @@
--- Cases in what Medicare or the payer with a contract allowed and paid of one line: of visits without another case, of patients whose year cannot
--- come near the KX threshold by it. Claims and remittances tell the same amounts.
+-- Cases in what Medicare, or the payer with a contract, allowed and paid of one line: of visits without another case,
+-- of patients whose year cannot come near the KX threshold by it. Claims and remittances tell the same amounts.
 CREATE OR REPLACE TABLE payment_case AS
 SELECT *
 FROM (
