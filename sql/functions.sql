@@ -58,6 +58,23 @@ CREATE OR REPLACE MACRO stake_of_units(day, units, hcpcs_code, units_by_code) AS
     )
 )[1];
 
+-- So many timed units of a day, over a list of its visits (patient_id, discipline, units): those of the first go first.
+CREATE OR REPLACE MACRO stake_of_visits(day, units, visits) AS list_transform(
+    visits,
+    lambda one, place: {
+        'patient_id': one.patient_id::VARCHAR,
+        'service_date': day,
+        'discipline': one.discipline::VARCHAR,
+        'hcpcs_code': NULL::VARCHAR,
+        'units': least(
+            one.units,
+            greatest(
+                units - coalesce(list_sum(list_transform(visits[: place - 1], lambda other: other.units)), 0), 0
+            )
+        )::INTEGER
+    }
+);
+
 -- The same of units that are missing.
 CREATE OR REPLACE MACRO stake_of_missing_units(day, units, hcpcs_code, units_by_code) AS list_transform(
     stake_of_units(day, units, hcpcs_code, units_by_code),

@@ -483,6 +483,14 @@ CREATE TABLE credential (
     may_render BOOLEAN NOT NULL -- Medicare enrolls it, so that a claim may name it as the rendering provider of therapy
 );
 
+-- One row per classification of providers that tells a clinician's credential: the first four characters of a taxonomy
+-- code, as the PRV segment of an 837P has it (rules/codes/provider_taxonomy.csv).
+CREATE TABLE provider_taxonomy (
+    classification VARCHAR NOT NULL,
+    discipline VARCHAR, -- PT, OT or SLP
+    credential VARCHAR NOT NULL
+);
+
 -- One row per code of an initial evaluation for which there is one of a re-evaluation (rules/codes/reevaluation.csv).
 CREATE TABLE reevaluation (
     hcpcs_code VARCHAR NOT NULL,

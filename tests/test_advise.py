@@ -340,6 +340,9 @@ def test_nothing_to_bill() -> None:
     assert result.exit_code == 0
     assert "nothing to bill" in result.output
     assert "97110: its 7 minutes earn no unit" in result.output
+    # No rule has anything to judge, and so the day is not clean.
+    assert "Not audited: there is no line that a rule could judge." in result.output
+    assert "clean" not in result.output
 
 
 def test_terms_of_an_audit_toml_are_the_advices(tmp_path: Path) -> None:

@@ -116,8 +116,5 @@ def test_outcomes_add_up_for_every_rule(together: tuple[dict[str, list[dict[str,
     ids = [item["finding_id"] for found in findings.values() for item in found]
     assert len(ids) == len(set(ids))
     # In all cases together, start and stop are the exception: their absence is judged in cases of its own only.
-    # Without any contract's fee table its rules have nothing to judge.
-    judged = {rule.name for rule in RULES} - {
-        "clinic.start_stop_missing", "payers.contract.allowed_above_contract", "payers.contract.paid_below_contract",
-    }  # fmt: skip
+    judged = {rule.name for rule in RULES} - {"clinic.start_stop_missing"}
     assert {rule for rule, row in coverage.items() if row["passed"]} == judged

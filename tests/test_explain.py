@@ -105,6 +105,29 @@ def test_lines_are_those_of_the_visit(audit: ta.Audit, first: dict[str, str]) ->
     assert sum(minute or 0 for minute in minutes) >= found["facts"]["minutes"]
 
 
+def test_lines_of_both_clinicians_who_billed_the_same_minutes(audit: ta.Audit, first: dict[str, str]) -> None:
+    found = audit.explain(first["medicare.cotreatment_double_billed"])
+    assert {line["discipline"] for line in found["lines"]} == {"PT", "OT"} == set(found["facts"]["disciplines"])
+    assert {note["discipline"] for note in found["notes"]} == {"PT", "OT"}
+    assert sum(line["units"] for line in found["lines"]) == found["facts"]["units_billed"]
+
+
+def test_the_edit_table_told_is_that_of_the_lines_setting(audit: ta.Audit) -> None:
+    rows = audit.sql(
+        "SELECT any_value(finding_id), setting, facts ->> 'edit_table' FROM finding"
+        " INNER JOIN therapy_line USING (claim_id, claim_line_number)"
+        " WHERE rule LIKE 'medicare.ncci_pair%' GROUP BY ALL"
+    ).fetchall()
+    assert {(setting, told) for _, setting, told in rows} == {
+        ("practitioner", "practitioner"), ("hospital", "outpatient hospital")
+    }  # fmt: skip
+    for finding_id, setting, told in rows:
+        found = audit.explain(finding_id)
+        assert f"an NCCI edit ({told})" in found["seen"]
+        assert [table["setting"] for table in found["reference_tables"]] == [setting]
+        assert f"ncci_pair ({setting}) 2024 Q3" in explain.as_text(found)
+
+
 def test_a_clinicians_lines_are_cut_and_counted(audit: ta.Audit, first: dict[str, str]) -> None:
     found = audit.explain(first["clinic.minutes_look_estimated"])
     assert found["lines_in_all"] > len(found["lines"]) == 40

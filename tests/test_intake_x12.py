@@ -107,6 +107,31 @@ def test_x12_is_known_by_its_first_bytes(con: duckdb.DuckDBPyConnection, tmp_pat
     assert rows(con, "SELECT npi, provider_name, credential FROM provider") == [("1999999999", "CLINIC", None)]
 
 
+def test_a_taxonomy_code_tells_discipline_and_credential(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    con.execute(
+        "INSERT INTO provider_taxonomy VALUES ('2251', 'PT', 'PT'), ('224Z', 'OT', 'OTA'), ('363L', NULL, 'NP')"
+    )
+
+    def by(npi: str, taxonomy: str) -> tuple[str, str]:
+        return f"NM1*82*1*THER*LOU****XX*{npi}", f"PRV*PE*PXC*{taxonomy}"
+
+    sent_claims = [
+        claim("C1", service(1), more=by("1222222222", "225100000X")),
+        claim("C2", service(1), more=by("1333333333", "2251X0800X")),
+        claim("C3", service(1), more=by("1444444444", "224Z00000X")),
+        claim("C4", service(1), more=by("1555555555", "363LF0000X")),
+        claim("C5", service(1), more=by("1666666666", "207Q00000X")),
+        # The first code that is named counts, if it tells something or not.
+        claim("C6", service(1), more=by("1666666666", "225100000X")),
+    ]
+    listed = "NPI,Name,Discipline,Credential\n1222222222,Own name,SLP,SLP\n"
+    load(con, tmp_path, claims={"x.837": sent(*sent_claims)}, providers={"providers.csv": listed})
+    assert rows(con, "SELECT npi, discipline, credential FROM provider ORDER BY npi") == [
+        ("1222222222", "SLP", "SLP"), ("1333333333", "PT", "PT"), ("1444444444", "OT", "OTA"),
+        ("1555555555", None, "NP"), ("1666666666", None, None), ("1999999999", None, None),
+    ]  # fmt: skip
+
+
 def test_a_list_of_providers_is_never_overridden(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     listed = "NPI,Name,Credential\n1999999999,Own name,PT\n"
     load(con, tmp_path, claims={"x.837": sent(claim("C1", service(1)))}, providers={"providers.csv": listed})

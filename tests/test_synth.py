@@ -15,7 +15,7 @@ import duckdb
 import pytest
 
 from therapy_audit import accuracy, engine, intake, rules, synth
-from therapy_audit.config import INPUTS
+from therapy_audit.config import INPUTS, read
 from therapy_audit.errors import AuditError
 from therapy_audit.intake import x12
 from therapy_audit.notes import store
@@ -82,7 +82,8 @@ RULES = {
     "payers.authorization.authorization_exceeded", "clinic.extended_therapy_unsupported",
     "clinic.note_unsigned_or_late",
     "medicare.allowed_above_fee_schedule", "medicare.payment_reduction_not_applied", "medicare.paid_below_expected",
-    "clinic.code_mix_drift",
+    "clinic.code_mix_drift", "clinic.high_frequency_without_progression",
+    "payers.contract.allowed_above_contract", "payers.contract.paid_below_contract",
 }  # fmt: skip
 # Rules of which a small clinic holds no near miss.
 WITHOUT_NEAR_MISS = {
@@ -205,10 +206,25 @@ def test_parts_make_one_file_with_unique_keys(tmp_path: Path, monkeypatch: pytes
     assert told == (counts["claims"], min(line["Claim #"] for line in clinic.sent))
 
 
+def test_settings_name_all_that_was_made_and_are_kept(tmp_path: Path) -> None:
+    synth.write(tmp_path, lines=800)
+    config = read(tmp_path / "audit.toml")
+    assert {Path(file).name for files in config.inputs.values() for file in files} == {
+        path.name for path in tmp_path.iterdir()
+    } - {"audit.toml", "truth.csv", "blue_cross_fees.csv"}
+    assert config.fees == {"blue_cross": (tmp_path / "blue_cross_fees.csv",)}
+    assert config.period == "2026-01-01..2026-03-31"
+    (tmp_path / "audit.toml").write_text("# mine", encoding="utf-8")
+    synth.write(tmp_path, lines=800)
+    assert (tmp_path / "audit.toml").read_text(encoding="utf-8") == "# mine"
+
+
 def test_samples_are_what_the_command_makes(tmp_path: Path) -> None:
     synth.write(tmp_path, seed=2026, lines=3500, dirt=True)
     samples = Path(str(folder("data"))) / "samples"
-    for name, content in contents(tmp_path).items():
+    made = contents(tmp_path)
+    del made["audit.toml"]  # the samples' own names the folder of their report
+    for name, content in made.items():
         assert content == (samples / name).read_bytes(), name
 
 
@@ -653,7 +669,15 @@ def test_texts_and_measures_change_except_where_planted(clinic: Clinic) -> None:
         activity[of][day(service["DOS"])] = (said, measure)
     seen: dict[str, set[tuple[str, str, str]]] = defaultdict(set)
     longest = 0
+    unmeasured = {
+        (row["patient_id"], row["discipline"], "97530")
+        for row in clinic.told("clinic.high_frequency_without_progression", "fault", "near_miss")
+    }
     for (patient, discipline, code), visits in activity.items():
+        if (patient, discipline, code) in unmeasured:
+            assert {measure for _, measure in visits.values()} == {(("", "", ""), (), "")}
+            assert len({said for said, _ in visits.values()}) == len(visits)
+            continue
         if code not in SKILLED:
             continue
         for place, rule in enumerate(("clinic.description_cloned", "clinic.progression_stalled")):
@@ -952,6 +976,16 @@ def test_a_run_on_x12_finds_what_a_run_on_tables_finds(tmp_path: Path) -> None:
     assert found[0] == found[1]
     assert {row[1] for row in found[0]["finding"]} >= {"clinic.line_not_remitted", "clinic.remittance_not_matched"}
     assert {row[2] for row in found[0]["line_payment"]} >= {"open", "denied", "partly denied", "paid"}
+
+
+def test_taxonomies_of_the_837p_stand_in_for_a_list_of_providers(tmp_path: Path) -> None:
+    synth.write(tmp_path, seed=5, lines=800, x12=True)
+    claims = {"claims": (str(tmp_path / "claims.837"),)}
+    listed, alone = (
+        judged(inputs)["finding"] for inputs in ({**claims, "providers": (str(tmp_path / "providers.csv"),)}, claims)
+    )
+    assert alone == listed
+    assert "medicare.rendering_provider_not_eligible" in {row[1] for row in alone}
 
 
 def test_provider_numbers_are_valid_and_nobody_is_named(clinic: Clinic) -> None:

@@ -852,3 +852,18 @@ def test_damage_to_a_remitted_claim_changes_no_other(tmp_path: Path, seed: int) 
     for n in range(5):
         if n != at:
             assert found[f"C{n}"] == expected[f"C{n}"]
+
+
+def test_a_taxonomy_code_is_its_own_providers(tmp_path: Path) -> None:
+    start = [*START[:3], BILLING[0], "PRV*BI*PXC*261QP2000X", *BILLING[1:]]
+    rendering = ("NM1*82*1*THER*LOU****XX*1222222222", "PRV*PE*PXC*2251X0800X", "NM1*DQ*1*SUPER*ANN****XX*1333333333")
+    line = service(1, "HC:97110:GP", "50.00", "NM1*82*1*ROE*SAM****XX*1444444444", "PRV*PE*PXC*225x00000x")
+    later = claim("C2", service(1), more=("NM1*82*1*SUPER*ANN****XX*1333333333", "PRV*PE*PXC*225200000X"))
+    other = claim("C3", service(1), more=("NM1*82*1*DOE*KIM****XX*1555555555", "PRV*PE*ZZ*225200000X"))
+    body = [*start, *subscriber(), *claim("C1", line, more=rendering), *later, *other]
+    rows = read(tmp_path, text(interchange([body])))
+    assert rows["problem"] == rows["imbalance"] == []
+    assert {row["npi"]: row["taxonomy_code"] for row in rows["provider"]} == {
+        "1999999999": "261QP2000X", "1222222222": "2251X0800X", "1444444444": "225X00000X", "1333333333": "225200000X",
+        "1555555555": None,
+    }  # fmt: skip

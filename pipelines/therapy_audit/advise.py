@@ -931,7 +931,11 @@ def told(advice: Mapping[str, Any]) -> list[str]:
     )
     count = len(audit["rules"])
     found = len(audit["findings"])
-    lines.append(f"Audited by {count} rules: {f'{found} findings' if found > 1 else '1 finding' if found else 'clean'}")
+    if count:
+        outcome = f"{found} findings" if found > 1 else "1 finding" if found else "clean"
+        lines.append(f"Audited by {count} rule{'' if count == 1 else 's'}: {outcome}")
+    else:
+        lines.append("Not audited: there is no line that a rule could judge.")
     return lines
 
 

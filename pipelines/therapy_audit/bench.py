@@ -8,14 +8,14 @@ import resource
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from therapy_audit import accuracy, engine, intake, pipeline, resources, rules, synth
 from therapy_audit import open as open_audit
-from therapy_audit.config import INPUTS, Config
+from therapy_audit.config import INPUTS, read
 from therapy_audit.errors import AuditError
 from therapy_audit.notes import store
 
@@ -340,10 +340,10 @@ def accuracy_page(lines: int, seed: int) -> str:
     with tempfile.TemporaryDirectory(prefix="therapy-audit-bench-") as name:
         data = Path(name) / "data"
         counts = synth.write(data, seed=seed, lines=lines, x12=True)
-        inputs = {key: (str(data / f"{key}.csv"),) for key in INPUTS if (data / f"{key}.csv").exists()}
+        given = read(data / "audit.toml")
         # Sums that disagree, a fault of its own, stand in the X12 form alone.
-        inputs["remittances"] = (str(data / "remittances.835"),)
-        result = pipeline.run(Config(inputs=inputs, output=Path(name) / "report"))
+        inputs = {**given.inputs, "remittances": (str(data / "remittances.835"),)}
+        result = pipeline.run(replace(given, inputs=inputs, output=Path(name) / "report"))
         with open_audit(result.folder) as audit:
             rows = accuracy.measure(audit.con, data / "truth.csv")
     return accuracy.markdown(rows, seed, counts["claims"])

@@ -644,7 +644,8 @@ def _cover(con: duckdb.DuckDBPyConnection, rule: Rule, tallies: Mapping[str, _Ta
             WHERE {flags[rule.applies_to or "TRUE"]}
         """
     else:
-        # A thing of several rows can be judged where one of them can, but not past the dates that are known.
+        # A thing of several rows can be judged where one of them can, but not past the dates that are known, nor where
+        # one of them leaves it open.
         names = ", ".join(keys)
         texts = ", ".join(f"{name}::VARCHAR" for name in keys)
         judged = f"""
@@ -656,7 +657,7 @@ def _cover(con: duckdb.DuckDBPyConnection, rule: Rule, tallies: Mapping[str, _Ta
                 END AS reason,
                 1 AS items
             FROM (
-                SELECT {names}, {_cases(_missing(rule))} AS missing, {_cases(_spans(con, rule))} AS unknown
+                SELECT {names}, {_cases(_missing(rule))} AS missing, {_cases(_each(con, rule))} AS unknown
                 FROM {scope}($rule)
                 WHERE {rule.applies_to or "TRUE"}
             )
@@ -707,6 +708,12 @@ def _cover(con: duckdb.DuckDBPyConnection, rule: Rule, tallies: Mapping[str, _Ta
 def _missing(rule: Rule) -> Iterator[tuple[str, str]]:
     """Yield (condition, reason) for the columns without which a row cannot be judged."""
     yield from ((f"{column} IS NULL", reason) for column, reason in rule.requires.items())
+
+
+def _each(con: duckdb.DuckDBPyConnection, rule: Rule) -> Iterator[tuple[str, str]]:
+    """Yield (condition, reason) for what leaves a thing of several rows open where it holds for one of them."""
+    yield from ((condition, reason) for condition, reason in _missing(rule) if reason in rule.requires_of_each.values())
+    yield from _spans(con, rule)
 
 
 def _doubts(con: duckdb.DuckDBPyConnection, rule: Rule) -> Iterator[tuple[str, str]]:

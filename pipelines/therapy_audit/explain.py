@@ -134,7 +134,8 @@ def as_text(found: Mapping[str, Any]) -> str:
     ]
     for item in found["reference_tables"]:
         stale = "" if item["covers"] else ": older than the service date, load the current one"
-        text.append(f"  {item['reference']} {item['edition']}, to {item['covers_to']}{stale}")
+        setting = f" ({item['setting']})" if item["setting"] else ""
+        text.append(f"  {item['reference']}{setting} {item['edition']}, to {item['covers_to']}{stale}")
     text += ["", "Source rows", *_source_rows(found)]
     if found["remedy"]:
         text += ["", "What to do", *_wrapped(found["remedy"])]
@@ -202,22 +203,24 @@ def _units(con: duckdb.DuckDBPyConnection, finding: Mapping[str, Any]) -> str | 
 
 
 def _editions(con: duckdb.DuckDBPyConnection, finding: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the last edition of each reference table that the rule reads, and whether one covers the date."""
+    """Return the last edition of each table that the rule reads, for the line's setting, and whether one covers it."""
     return _rows(
         con,
         """
         SELECT
             edition.reference,
+            max(edition.setting) AS setting,
             arg_max(edition.edition, edition.covers_to) AS edition,
             max(edition.covers_to) AS covers_to,
             bool_or(?::DATE BETWEEN edition.covers_from AND edition.covers_to) AS covers
         FROM rule_reference
         INNER JOIN reference_edition AS edition ON rule_reference.reference = edition.reference
-        WHERE rule_reference.rule = ?
+        LEFT JOIN therapy_line AS line ON line.claim_id = ? AND line.claim_line_number = ?
+        WHERE rule_reference.rule = ? AND coalesce(edition.setting = line.setting, TRUE)
         GROUP BY edition.reference
         ORDER BY edition.reference
         """,
-        [finding["service_date"], finding["rule"]],
+        [finding[key] for key in ("service_date", "claim_id", "claim_line_number", "rule")],
     )
 
 

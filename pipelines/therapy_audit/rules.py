@@ -28,14 +28,14 @@ FAR_FUTURE = date(9999, 12, 31)
 _RULE_KEYS = {
     "title": True, "severity": True, "direction": True, "grain": True, "plans": True, "effective_from": True,
     "message": True, "references": True, "effective_to": False, "applies_to": False, "requires": False,
-    "parameters": False, "reference_tables": False, "query": False, "remedy": False, "exceptions": False,
-    "status": False, "before_billing": False, "denial_reasons": False, "arithmetic": False,
+    "requires_of_each": False, "parameters": False, "reference_tables": False, "query": False, "remedy": False,
+    "exceptions": False, "status": False, "before_billing": False, "denial_reasons": False, "arithmetic": False,
     "good_example": False,
 }  # fmt: skip
 _RULE_TYPES = {
     **dict.fromkeys(("title", "message", "applies_to", "remedy", "query", "arithmetic"), (str, "a text")),
     **dict.fromkeys(("effective_from", "effective_to"), (date, "a date such as 2026-01-01")),
-    **dict.fromkeys(("requires", "parameters"), (dict, "a mapping")),
+    **dict.fromkeys(("requires", "requires_of_each", "parameters"), (dict, "a mapping")),
     **dict.fromkeys(("references", "exceptions", "denial_reasons", "reference_tables"), (list, "a list")),
     "before_billing": (bool, "true or false"),
 }
@@ -110,6 +110,8 @@ class Rule:
     effective_to: date = FAR_FUTURE
     applies_to: str | None = None  # a condition over the scope's columns: the rows that the rule is about
     requires: Mapping[str, str] = field(default_factory=dict)  # column: reason when it is null
+    # Of these, what each row of a thing of several rows needs: one that lacks it leaves the whole open.
+    requires_of_each: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, str] = field(default_factory=dict)  # name in the SQL: parameter
     reference_tables: tuple[str, ...] = ()
     remedy: str | None = None
@@ -356,6 +358,7 @@ def rule(
         reference_tables=tuple(raw.get("reference_tables", ())),
         exceptions=tuple(raw.get("exceptions", ())),
         denial_reasons=tuple(raw.get("denial_reasons", ())),
+        requires={**raw.get("requires", {}), **raw.get("requires_of_each", {})},
         before_billing=raw.get("before_billing", grains().grains[raw["grain"]].before_billing),
         **{key: raw[key] for key in ("title", "severity", "direction", "grain", "effective_from", "message")},
         **{
@@ -363,7 +366,7 @@ def rule(
             for key in (
                 "effective_to",
                 "applies_to",
-                "requires",
+                "requires_of_each",
                 "parameters",
                 "remedy",
                 "status",

@@ -34,6 +34,18 @@ _FILES = {
     "truth": "truth_rows",
     "providers": "providers",
 }
+# The fee table of the one payer whose contract is given, and the settings that name all of it.
+_FEES = "blue_cross_fees"
+_SETTINGS = """# The settings of the synthetic clinic of this folder.
+period = "{start}..{end}"
+
+[inputs]
+{inputs}
+
+# The contract of one payer: what it pays for each code.
+[fees]
+blue_cross = "{fees}.csv"
+"""
 # File name: the view of sql/synth/x12.sql that holds its transactions, and what their group says they are.
 _X12 = {
     "claims.837": ("claims_x12", "GS*HC", "005010X222A1"),
@@ -58,7 +70,8 @@ def write(
 
     About `lines` claim lines (within some percent) with service dates from start to end; claims, notes, providers,
     plans_of_care, authorizations, opening_balances, remittances, and truth: what was planted, one row per rule that
-    must (fault), may (consequence) or must not (near_miss) find something there. `form` is csv or parquet. The same
+    must (fault), may (consequence) or must not (near_miss) find something there. `form` is csv or parquet. With them
+    come a payer's fee table, blue_cross_fees.csv, and an audit.toml for all of it, if the folder has none. The same
     arguments make the same bytes, whatever the number of threads. `dirt` spoils some rows of the claims as exports do:
     those rows change nothing that the truth speaks of. `x12` adds claims.837 and remittances.835: the same claims and
     answers, and sums that disagree where the truth says so, which no other form can hold.
@@ -107,6 +120,7 @@ def write(
                 if part == 0:
                     con.execute(_sql("files"))
                     con.execute(_sql("x12"))
+                    con.execute(f"COPY (FROM {_FEES}) TO ? (FORMAT csv, HEADER)", [str(aside / f"{_FEES}.csv")])
                 for file, view in _FILES.items():
                     rows[file] += _append(con, view, aside / f"{file}.{form}", part)
                 for name in _X12 if x12 else ():
@@ -120,8 +134,12 @@ def write(
                 claims.write("\n")
         for file in _FILES:
             (aside / f"{file}.{form}").replace(folder / f"{file}.{form}")
-        for name in _X12 if x12 else ():
+        for name in (f"{_FEES}.csv", *(_X12 if x12 else ())):
             (aside / name).replace(folder / name)
+    settings_file = folder / "audit.toml"
+    if not settings_file.exists():
+        inputs = "\n".join(f'{file} = ["{file}.{form}"]' for file in _FILES if file != "truth")
+        settings_file.write_text(_SETTINGS.format(start=start, end=end, inputs=inputs, fees=_FEES), encoding="utf-8")
     return rows
 
 

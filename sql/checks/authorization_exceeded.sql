@@ -1,5 +1,6 @@
--- A payer that authorizes therapy pays the visits and units that it authorized, within the dates. An evaluation is
--- often free of it, so that one outside the dates is left out.
+-- A payer that authorizes therapy pays the visits and units that it authorized, within the dates; the disciplines that
+-- share an authorization use it up together. An evaluation is often free of it, so that one outside the dates is left
+-- out.
 WITH judged AS (
     SELECT
         *,
@@ -25,8 +26,10 @@ over AS (
         count(*) FILTER (is_over_visits) AS days_over_visits,
         max(visits) AS visits,
         max_by(visits_authorized, service_date) AS visits_authorized,
+        max_by(own_visits, service_date) AS own_visits,
         max(units) AS units,
         max_by(units_authorized, service_date) AS units_authorized,
+        max_by(own_units, service_date) AS own_units,
         -- Of the day on which the units run out, those past them.
         list(
             stake(
@@ -61,8 +64,19 @@ SELECT
                 over.days || ' treatment day' || CASE over.days WHEN 1 THEN '' ELSE 's' END
                 || ' outside the dates of every authorization, the first on ' || over.first_date
         WHEN over.days_over_visits > 0
-            THEN over.visits || ' visits on ' || over.visits_authorized || ' authorized'
-        ELSE over.units || ' units on ' || over.units_authorized || ' authorized'
+            THEN
+                over.visits || ' visits on ' || over.visits_authorized || ' authorized'
+                || CASE
+                    WHEN over.visits > over.own_visits
+                        THEN ', ' || over.own_visits || ' of them in ' || over.discipline || ','
+                    ELSE ''
+                END
+        ELSE
+            over.units || ' units on ' || over.units_authorized || ' authorized'
+            || CASE
+                WHEN over.units > over.own_units THEN ', ' || over.own_units || ' of them in ' || over.discipline || ','
+                ELSE ''
+            END
     END
     || CASE
         WHEN over.is_outside THEN ''

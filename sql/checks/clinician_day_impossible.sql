@@ -1,33 +1,43 @@
--- A clinician's one-on-one timed minutes of a day fit into the clock, and hardly fill more than a working day.
+-- A clinician's one-on-one timed minutes of a day fit into the clock, and hardly fill more than a working day. At risk
+-- are the units that the clock does not hold, those of the last visits first.
+WITH judged AS (
+    SELECT
+        day.*,
+        parameter.value::INTEGER AS working_minutes,
+        day.minutes > day.clock_minutes AS is_past_clock,
+        -- No more than lie past what the clock holds; minutes with two patients at once are another rule's dollars.
+        greatest(
+            least(
+                units_of_minutes(greatest(day.minutes - day.clock_minutes - day.double_booked_minutes, 0)),
+                coalesce(day.units_billed - units_of_minutes(day.clock_minutes), 0)
+            ), 0
+        ) AS units_over
+    FROM clinician_days_in_scope($rule) AS day
+    INNER JOIN parameter
+        ON
+            parameter.name = $working_day
+            AND day.service_date BETWEEN parameter.effective_from AND parameter.effective_to
+)
+
 SELECT
-    day.claim_id,
-    day.claim_line_number,
+    claim_id,
+    claim_line_number,
+    CASE WHEN is_past_clock THEN coalesce(stake_of_visits(service_date, units_over, visits), []) ELSE [] END
+        AS at_stake,
+    CASE WHEN is_past_clock THEN 'error' ELSE 'warning' END AS severity,
+    clinician_npi,
+    minutes,
+    clock_minutes,
+    patients,
+    CASE WHEN is_past_clock THEN clock_minutes ELSE working_minutes END AS limit,
     CASE
-        WHEN day.minutes > day.clock_minutes
-            -- Minutes with two patients at once are another rule's dollars.
-            THEN [stake(
-                day.service_date, NULL,
-                units_of_minutes(greatest(day.minutes - day.clock_minutes - day.double_booked_minutes, 0))
-            )]
-        ELSE []
-    END AS at_stake,
-    CASE WHEN day.minutes > day.clock_minutes THEN 'error' ELSE 'warning' END AS severity,
-    day.clinician_npi,
-    day.minutes,
-    day.clock_minutes,
-    day.patients,
-    CASE WHEN day.minutes > day.clock_minutes THEN day.clock_minutes ELSE parameter.value::INTEGER END AS limit,
-    CASE
-        WHEN day.minutes <= day.clock_minutes THEN 'of a working day'
-        WHEN day.clock_minutes = 1440 THEN 'of the clock'
+        WHEN NOT is_past_clock THEN 'of a working day'
+        WHEN clock_minutes = 1440 THEN 'of the clock'
         ELSE 'from the first start to the last stop'
-    END AS limit_of
-FROM clinician_days_in_scope($rule) AS day
-INNER JOIN parameter
-    ON
-        parameter.name = $working_day
-        AND day.service_date BETWEEN parameter.effective_from AND parameter.effective_to
+    END AS limit_of,
+    CASE WHEN is_past_clock THEN units_over ELSE 0 END AS units_over
+FROM judged
 WHERE
     -- Past one patient's block, less than half a unit is rounding.
-    (day.minutes > day.clock_minutes AND (day.patients > 1 OR day.minutes >= day.clock_minutes + 8))
-    OR day.minutes > parameter.value
+    (is_past_clock AND (patients > 1 OR minutes >= clock_minutes + 8))
+    OR minutes > working_minutes

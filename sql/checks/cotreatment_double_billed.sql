@@ -7,6 +7,7 @@ WITH day AS (
         cotreatment.later_discipline,
         sum(visit.timed_units_billed) AS units_billed,
         list(visit.timed_minutes ORDER BY visit.discipline, visit.claim_id) AS minutes,
+        list(DISTINCT visit.discipline ORDER BY visit.discipline) AS disciplines,
         arg_max(
             {'claim_id': visit.claim_id, 'claim_line_number': visit.claim_line_number},
             (visit.discipline = cotreatment.later_discipline, visit.discipline, visit.claim_id)
@@ -40,6 +41,7 @@ SELECT
     anchor_line.claim_id,
     anchor_line.claim_line_number,
     [stake(service_date, NULL, units_billed - units_allowed)] AS at_stake,
+    disciplines,
     joint_minutes AS overlap_minutes,
     units_billed,
     units_allowed

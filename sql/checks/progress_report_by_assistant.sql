@@ -3,17 +3,11 @@
 WITH day AS (
     SELECT
         day.*,
-        days.value::INTEGER AS days_allowed,
-        grace.value::INTEGER AS grace_days,
-        max(CASE WHEN day.period_day = days.value THEN day.service_date END) OVER (
-            PARTITION BY day.patient_id, day.discipline, day.plan, day.episode_start, day.period_start
-        ) AS due_date
+        days.value::INTEGER AS days_allowed
     FROM episode_days_in_scope($rule) AS day
     INNER JOIN parameter AS days
         ON days.name = $days AND day.service_date BETWEEN days.effective_from AND days.effective_to
-    INNER JOIN parameter AS grace
-        ON grace.name = $grace AND day.service_date BETWEEN grace.effective_from AND grace.effective_to
-    WHERE day.note_type_known AND day.assistant_report_date IS NOT NULL
+    WHERE day.notes_given AND day.report_known AND day.assistant_report_date IS NOT NULL
 ),
 
 late AS (
@@ -32,8 +26,8 @@ late AS (
     WHERE
         period_day > days_allowed
         AND NOT has_progress_report
-        AND NOT coalesce(next_report_date <= due_date + grace_days, FALSE)
-        AND assistant_report_date <= due_date + grace_days
+        AND NOT coalesce(next_report_date <= report_due_date, FALSE)
+        AND assistant_report_date <= report_due_date
     GROUP BY patient_id, discipline, plan, episode_start, period_start
 )
 

@@ -1,5 +1,6 @@
 -- One clinician's day, whoever the patients: the timed minutes that the notes give the clinician, the clock that they
--- had to fit into, and the minutes that lie with two patients at once.
+-- had to fit into, and the minutes that lie with two patients at once. Of a day that the clock does not hold, with its
+-- visits, the last first.
 WITH note AS (
     SELECT
         clinician_npi,
@@ -79,6 +80,39 @@ day AS (
             AND note.discipline = unit.discipline
     CROSS JOIN working_day
     GROUP BY note.clinician_npi, note.service_date
+),
+
+-- A morning's and an afternoon's note of one patient are one visit; without times the order is that of the patients.
+overfull_visit AS (
+    SELECT
+        day.clinician_npi,
+        day.service_date,
+        note.patient_id,
+        note.discipline,
+        max(note.last_stop_minute) AS last_stop_minute,
+        any_value(unit.units)::INTEGER AS units
+    FROM day
+    INNER JOIN note ON day.clinician_npi = note.clinician_npi AND day.service_date = note.service_date
+    INNER JOIN unit
+        ON
+            note.patient_id = unit.patient_id
+            AND note.service_date = unit.service_date
+            AND note.discipline = unit.discipline
+    WHERE day.minutes > coalesce(day.span_minutes, 1440) AND unit.units > 0
+    GROUP BY day.clinician_npi, day.service_date, note.patient_id, note.discipline
+),
+
+overfull AS (
+    SELECT
+        clinician_npi,
+        service_date,
+        sum(units)::INTEGER AS units_billed,
+        list(
+            {'patient_id': patient_id, 'discipline': discipline, 'units': units}
+            ORDER BY last_stop_minute DESC NULLS FIRST, patient_id DESC, discipline DESC
+        ) AS visits
+    FROM overfull_visit
+    GROUP BY clinician_npi, service_date
 )
 
 SELECT
@@ -90,6 +124,8 @@ SELECT
     day.minutes,
     day.patients,
     day.unit_amount,
+    overfull.units_billed,
+    overfull.visits,
     coalesce(day.span_minutes, 1440)::INTEGER AS clock_minutes,
     CASE WHEN double_booking.double_booked_minutes > 0 THEN TRUE ELSE day.times_known END AS times_known,
     coalesce(double_booking.double_booked_minutes, 0) AS double_booked_minutes,
@@ -97,6 +133,7 @@ SELECT
     coalesce(later_line.first_line, day.first_line) AS later_line,
     later_line.day_amount AS later_amount
 FROM day
+LEFT JOIN overfull ON day.clinician_npi = overfull.clinician_npi AND day.service_date = overfull.service_date
 LEFT JOIN double_booking
     ON day.clinician_npi = double_booking.clinician_npi AND day.service_date = double_booking.service_date
 LEFT JOIN line AS later_line

@@ -12,8 +12,10 @@ extended AS (
         discipline,
         episode_start,
         max(service_date) AS episode_end,
-        bool_or(note_type_known) AS note_type_known,
-        bool_or(has_progress_report) OR coalesce(min(next_report_date) <= max(service_date), FALSE) AS has_report
+        CASE
+            WHEN bool_or(has_progress_report) OR min(next_report_date) <= max(service_date) THEN TRUE
+            WHEN bool_or(notes_given) AND count(untyped_date) = 0 THEN FALSE
+        END AS has_report
     FROM treatment_day
     GROUP BY patient_id, discipline, episode_start
     HAVING max(episode_visit) > (SELECT visits FROM most)
@@ -24,7 +26,10 @@ goal AS (
         extended.patient_id,
         extended.discipline,
         extended.episode_start,
-        bool_or(service.functional_goal) AS has_goal
+        CASE
+            WHEN bool_or(service.functional_goal) THEN TRUE
+            WHEN count(service.functional_goal) = count(*) THEN FALSE
+        END AS has_goal
     FROM extended
     INNER JOIN documented_service AS service
         ON
@@ -76,15 +81,15 @@ SELECT
     nullif(
         concat_ws(
             ', ',
-            CASE WHEN extended.note_type_known AND NOT extended.has_report THEN 'a clinician''s progress report' END,
+            CASE WHEN NOT extended.has_report THEN 'a clinician''s progress report' END,
             CASE WHEN NOT goal.has_goal THEN 'a functional goal' END,
             CASE WHEN NOT gain.has_gain THEN 'a gain in any measure or a documented decision' END
         ), ''
     ) AS missing_elements,
     CASE
         WHEN
-            (extended.note_type_known AND goal.has_goal IS NOT NULL AND gain.has_gain IS NOT NULL)
-            OR (extended.note_type_known AND NOT extended.has_report)
+            (extended.has_report IS NOT NULL AND goal.has_goal IS NOT NULL AND gain.has_gain IS NOT NULL)
+            OR NOT extended.has_report
             OR NOT goal.has_goal
             OR NOT gain.has_gain
             THEN TRUE

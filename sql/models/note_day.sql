@@ -76,7 +76,8 @@ WITH day AS (
         bool_or(note_type IN ('reevaluation', 'recertification')) AS has_new_plan,
         bool_or(note_type = 'evaluation') AS has_evaluation,
         bool_or(note_type IN ('evaluation', 'reevaluation')) AS evaluates,
-        count(note_type) > 0 AS note_type_known
+        -- It may be a report.
+        bool_or(note_type IS NULL) AS has_untyped_note
     FROM note_minutes
     GROUP BY patient_id, service_date, discipline
 )

@@ -92,6 +92,15 @@ SELECT
     )::DECIMAL(12, 2) AS charge_amount
 FROM rvu;
 
+-- The contract of one payer: its fees by unit, which no other service of a day reduces.
+CREATE TABLE contract AS
+SELECT
+    payer.plan,
+    fee.hcpcs_code,
+    round(fee.full_amount * payer.factor, 2)::DECIMAL(12, 2) AS fee_amount
+FROM fee
+CROSS JOIN (SELECT DISTINCT plan, factor FROM payer WHERE plan = 'blue_cross') AS payer;
+
 -- Plans that ask for CQ and CO, that cap the timed units of a day, and that want 97530 and 97140 set apart.
 CREATE TABLE plan_practice AS
 SELECT DISTINCT

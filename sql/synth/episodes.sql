@@ -318,3 +318,30 @@ SELECT
 FROM ranked
 CROSS JOIN turning
 WHERE ranked.turn <= greatest(2, (SELECT count(*) FROM episode) // 300);
+
+-- Functional activities at nearly every visit of a long episode whose notes measure nothing of them; and what only
+-- looks like it: at too few of the visits, or with a plan that was changed halfway. In episodes that are left.
+INSERT INTO episode_plant
+WITH candidate AS (
+    SELECT
+        episode.episode_id,
+        row_number() OVER (ORDER BY draw('unmeasured task', episode.episode_id), episode.episode_id) - 1 AS place
+    FROM episode
+    INNER JOIN (SELECT DISTINCT episode_id, visits FROM treatment_day) AS seen USING (episode_id)
+    WHERE
+        seen.visits >= 12
+        AND NOT episode.same_days
+        AND NOT episode.has_reevaluation
+        AND episode.discipline <> 'SLP'
+        AND episode.episode_id NOT IN (SELECT episode_id FROM episode_plant)
+        AND episode.episode_id NOT IN (SELECT episode_id FROM habit)
+        AND episode.episode_id NOT IN (SELECT episode_id FROM mix)
+)
+
+SELECT
+    episode_id,
+    ['unmeasured', 'unmeasured_seldom', 'unmeasured_reevaluated'][1 + place % 3] AS plant,
+    0,
+    -1
+FROM candidate
+WHERE place < 3 * greatest(1, (SELECT count(*) FROM episode) // 300);

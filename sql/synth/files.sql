@@ -337,3 +337,12 @@ SELECT
     credential AS "Credential"
 FROM clinician
 ORDER BY number;
+
+-- The contract's fee table, as `[fees]` of audit.toml names it.
+CREATE VIEW blue_cross_fees AS
+SELECT
+    hcpcs_code,
+    fee_amount AS fee,
+    'unit' AS per
+FROM contract
+ORDER BY hcpcs_code;

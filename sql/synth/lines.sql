@@ -149,11 +149,15 @@ allowed AS (
         visit.service_date,
         if(visit.discipline = 'OT', 'OT', 'PT+SLP') AS pool,
         visit.plant IS NOT NULL OR visit.episode_plant IS NOT NULL AS planted,
-        round(
-            (units * reduced_amount + if(practice_rank = 1, full_amount - reduced_amount, 0.00)) * visit.factor, 2
+        coalesce(
+            units * contract.fee_amount,
+            round(
+                (units * reduced_amount + if(practice_rank = 1, full_amount - reduced_amount, 0.00)) * visit.factor, 2
+            )
         )::DECIMAL(12, 2) AS allowed_amount
     FROM ranked
     INNER JOIN visit USING (visit_id)
+    LEFT JOIN contract ON visit.plan = contract.plan AND ranked.hcpcs_code = contract.hcpcs_code
 ),
 
 -- What the payer leaves of it in the end: nothing of what it denies or takes back, less where it cuts a unit.

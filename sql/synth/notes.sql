@@ -72,13 +72,18 @@ WITH levelled AS (
             if(saying.fields_filled, 3, 4),
             1 + (least(7, 2 + (words % 3)::INTEGER + measure_turn // 5) + (words // 8 % 2)::INTEGER) // 2
         ) AS cue,
-        saying.layouts[1 + (charted.guise - 1) % len(saying.layouts)] AS layout_set,
-        saying.fields_filled,
+        coalesce(
+            saying.layouts[1 + (charted.guise - 1) % len(saying.layouts)],
+            episode_saying.layouts[1 + (charted.words + charted.text_turn) % len(episode_saying.layouts)]
+        ) AS layout_set,
+        if(episode_saying.episode_plant IS NULL, saying.fields_filled, FALSE) AS fields_filled,
         text_change.plant IS NOT NULL AS is_set,
         text_change.text AS text_set
     FROM charted
     LEFT JOIN repertoire_size AS size USING (hcpcs_code)
     LEFT JOIN saying ON charted.plant = saying.plant AND charted.slot = 1
+    LEFT JOIN episode_saying
+        ON charted.episode_plant = episode_saying.episode_plant AND charted.hcpcs_code = episode_saying.hcpcs_code
     LEFT JOIN text_change ON charted.plant = text_change.plant AND charted.slot = text_change.slot
 ),
 

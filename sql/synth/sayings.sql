@@ -219,6 +219,19 @@ FROM (
     )
 ) AS listed (plant, hcpcs_code, kind, rules, fields_filled, consequences, layouts);
 
+-- What the notes of a whole episode say of one code, in turn: well enough, but for any measure.
+CREATE TABLE episode_saying AS
+SELECT
+    unnest(['unmeasured', 'unmeasured_seldom', 'unmeasured_reevaluated']) AS episode_plant,
+    '97530' AS hcpcs_code,
+    [
+        'Practised {task}; therapist cued {f}. Tolerated well with mild fatigue. {goal}.',
+        '{goal}. Worked on {task}, tactile cues for {f}. Tolerated well, mild fatigue.',
+        '{Task}, verbal cues for {f} throughout. Mild fatigue, no complaints. {goal}.',
+        'Today {task}. {goal}. Therapist cued {f}; mild fatigue, settled with rest.',
+        '{Task} as practised before, with tactile cues for {f}. Good tolerance, no complaints. {goal}.'
+    ] AS layouts;
+
 -- Every case is put on ordinary visits that begin with the code that it is about.
 INSERT INTO recipe_text
 SELECT

@@ -53,9 +53,9 @@ FROM (
     (
         '97530', 'times',
         [
-            'stand pivot transfers from bed to chair with a walker',
+            'stand pivot transfers from bed to chair, armrest off',
             'transfers from bed to chair, then scooting up in bed',
-            'moving from bed to chair and back with a walker'
+            'moving from bed to chair and back, shoes on'
         ],
         ['hand placement', 'forward lean', 'brake check', 'weight shift'],
         ['get out of bed alone', 'use the bedside commode at night', 'move to the wheelchair without help']
@@ -181,11 +181,11 @@ FROM (
     (
         '97530', 'load',
         [
-            'shoveling sand into a wheelbarrow', 'lifting sand with a shovel into a wheelbarrow',
-            'shovel lifts from floor to wheelbarrow'
+            'loading bags of soil into a wheelbarrow', 'lifting bags of soil into a wheelbarrow',
+            'lifting bags of soil from the floor to the wheelbarrow'
         ],
         ['hip hinge', 'hand spacing', 'pivot with the feet', 'pacing'],
-        ['return to landscaping', 'clear snow from the driveway', 'work in the garden']
+        ['return to landscaping', 'clear the driveway', 'work in the garden']
     ),
     (
         '97530', 'items',
@@ -199,9 +199,9 @@ FROM (
     (
         '97530', 'trips',
         [
-            'carrying a toolbox across uneven ground and lifting it to a bench',
-            'lifting and carrying a toolbox over gravel',
-            'carrying a toolbox over gravel and setting it on a bench'
+            'carrying a toolbox across the yard and lifting it to a bench',
+            'lifting and carrying a toolbox across the yard',
+            'carrying a toolbox to a bench and lifting it onto the top'
         ],
         ['gaze ahead', 'step height', 'trunk control', 'switching hands'],
         ['return to work as an electrician', 'carry tools to the garage', 'return to construction work']

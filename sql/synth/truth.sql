@@ -241,6 +241,26 @@ WITH row_of AS (
             WHEN visit.episode_plant = 'twelve_without_report' THEN visit.visit_number = 12
         END
     UNION ALL
+    SELECT
+        'clinic.high_frequency_without_progression',
+        'activity',
+        visit_id,
+        NULL,
+        if(episode_plant = 'unmeasured', 'fault', 'near_miss')
+    FROM visit
+    WHERE episode_plant[:10] = 'unmeasured' AND visit_number = 10
+    UNION ALL
+    -- Assistance would be a measure.
+    SELECT
+        'clinic.assistance_level_missing',
+        'line',
+        claim.visit_id,
+        claim.claim_line_number,
+        'consequence'
+    FROM claim
+    INNER JOIN visit ON claim.visit_id = visit.visit_id
+    WHERE visit.episode_plant[:10] = 'unmeasured' AND claim.hcpcs_code = '97530'
+    UNION ALL
     -- An assistant's report alone leaves a long episode without a clinician's, unless another follows.
     SELECT
         'clinic.extended_therapy_unsupported',

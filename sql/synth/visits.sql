@@ -27,6 +27,7 @@ WITH typed AS (
                 THEN if(day.visit_number IN (10, 15, 24), 'progress_report', 'daily')
             WHEN episode_plant.plant = 'report_overdue'
                 THEN if(day.visit_number IN (14, 23), 'progress_report', 'daily')
+            WHEN episode_plant.plant = 'unmeasured_reevaluated' AND day.visit_number = 7 THEN 'reevaluation'
             WHEN day.visit_number % episode.report_every = 0 THEN 'progress_report'
             WHEN episode.has_reevaluation AND day.visit_number = 13 THEN 'reevaluation'
             ELSE 'daily'
@@ -364,6 +365,8 @@ WITH chosen AS (
             WHEN planned.mix IS NOT NULL
                 THEN planned.mix || if(planned.service_date < planned.mix_date, '_before', '_since')
             WHEN planned.repeated THEN 'repeated'
+            WHEN planned.episode_plant = 'unmeasured_seldom' AND planned.visit_number % 4 = 0 THEN 'without_tasks'
+            WHEN planned.episode_plant[:10] = 'unmeasured' THEN 'with_tasks'
             WHEN planned.same_days THEN 'plain'
             ELSE 'normal'
         END AS used

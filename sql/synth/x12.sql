@@ -72,8 +72,17 @@ written AS (
         || claim_id || '*' || charge_amount || '***' || place_of_service || ':B:' || frequency || '*Y*A*Y*Y~'
         || if(frequency = '1', '', 'REF*F8*ICN' || claim_id || '~')
         || 'HI*ABK:' || replace(array_to_string(diagnosis_codes, '*ABF:'), '.', '')
-        || '~NM1*82*1*THERAPIST*LOU****XX*' || therapist_npi || '~' || lines AS text
+        || '~NM1*82*1*THERAPIST*LOU****XX*' || therapist_npi || '~PRV*PE*PXC*'
+        || CASE clinician.credential
+            WHEN 'PT' THEN '225100000X'
+            WHEN 'PTA' THEN '225200000X'
+            WHEN 'OT' THEN '225X00000X'
+            WHEN 'OTA' THEN '224Z00000X'
+            WHEN 'SLP' THEN '235Z00000X'
+        END
+        || '~' || lines AS text
     FROM nested
+    INNER JOIN clinician ON nested.therapist_npi = clinician.npi
 ),
 
 transaction AS (

@@ -152,7 +152,7 @@ def prepare(con: duckdb.DuckDBPyConnection) -> None:
             file_number INTEGER, transaction_number INTEGER, first_row BIGINT, has_trace BOOLEAN
         );
         CREATE TABLE intake_scratch.x12_provider (
-            file_number INTEGER, npi VARCHAR, provider_name VARCHAR, source_row BIGINT
+            file_number INTEGER, npi VARCHAR, provider_name VARCHAR, taxonomy_code VARCHAR, source_row BIGINT
         );
         CREATE TABLE intake_scratch.x12_difference (
             file_number INTEGER, check_name VARCHAR, expected DECIMAL(18, 2), found DECIMAL(18, 2), source_row BIGINT
@@ -198,19 +198,27 @@ def finish(con: duckdb.DuckDBPyConnection) -> None:
     """Number the versions of claims, when all files of claims are loaded; add the providers that no list names."""
     _number_versions(con)
     con.execute(
-        """INSERT INTO provider (npi, provider_name, source_file, source_row)
-        -- The first name of each NPI that the list of providers does not have.
+        """INSERT INTO provider (npi, provider_name, discipline, credential, source_file, source_row)
+        -- The first name and the first known taxonomy of each NPI that the list of providers does not have.
         WITH named AS (
             SELECT
-                npi, provider_name, file_number, source_row,
-                row_number() OVER (PARTITION BY npi ORDER BY file_number, source_row) AS place
-            FROM intake_scratch.x12_provider
-            WHERE npi NOT IN (SELECT npi FROM provider)
+                scratch.npi, scratch.provider_name, taxonomy.discipline, taxonomy.credential, scratch.file_number,
+                scratch.source_row, {'file': scratch.file_number, 'row': scratch.source_row} AS place
+            FROM intake_scratch.x12_provider AS scratch
+            LEFT JOIN provider_taxonomy AS taxonomy ON scratch.taxonomy_code[1:4] = taxonomy.classification
+            WHERE scratch.npi NOT IN (SELECT npi FROM provider)
+        ),
+        first AS (
+            SELECT
+                npi, arg_min(provider_name, place) AS provider_name,
+                arg_min(discipline, place) FILTER (credential IS NOT NULL) AS discipline,
+                arg_min(credential, place) AS credential, min(place) AS place
+            FROM named
+            GROUP BY npi
         )
-        SELECT named.npi, named.provider_name, file.source_file, named.source_row
-        FROM named INNER JOIN intake_scratch.file AS file USING (file_number)
-        WHERE named.place = 1
-        ORDER BY named.npi"""
+        SELECT first.npi, first.provider_name, first.discipline, first.credential, file.source_file, first.place.row
+        FROM first INNER JOIN intake_scratch.file AS file ON first.place.file = file.file_number
+        ORDER BY first.npi"""
     )
 
 
@@ -371,7 +379,8 @@ def _store(
     match name:
         case "provider":
             con.execute(
-                "INSERT INTO intake_scratch.x12_provider SELECT $1, npi, provider_name, source_row FROM intake_batch",
+                "INSERT INTO intake_scratch.x12_provider "
+                "SELECT $1, npi, provider_name, taxonomy_code, source_row FROM intake_batch",
                 [file_number],
             )
             return 0

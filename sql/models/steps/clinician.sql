@@ -1,5 +1,5 @@
--- Each clinician's discipline and credential: as the provider list has them, else the credential that all of the
--- clinician's notes give; of several, one that may bill.
+-- Each clinician's discipline and credential: as the provider list or the 837P has them, else the credential that all of
+-- the clinician's notes give; of several, one that may bill.
 WITH noted AS (
     SELECT
         visit_note.rendering_npi AS npi,
@@ -30,7 +30,7 @@ SELECT
     known.npi,
     known.discipline,
     known.credential,
-    known.is_listed, -- the credential is the provider list's
+    known.is_listed, -- the credential is the provider list's, or that of the 837P's taxonomy code
     credential.may_render,
     credential.kind
 FROM known

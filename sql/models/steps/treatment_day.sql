@@ -20,13 +20,11 @@ WITH day AS (
     GROUP BY line.patient_id, line.discipline, line.service_date
 ),
 
-note_known AS (
-    SELECT
+note_given AS (
+    SELECT DISTINCT
         patient_id,
-        discipline,
-        bool_or(note_type_known) AS note_type_known
+        discipline
     FROM note_day
-    GROUP BY patient_id, discipline
 ),
 
 -- Treatment days and report days in one sequence, so that a report written between two visits counts as well.
@@ -43,6 +41,7 @@ day_or_report AS (
         coalesce(note_day.has_assistant_report, FALSE) AS has_assistant_report,
         coalesce(note_day.has_new_plan, FALSE) AS has_new_plan,
         coalesce(note_day.has_evaluation, FALSE) AS has_evaluation,
+        coalesce(note_day.has_untyped_note, FALSE) AS has_untyped_note,
         -- The note tells it better than the line's modifiers.
         CASE
             WHEN note_day.note_id IS NULL THEN day.therapist_billed
@@ -79,7 +78,12 @@ looked_back AS (
         min(CASE WHEN has_progress_report THEN service_date END) OVER (
             PARTITION BY patient_id, discipline ORDER BY service_date
             ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING
-        ) AS next_report_date
+        ) AS next_report_date,
+        -- The next that is one or may be.
+        min(CASE WHEN has_progress_report OR has_untyped_note THEN service_date END) OVER (
+            PARTITION BY patient_id, discipline ORDER BY service_date
+            ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING
+        ) AS next_possible_date
     FROM day_or_report
     WINDOW before AS (
         PARTITION BY patient_id, discipline ORDER BY service_date ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
@@ -149,7 +153,14 @@ reported AS (
         ) AS assistant_report_date,
         bool_or(has_progress_report OR has_assistant_report) OVER (
             PARTITION BY patient_id, discipline, episode_start, periods_before
-        ) AS period_reported
+        ) AS period_reported,
+        min(CASE WHEN has_untyped_note THEN service_date END) OVER (
+            PARTITION BY patient_id, discipline, episode_start, periods_before
+        ) AS untyped_date,
+        count(CASE WHEN has_untyped_note THEN 1 END) OVER (
+            PARTITION BY patient_id, discipline, episode_start, periods_before ORDER BY service_date
+            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        ) AS untyped_before
     FROM episode
 ),
 
@@ -160,38 +171,89 @@ counted AS (
             PARTITION BY patient_id, discipline, episode_start, periods_before ORDER BY service_date
         ) AS period_day,
         row_number() OVER (PARTITION BY patient_id, discipline, episode_start ORDER BY service_date) AS episode_visit,
-        min(service_date) OVER (PARTITION BY patient_id, discipline, episode_start, periods_before) AS period_start
+        min(service_date) OVER (PARTITION BY patient_id, discipline, episode_start, periods_before) AS period_start,
+        -- The day's place in the period if each note that does not say its type is a report.
+        row_number() OVER (
+            PARTITION BY patient_id, discipline, episode_start, periods_before, untyped_before ORDER BY service_date
+        ) AS least_period_day
     FROM reported
     WHERE is_day
+),
+
+-- By when a report ends the period in time, and what is known of its first days, by which it is judged.
+period AS (
+    SELECT
+        counted.*,
+        days.value AS days_allowed,
+        grace.value::INTEGER AS grace_days,
+        max(CASE WHEN counted.period_day = days.value THEN counted.service_date + grace.value::INTEGER END)
+            OVER whole AS report_due_date,
+        bool_or(counted.therapist_took_part AND coalesce(counted.period_day <= days.value, TRUE))
+            OVER whole AS therapist_seen,
+        bool_or(counted.therapist_took_part IS NULL AND coalesce(counted.period_day <= days.value, TRUE))
+            OVER whole AS therapist_unknown,
+        counted.period_reported OR bool_or(counted.period_day >= days.value) OVER whole AS period_is_over
+    FROM counted
+    LEFT JOIN parameter AS days
+        ON
+            days.name = 'medicare.progress_report_treatment_days'
+            AND counted.service_date BETWEEN days.effective_from AND days.effective_to
+    LEFT JOIN parameter AS grace
+        ON
+            grace.name = 'medicare.progress_report_grace_days'
+            AND counted.service_date BETWEEN grace.effective_from AND grace.effective_to
+    WINDOW whole AS (
+        PARTITION BY counted.patient_id, counted.discipline, counted.episode_start, counted.periods_before
+    )
 )
 
 SELECT
-    counted.patient_id,
-    counted.discipline,
-    counted.service_date,
-    counted.episode_start,
-    counted.episode_visit,
-    counted.period_start,
-    counted.period_day,
-    counted.next_report_date,
-    counted.assistant_report_date,
-    counted.period_reported,
-    counted.therapist_took_part,
-    counted.evaluation_billed,
+    period.patient_id,
+    period.discipline,
+    period.service_date,
+    period.episode_start,
+    period.episode_visit,
+    period.period_start,
+    period.period_day,
+    period.next_report_date,
+    period.assistant_report_date,
+    period.period_reported,
+    period.therapist_took_part,
+    period.evaluation_billed,
     -- The evaluation that the day's episode rests on, billed or not, as far as one is seen.
     CASE
-        WHEN counted.is_evaluated THEN counted.service_date
-        ELSE counted.earlier_evaluation_date
+        WHEN period.is_evaluated THEN period.service_date
+        ELSE period.earlier_evaluation_date
     END AS evaluation_date,
-    counted.previous_date,
-    counted.note_id,
-    counted.stated_timed_minutes,
-    counted.charted_timed_minutes,
-    counted.minutes_comparable,
-    counted.minutes_conflict,
-    counted.has_progress_report,
-    counted.has_new_plan,
-    CASE WHEN note_known.note_type_known THEN TRUE END AS note_type_known
-FROM counted
-LEFT JOIN note_known
-    ON counted.patient_id = note_known.patient_id AND counted.discipline = note_known.discipline
+    period.previous_date,
+    period.note_id,
+    period.stated_timed_minutes,
+    period.charted_timed_minutes,
+    period.minutes_comparable,
+    period.minutes_conflict,
+    period.has_progress_report,
+    period.has_new_plan,
+    CASE WHEN note_given.patient_id IS NOT NULL THEN TRUE END AS notes_given,
+    period.report_due_date,
+    period.untyped_date,
+    -- Null where a note that does not say its type may be the report without which the day is late.
+    CASE
+        WHEN
+            coalesce(period.period_day <= period.days_allowed, TRUE)
+            OR period.has_progress_report
+            OR coalesce(period.next_report_date <= period.report_due_date, FALSE)
+            OR coalesce(period.untyped_date > period.report_due_date, TRUE)
+            OR (
+                period.least_period_day > period.days_allowed
+                AND coalesce(period.next_possible_date > period.service_date + period.grace_days, TRUE)
+            )
+            THEN TRUE
+    END AS report_known,
+    -- Null where one day of which nobody knows may have been the therapist's, and no other was.
+    CASE
+        WHEN period.therapist_seen OR NOT period.therapist_unknown OR NOT coalesce(period.period_is_over, FALSE)
+            THEN TRUE
+    END AS therapist_known
+FROM period
+LEFT JOIN note_given
+    ON period.patient_id = note_given.patient_id AND period.discipline = note_given.discipline

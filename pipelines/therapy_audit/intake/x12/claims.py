@@ -621,9 +621,16 @@ def _providers(
     roles |= is_one_of(entity, "82", "DQ", "77") & ((of_loop == CLAIM) | (of_loop == LINE))
     rows = names[roles & (names >= segments.new)]
     npis = strings(_npi(segments, rows)).dictionary_encode()
-    first = first_of(npis.indices.fill_null(NONE).to_numpy().astype(np.int64), rows, len(npis.dictionary))
-    texts = npis.dictionary.to_pylist()
-    fresh = [n for n, text in enumerate(texts) if text not in named]
+    indices, count = npis.indices.fill_null(NONE).to_numpy().astype(np.int64), len(npis.dictionary)
+    at = _taxonomies(segments, rows)
+    specialised = first_of(indices[at != NONE], rows[at != NONE], count)
+    first = np.where(specialised == NONE, first_of(indices, rows, count), specialised)
+    # An NPI that is named with its taxonomy is one more, by a mark that no NPI has.
+    texts = [
+        text + ("" if place == NONE else "*")
+        for text, place in zip(npis.dictionary.to_pylist(), specialised.tolist(), strict=True)
+    ]
+    fresh = [n for n, text in enumerate(texts) if text not in named and text + "*" not in named]
     if not fresh:
         return {}
     named.update(texts[n] for n in fresh)
@@ -631,8 +638,22 @@ def _providers(
     surname, given = strings(elements(segments, rows, 3)), strings(elements(segments, rows, 4))
     full = pc.binary_join_element_wise(given, surname, " ", null_handling="skip")
     columns: dict[str, Any] = {
-        "npi": pa.array([texts[n] for n in fresh], pa.string()),
+        "npi": pa.array([texts[n].removesuffix("*") for n in fresh], pa.string()),
         "provider_name": pc.if_else(pc.equal(full, ""), pa.scalar(None, pa.string()), full),
+        "taxonomy_code": upper(elements(segments, _taxonomies(segments, rows), 3)),
         "source_row": segments.number[rows],
     }
     return {"provider": table("provider", source_file, columns)}
+
+
+def _taxonomies(segments: Segments, rows: Ints) -> Ints:
+    """Return the PRV with the taxonomy code (PXC) of each of these names: after it, of a billing provider before it."""
+    found = segments.of(Kind.PRV)
+    found = found[is_one_of(keys(elements(segments, found, 2)), "PXC")]
+    if not len(found):
+        return np.full(len(rows), NONE, np.int64)
+    bills = is_one_of(keys(elements(segments, found, 1)), "BI")
+    own = np.where(bills, found + 1, found - 1)
+    place = np.searchsorted(own, rows)
+    place[place == len(own)] = 0
+    return np.where(own[place] == rows, found[place], NONE)

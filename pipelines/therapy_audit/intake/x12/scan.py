@@ -62,6 +62,7 @@ class Kind(IntEnum):
     LQ = 31
     PLB = 32
     BHT = 33
+    PRV = 34
 
 
 ENVELOPE_LAST = int(Kind.IEA)

@@ -48,8 +48,8 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         "claim_row": _ROW,  # the CLM's segment: which of several claims of one number
         **_SOURCE,
     },
-    # One row per NPI that the file names, where first named.
-    "provider": {"npi": _TEXT, "provider_name": _TEXT, **_SOURCE},
+    # One row per NPI that the file names, where first named; a second where it is first named with a taxonomy code.
+    "provider": {"npi": _TEXT, "provider_name": _TEXT, "taxonomy_code": _TEXT, **_SOURCE},
     # One row per 835 transaction: a payment.
     "remittance": {
         "transaction_number": _NUMBER,  # 1, 2, ... within the file
