@@ -9,9 +9,8 @@ from __future__ import annotations
 import hashlib
 import queue
 import threading
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +20,7 @@ from therapy_audit.errors import AuditError
 from therapy_audit.intake import x12
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     import duckdb
@@ -29,10 +28,10 @@ if TYPE_CHECKING:
 SUFFIXES = (".x12", ".edi", ".837", ".837p", ".835", ".era")
 KINDS = {"claims": "837P", "remittances": "835"}  # of each input that may be X12
 MAIN = {"claims": "claim_line", "remittances": "remittance_line"}
+_BEGINS = {"claims": "claim_line", "remittances": "remittance_claim"}  # whose rows tell where a claim stands
 _ROWS = 32_768  # inserted at once
+_PARTS = 16  # in which claim numbers are counted: all at once would take more memory than the reading
 _BYTES = 1 << 24
-_AT_ONCE = 2  # large files read at the same time, each in a process of its own
-_LARGE = 1 << 28  # bytes of all files, below which starting processes takes longer than they save
 # While files are read, in one transaction, DuckDB compresses each row group of 122,880 rows and writes it to disk as
 # soon as it is full. A second thread of it would copy each insert once more and take a core from the readers; without a
 # limit it would keep in memory what it has written.
@@ -155,13 +154,14 @@ def prepare(con: duckdb.DuckDBPyConnection) -> None:
             file_number INTEGER, npi VARCHAR, provider_name VARCHAR, taxonomy_code VARCHAR, source_row BIGINT
         );
         CREATE TABLE intake_scratch.x12_difference (
-            file_number INTEGER, check_name VARCHAR, expected DECIMAL(18, 2), found DECIMAL(18, 2), source_row BIGINT
+            file_number INTEGER, check_name VARCHAR, claim_id VARCHAR, expected DECIMAL(18, 2), found DECIMAL(18, 2),
+            source_row BIGINT
         )"""
     )
 
 
 def load(con: duckdb.DuckDBPyConnection, input_name: str, files: Sequence[Interchange]) -> list[str]:
-    """Load all X12 files of one kind, two at a time; return the problems, a sentence each."""
+    """Load all X12 files of one kind; return the problems, a sentence each."""
     start = con.execute("SELECT coalesce(max(file_number), 0) + 1 FROM intake_scratch.file").fetchall()[0][0]
     numbers = {file.source_file: start + place for place, file in enumerate(files)}
     for file in files:
@@ -170,7 +170,8 @@ def load(con: duckdb.DuckDBPyConnection, input_name: str, files: Sequence[Interc
     reads = {file.source_file: _Read() for file in fresh}
     inserts = _inserts(con, input_name)
     with _bulk(con) as contract:
-        for source_file, name, table in _gathered(_batches(fresh, reads), _wanted(input_name)):
+        batches = ((source_file, _with_claims(batch, input_name)) for source_file, batch in _batches(fresh, reads))
+        for source_file, name, table in _gathered(batches, _wanted(input_name)):
             reads[source_file].rows += _store(con, contract, input_name, name, table, numbers[source_file], inserts)
             del table
     problems = []
@@ -183,13 +184,11 @@ def load(con: duckdb.DuckDBPyConnection, input_name: str, files: Sequence[Interc
             problems.append(sentence)
     if problems:
         return problems
+    _place_differences(con)
     if input_name == "remittances":
-        _place_differences(con)
         _refuse_repeated_payments(con)
         _tell_payments_apart(con)
         _drop_orphans(con)
-    else:
-        _place_differences(con)
     _account(con, input_name, files, reads)
     return []
 
@@ -231,12 +230,12 @@ def _wanted(input_name: str) -> tuple[str, ...]:
 
 
 def _batches(files: Sequence[Interchange], reads: dict[str, _Read]) -> Iterator[tuple[str, x12.Batch]]:
-    """Yield the batches of all files as they come, of two large ones at a time; each file's in its order."""
-    apart = len(files) > 1 and sum(file.byte_count for file in files) >= _LARGE
-    waiting = iter(files)
-    found: queue.Queue[tuple[str, x12.Batch] | None] = queue.Queue(maxsize=2)
+    """Yield the batches of one file after another; a thread reads on while DuckDB stores what came before.
+
+    The two keep two cores busy. A second reader, as a thread or as a process, would take from DuckDB what it gains.
+    """
+    found: queue.Queue[tuple[str, x12.Batch] | None] = queue.Queue(maxsize=1)
     left = threading.Event()  # nobody takes the batches any more
-    lock = threading.Lock()
 
     def put(item: tuple[str, x12.Batch] | None) -> bool:
         while not left.is_set():
@@ -247,44 +246,43 @@ def _batches(files: Sequence[Interchange], reads: dict[str, _Read]) -> Iterator[
             return True
         return False
 
-    def read_all(batches_of: Callable[[Path, str, x12.Tally], Iterator[x12.Batch]]) -> None:
-        while True:
-            with lock:
-                file = next(waiting, None)
-            if file is None:
-                break
+    def read_all() -> None:
+        for file in files:
             read = reads[file.source_file]
             try:
-                for batch in batches_of(file.path, file.source_file, read.tally):
+                for batch in x12.batches(file.path, file.source_file, read.tally):
                     if not put((file.source_file, batch)):
                         return
             except Exception as error:  # noqa: BLE001 - told or raised where the batches are taken
                 read.error = error
         put(None)
 
-    def work() -> None:
-        with ExitStack() as ended:
-            try:
-                process = ended.enter_context(x12.reader()) if apart else None
-            except OSError:
-                process = None  # the system gives no process: one thread more
-            read_all(partial(x12.batches_of, process) if process else x12.batches)
-
-    workers = [threading.Thread(target=work, daemon=True) for _ in range(_AT_ONCE if apart else 1)]
-    for worker in workers:
-        worker.start()
+    reader = threading.Thread(target=read_all, daemon=True)
+    reader.start()
     try:
-        ended = 0
-        while ended < len(workers):
-            item = found.get()
-            if item is None:
-                ended += 1
-            else:
-                yield item
+        while (item := found.get()) is not None:
+            yield item
     finally:
         left.set()
-        for worker in workers:
-            worker.join()
+        reader.join()
+
+
+def _with_claims(batch: x12.Batch, input_name: str) -> x12.Batch:
+    """Return the batch, each sum that does not agree with the claim that it is about: the batch holds all of it.
+
+    The claim is the last that begins at or before the segment; of an 837P, whose segment is the claim's own, that of
+    the first line after.
+    """
+    if "imbalance" not in batch:
+        return batch
+    differences, claims = batch["imbalance"], batch.get(_BEGINS[input_name])
+    claim_ids = pa.nulls(differences.num_rows, pa.string())
+    if claims is not None:
+        rows, begins = differences["source_row"].to_numpy(), claims["source_row"].to_numpy()
+        at = np.searchsorted(begins, rows) if input_name == "claims" else np.searchsorted(begins, rows, "right") - 1
+        outside = (at < 0) | (at >= len(begins))
+        claim_ids = claims["claim_id"].take(pa.array(np.where(outside, 0, at), mask=outside))
+    return {**batch, "imbalance": differences.append_column("claim_id", claim_ids)}
 
 
 def _gathered(batches: Iterator[tuple[str, x12.Batch]], wanted: tuple[str, ...]) -> Iterator[tuple[str, str, pa.Table]]:
@@ -399,7 +397,7 @@ def _store(
         case "imbalance":
             con.execute(
                 "INSERT INTO intake_scratch.x12_difference "
-                'SELECT $1, "check", expected, found, source_row FROM intake_batch',
+                'SELECT $1, "check", claim_id, expected, found, source_row FROM intake_batch',
                 [file_number],
             )
             return 0
@@ -461,42 +459,21 @@ def _place_differences(con: duckdb.DuckDBPyConnection) -> None:
     """Fill x12_imbalance: of each sum or count that does not agree the payment and claim that it is about."""
     con.execute(
         """INSERT INTO x12_imbalance (check_name, remittance_id, claim_id, expected, found, source_file, source_row)
-        -- The claim is the last that begins at or before the segment (of an 837P, whose row is the claim's own: after).
         WITH difference AS (
             SELECT difference.* EXCLUDE (file_number), file.source_file,
                 regexp_matches(check_name, '^(claim|service)_') AS is_claim,
                 is_claim OR check_name = 'payment' AS is_payment
             FROM intake_scratch.x12_difference AS difference INNER JOIN intake_scratch.file AS file USING (file_number)
-        ),
-        billed AS (SELECT claim_id, source_file, source_row FROM claim_line SEMI JOIN difference USING (source_file)),
-        of_claim AS (
-            SELECT difference.*, billed.claim_id AS billed_claim_id
-            FROM difference
-            ASOF LEFT JOIN billed
-                ON difference.source_file = billed.source_file AND difference.source_row <= billed.source_row
-        ),
-        answered AS (
-            SELECT claim_id, source_file, source_row FROM remittance_claim SEMI JOIN difference USING (source_file)
-        ),
-        of_answer AS (
-            SELECT of_claim.*, answered.claim_id AS answered_claim_id
-            FROM of_claim
-            ASOF LEFT JOIN answered
-                ON of_claim.source_file = answered.source_file AND of_claim.source_row >= answered.source_row
-        ),
-        placed AS (
-            SELECT of_answer.*, remittance.remittance_id
-            FROM of_answer
-            ASOF LEFT JOIN remittance
-                ON of_answer.source_file = remittance.source_file AND of_answer.source_row >= remittance.source_row
         )
         SELECT
-            check_name,
-            CASE WHEN is_payment THEN remittance_id END,
-            CASE WHEN is_claim THEN coalesce(answered_claim_id, billed_claim_id) END,
-            expected, found, source_file, source_row
-        FROM placed
-        ORDER BY source_file, source_row, check_name"""
+            difference.check_name,
+            CASE WHEN difference.is_payment THEN remittance.remittance_id END,
+            CASE WHEN difference.is_claim THEN difference.claim_id END,
+            difference.expected, difference.found, difference.source_file, difference.source_row
+        FROM difference
+        ASOF LEFT JOIN remittance
+            ON difference.source_file = remittance.source_file AND difference.source_row >= remittance.source_row
+        ORDER BY difference.source_file, difference.source_row, difference.check_name"""
     )
     con.execute("DELETE FROM intake_scratch.x12_difference")
 
@@ -513,10 +490,24 @@ _PAYMENTS = """
 """
 
 
+def _within(table: str, payments: str) -> str:
+    """Return the rows of a table (`line`) that belong to some payments (`again`): a FROM with its WHERE.
+
+    By nearest begin, not by a range: that would compare each row with each payment of its file.
+    """
+    return f"""FROM (
+        SELECT rowid, * FROM {table} SEMI JOIN intake_scratch.{payments} USING (source_file)
+    ) AS line
+    ASOF INNER JOIN intake_scratch.{payments} AS again
+        ON line.source_file = again.source_file AND line.source_row >= again.first_row
+    WHERE line.source_row < again.next_row"""
+
+
 def _refuse_repeated_payments(con: duckdb.DuckDBPyConnection) -> None:
     """Take out each payment that an earlier one repeats: payer, trace number, amount, day and all claims."""
     con.execute(
-        f"""CREATE OR REPLACE TABLE intake_scratch.repeated_payment AS
+        f"""CREATE OR REPLACE TABLE intake_scratch.suspect_payment AS
+        -- The payments whose header is that of another.
         WITH {_PAYMENTS},
         headed AS (
             SELECT
@@ -529,23 +520,29 @@ def _refuse_repeated_payments(con: duckdb.DuckDBPyConnection) -> None:
             INNER JOIN remittance
                 ON remittance.source_file = payment.source_file AND remittance.source_row = payment.first_row
         ),
-        alike AS (SELECT header_hash FROM headed GROUP BY header_hash HAVING count(*) > 1),
-        suspect AS (SELECT headed.* FROM headed SEMI JOIN alike USING (header_hash)),
+        alike AS (SELECT header_hash FROM headed GROUP BY header_hash HAVING count(*) > 1)
+        SELECT headed.* FROM headed SEMI JOIN alike USING (header_hash)"""
+    )
+    if not con.execute("SELECT 1 FROM intake_scratch.suspect_payment LIMIT 1").fetchone():
+        return
+    con.execute(
+        f"""CREATE OR REPLACE TABLE intake_scratch.repeated_payment AS
+        WITH claim AS (
+            SELECT
+                line.source_file, again.first_row,
+                hash(
+                    line.remittance_claim_number, line.claim_id, line.claim_status_code, line.charge_amount,
+                    line.paid_amount, line.patient_responsibility_amount, line.payer_claim_control_number
+                ) AS claim_hash
+            {_within("remittance_claim", "suspect_payment")}
+        ),
         claimed AS (
             SELECT
                 suspect.file_number, suspect.first_row, any_value(suspect.source_file) AS source_file,
                 any_value(suspect.next_row) AS next_row, any_value(suspect.header_hash) AS header_hash,
-                any_value(suspect.has_trace) AS has_trace, count(claim.source_row) AS claims,
-                list_sort(list(
-                    hash(
-                        claim.remittance_claim_number, claim.claim_id, claim.claim_status_code, claim.charge_amount,
-                        claim.paid_amount, claim.patient_responsibility_amount, claim.payer_claim_control_number
-                    )
-                )) AS claim_hashes
-            FROM suspect
-            LEFT JOIN remittance_claim AS claim
-                ON claim.source_file = suspect.source_file
-                AND claim.source_row >= suspect.first_row AND claim.source_row < suspect.next_row
+                any_value(suspect.has_trace) AS has_trace, count(claim.claim_hash) AS claims,
+                list_sort(list(claim.claim_hash)) AS claim_hashes
+            FROM intake_scratch.suspect_payment AS suspect LEFT JOIN claim USING (source_file, first_row)
             GROUP BY suspect.file_number, suspect.first_row
         ),
         ranked AS (
@@ -567,28 +564,30 @@ def _refuse_repeated_payments(con: duckdb.DuckDBPyConnection) -> None:
     )
     if not con.execute("SELECT count(*) FROM intake_scratch.repeated_payment").fetchall()[0][0]:
         return
-    within = (
-        "{0}.source_file = again.source_file AND {0}.source_row >= again.first_row AND {0}.source_row < again.next_row"
-    )
     con.execute(
         f"""INSERT INTO quarantine (source_file, source_row, contract_table, value_class, reason)
         -- Each line of such a payment; the payment itself where it has none.
         WITH line AS (
-            SELECT line.source_file, line.source_row, 'remittance_line' AS contract_table, again.reason
-            FROM remittance_line AS line INNER JOIN intake_scratch.repeated_payment AS again
-                ON {within.format("line")}
+            SELECT line.source_file, line.source_row, again.first_row, again.reason
+            {_within("remittance_line", "repeated_payment")}
         ),
         bare AS (
-            SELECT again.source_file, again.first_row, 'remittance', again.reason
-            FROM intake_scratch.repeated_payment AS again
-            WHERE NOT EXISTS (SELECT 1 FROM remittance_line AS line WHERE {within.format("line")})
+            SELECT source_file, first_row, reason
+            FROM intake_scratch.repeated_payment ANTI JOIN line USING (source_file, first_row)
         )
         SELECT source_file, source_row, contract_table, 'mixed', reason
-        FROM (FROM line UNION ALL FROM bare)
+        FROM (
+            SELECT source_file, source_row, 'remittance_line' AS contract_table, reason FROM line
+            UNION ALL
+            SELECT source_file, first_row, 'remittance', reason FROM bare
+        )
         ORDER BY source_file, source_row"""
     )
     for table in _OF_PAYMENT:
-        con.execute(f"DELETE FROM {table} USING intake_scratch.repeated_payment AS again WHERE {within.format(table)}")
+        con.execute(
+            f"""DELETE FROM {table} USING (SELECT line.rowid AS place {_within(table, "repeated_payment")}) AS again
+            WHERE {table}.rowid = again.place"""
+        )
     con.execute(
         "DELETE FROM intake_scratch.x12_payment AS payment USING intake_scratch.repeated_payment AS again "
         "WHERE payment.file_number = again.file_number AND payment.first_row = again.first_row"
@@ -625,9 +624,10 @@ def _tell_payments_apart(con: duckdb.DuckDBPyConnection) -> None:
         for table in _OF_PAYMENT:
             con.execute(
                 f"""UPDATE {table} SET remittance_id = own.remittance_id
-                FROM intake_scratch.renamed_payment AS own
-                WHERE {table}.source_file = own.source_file AND {table}.remittance_id IS NOT NULL
-                    AND {table}.source_row >= own.first_row AND {table}.source_row < own.next_row"""
+                FROM (
+                    SELECT line.rowid AS place, again.remittance_id {_within(table, "renamed_payment")}
+                ) AS own
+                WHERE {table}.rowid = own.place AND {table}.remittance_id IS NOT NULL"""
             )
 
 
@@ -652,19 +652,28 @@ def _number_versions(con: duckdb.DuckDBPyConnection) -> None:
     with _sparing(con):
         con.execute(
             """CREATE OR REPLACE TABLE intake_scratch.repeated_claim AS
-            -- The numbers that came more than once.
+            -- The numbers that other exports have as well; then those that came more than once.
             WITH exported AS (
                 SELECT DISTINCT hash(claim_id) AS claim_hash
                 FROM claim_line
                 WHERE source_file NOT IN (
-                    SELECT DISTINCT source_file
-                    FROM intake_scratch.x12_claim INNER JOIN intake_scratch.file USING (file_number)
+                    SELECT source_file
+                    FROM (SELECT DISTINCT file_number FROM intake_scratch.x12_claim) INNER JOIN intake_scratch.file
+                        USING (file_number)
                 )
             )
-            SELECT claim_hash FROM intake_scratch.x12_claim GROUP BY claim_hash HAVING count(*) > 1
-            UNION
-            SELECT claim_hash FROM intake_scratch.x12_claim SEMI JOIN exported USING (claim_hash)"""
+            SELECT DISTINCT claim_hash FROM intake_scratch.x12_claim SEMI JOIN exported USING (claim_hash)"""
         )
+        for part in range(_PARTS):
+            con.execute(
+                """INSERT INTO intake_scratch.repeated_claim
+                SELECT claim_hash
+                FROM intake_scratch.x12_claim
+                WHERE claim_hash % $1 = $2
+                GROUP BY claim_hash
+                HAVING count(*) > 1""",
+                [_PARTS, part],
+            )
     if not con.execute("SELECT 1 FROM intake_scratch.repeated_claim LIMIT 1").fetchone():
         return
     con.execute(
@@ -750,18 +759,22 @@ def _account(
 def _told(input_name: str, read: _Read) -> list[str]:
     tally, state = read.tally, read.tally.envelope
     other = next(name for name in KINDS if name != input_name)
-    notices = [
-        f"read as X12 {'+'.join(state.kinds)} {'+'.join(state.versions)}: {state.interchanges:,} interchanges, "
-        f"{state.transactions:,} transactions, {tally.claims:,} claims".rstrip()
-    ]
+    held = ((state.interchanges, "interchange"), (state.transactions, "transaction"), (tally.claims, "claim"))
+    counts = ", ".join(_counted(count, what) for count, what in held)
+    notices = [f"read as X12 {'+'.join(state.kinds)} {'+'.join(state.versions)}: {counts}"]
     if KINDS[other] in state.kinds:
         notices.append(f"its {KINDS[other]} transactions are left out here; give the file with --{other} too")
     if state.refusals:
         notices += [f"left out: {sentence}" for sentence in state.refusals]
     if tally.problems:
-        notices.append(f"{tally.problems:,} problems, told in x12_problem")
+        notices.append(f"{_counted(tally.problems, 'problem')}, told in x12_problem")
     if tally.imbalances:
-        notices.append(f"{tally.imbalances:,} sums or counts that do not agree, told in x12_imbalance")
+        what = "sum or count that does" if tally.imbalances == 1 else "sums or counts that do"
+        notices.append(f"{tally.imbalances:,} {what} not agree, told in x12_imbalance")
     if not read.rows:
         notices.append("the file holds no lines")
     return notices
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
