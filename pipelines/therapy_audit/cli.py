@@ -713,6 +713,16 @@ def bench_x12(megabytes: int) -> None:
     click.echo(measuring.table(megabytes))
 
 
+@bench.command("report")
+@click.option("--findings", default=100_000, show_default=True, type=click.IntRange(100), help="In the page, at least.")
+@click.option("--seed", default=2026, show_default=True)
+def bench_report(findings: int, seed: int) -> None:
+    """Time how a report of many findings is built, opens in a browser and answers to filters and sorting."""
+    from therapy_audit import bench_report as measuring
+
+    click.echo(measuring.table(measuring.measure(findings, seed)))
+
+
 @bench.command("accuracy")
 @click.option("--lines", default=50_000, show_default=True, type=click.IntRange(100), help="Claim lines, about.")
 @click.option("--seed", default=2027, show_default=True, help="Another clinic than that of the samples.")
