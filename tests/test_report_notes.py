@@ -274,7 +274,7 @@ def opened(told: Path) -> Iterator[Page]:
         opened = browser.new_page(viewport={"width": 1280, "height": 900})
         opened.on("console", lambda message: said.append(message.text))
         opened.on("pageerror", lambda error: said.append(str(error)))
-        opened.goto((told / "report.html").as_uri())
+        opened.goto((told / "report.html").as_uri() + "#findings")
         yield opened
         browser.close()
     assert said == []

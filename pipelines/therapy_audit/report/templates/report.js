@@ -11,7 +11,8 @@
   };
   const route = (moved) => {
     const { id } = asked();
-    const target = document.getElementById(id) || pages[0], page = target.closest(".page") || pages[0];
+    const target = document.getElementById(id) || pages[0], page = target.closest(".page");
+    if (!page) { target.setAttribute("tabindex", "-1"); target.focus(); return; } // past the links, on the same page
     for (const one of pages) one.classList.toggle("current", one === page);
     const links = [...document.querySelectorAll("nav a")];
     for (const link of links) {
@@ -207,7 +208,7 @@
     }
     const clinician = (npi) => (npi ? data.clinicians[npi] || npi : "none");
     const title = (rule) => (data.rules[rule] || { title: rule }).title;
-    const words_of = { rule: title, rendering_npi: clinician, month, severity: words, direction: words, payer: (value) => value || "none" };
+    const words_of = { rule: title, rendering_npi: clinician, month, severity: words, direction: words, payer: (value) => value || "none", hcpcs_code: (value) => value || "none" };
     const severities = { error: 0, warning: 1, info: 2 };
     // What is searched is put together while nobody waits; a search that comes sooner does the rest at once.
     const searched = [];
@@ -372,7 +373,7 @@
     };
     const block = (heading, ...nodes) => {
       const part = element("div");
-      part.append(element("h4", heading), ...nodes);
+      part.append(element("h3", heading), ...nodes);
       return part;
     };
     const bullets = (nodes) => {
@@ -593,7 +594,7 @@
       if (get.review(at)) right.append(block("Decided before", element("p", get.review(at))));
       inside.append(right);
       inside.append(block("Where it is", facts({
-        "claim and line": `${get.claim_id(at)}, line ${get.claim_line_number(at)}`, patient: get.patient_id(at), "service date": get.service_date(at), code: get.hcpcs_code(at), discipline: get.discipline(at),
+        "claim and line": get.claim_id(at) ? get.claim_id(at) + (get.claim_line_number(at) ? `, line ${get.claim_line_number(at)}` : "") : "none: nothing was billed, or no claim fits", patient: get.patient_id(at), "service date": get.service_date(at), code: get.hcpcs_code(at), discipline: get.discipline(at),
         clinician: get.rendering_npi(at) && `${clinician(get.rendering_npi(at))} (NPI ${get.rendering_npi(at)})`, payer: get.payer(at), plan: get.plan(at) && words(get.plan(at)),
         source: `${get.source_file(at)}, row ${get.source_row(at)}`, "finding id": get.finding_id(at),
       })));
@@ -608,6 +609,7 @@
       node.dataset.column = name;
       return node;
     };
+    const claim = (at) => (get.claim_id(at) ? get.claim_id(at) + (get.claim_line_number(at) ? `-${get.claim_line_number(at)}` : "") : "no claim");
     const line = (at) => {
       const row = element("tr", null, "row");
       row.append(cell("amount_at_risk", money(get.amount_at_risk(at)), "num"));
@@ -617,8 +619,8 @@
       const open = element("button", title(get.rule(at)), "open");
       open.type = "button";
       open.setAttribute("aria-expanded", "false");
-      what.append(open, element("small", get.message(at)), element("small", `${day(get.service_date(at))} · ${get.hcpcs_code(at) || "no code"} · ${get.claim_id(at)}-${get.claim_line_number(at)}`, "phone"));
-      const place = cell("claim_id", `${get.claim_id(at)}-${get.claim_line_number(at)}`, "one");
+      what.append(open, element("small", get.message(at)), element("small", `${day(get.service_date(at))} · ${get.hcpcs_code(at) || "no code"} · ${claim(at)}`, "phone"));
+      const place = cell("claim_id", claim(at), "one");
       place.append(element("small", get.patient_id(at)));
       const when = cell("service_date", day(get.service_date(at)), "one");
       when.append(element("small", get.hcpcs_code(at)));
@@ -683,9 +685,21 @@
     const { id, query } = asked(), target = document.getElementById(id);
     if (id === "findings" && find) find(query);
     if (target?.dataset.rows !== undefined) narrow(target, query);
-    if (page.querySelector(".chart")) setTimeout(redraw);
+    setTimeout(() => { redraw(); fit(); });
   };
   enter(pages.find((page) => page.classList.contains("current")));
+
+  // ---- tables wider than the screen: they scroll, with the keyboard too ------------------------------------------
+  const boxes = [...document.querySelectorAll(".box")];
+  const fit = () => {
+    const wide = boxes.map((box) => box.clientWidth > 0 && box.scrollWidth > box.clientWidth + 1); // all measured before any changes
+    boxes.forEach((box, at) => {
+      if (wide[at] === box.hasAttribute("tabindex")) return;
+      const attributes = { tabindex: "0", role: "region", "aria-label": `${box.querySelector("caption")?.textContent.trim() || "Table"} (scrolls sideways)` };
+      for (const [name, value] of Object.entries(attributes)) if (wide[at]) box.setAttribute(name, value); else box.removeAttribute(name);
+    });
+  };
+  document.addEventListener("toggle", () => fit(), true);
 
   // ---- paper and screen ---------------------------------------------------------------------------------------
   const folded = [...document.querySelectorAll("details")];
@@ -701,6 +715,6 @@
   });
   dark.addEventListener("change", redraw);
   let waiting;
-  window.addEventListener("resize", () => { clearTimeout(waiting); waiting = setTimeout(redraw, 150); });
+  window.addEventListener("resize", () => { clearTimeout(waiting); waiting = setTimeout(() => { redraw(); fit(); }, 150); });
   });
 })();
