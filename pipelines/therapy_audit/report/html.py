@@ -285,7 +285,9 @@ def _charts(content: Row) -> Row:
             if row["amount_at_risk"] > 0
         ],
         "payers": [
-            _both(row, row["payer"] or "No payer on the line", payer=row["payer"]) for row in content["payers"][:_BARS] if row["findings"]
+            _both(row, row["payer"] or "No payer on the line", payer=row["payer"])
+            for row in content["payers"][:_BARS]
+            if row["findings"]
         ],
         "clinicians": [
             _both(
