@@ -226,7 +226,7 @@ def test_the_keyboard_is_enough(page: Page) -> None:
     page.keyboard.press("/")
     assert page.evaluate("document.activeElement.id") == "search"
     page.keyboard.type("97530")
-    assert 0 < shown(page)
+    assert shown(page) > 0
     while not page.evaluate("document.activeElement.matches('#list .open')"):
         page.keyboard.press("Tab")
         assert page.evaluate("document.activeElement !== document.body")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 from typing import TYPE_CHECKING
 
 from therapy_audit import engine, intake, report, rules, synth
@@ -60,7 +60,7 @@ async (action) => {
 
 @dataclass(frozen=True)
 class Opened:
-    """One report measured: rows in it, bytes, seconds to build, milliseconds to open and of each action."""
+    """One report measured: rows in it, bytes, processor seconds to build, milliseconds to open and of each action."""
 
     findings: int
     size: int
@@ -86,9 +86,9 @@ def measure(findings: int, seed: int) -> Opened:
         with engine.connect(folder / "bench.duckdb") as con:
             _audit(con, folder / "data", seed)
             count = _multiply(con, findings)
-            started = perf_counter()
+            started = process_time()
             report.write(con, folder, period="bench", quality=None, report_rows=count, workbook_rows=1)
-            seconds = perf_counter() - started
+            seconds = process_time() - started
         page = folder / "report.html"
         with sync_playwright() as playwright:
             chromium = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
@@ -106,7 +106,8 @@ def measure(findings: int, seed: int) -> Opened:
 def table(found: Opened) -> str:
     """Return the measured report as text."""
     lines = [
-        f"{found.findings:,} findings in a report.html of {found.size / 1e6:.1f} MB, built in {found.build_seconds:.1f} s",
+        f"{found.findings:,} findings in a report.html of {found.size / 1e6:.1f} MB",
+        f"{found.build_seconds:.1f} s of processor time to build all files of the report",
         "",
         f"{'ms':>7}  from opening the file",
         f"{found.painted:7,.0f}  first content",
@@ -134,18 +135,19 @@ def _audit(con: duckdb.DuckDBPyConnection, data: Path, seed: int) -> None:
 
 def _multiply(con: duckdb.DuckDBPyConnection, findings: int) -> int:
     """Add copies of the findings, under other claim numbers, until there are so many; return how many there are."""
-    own = con.execute("SELECT count(*) FROM finding").fetchall()[0][0]
-    for table in ("finding", "finding_line"):
+    found = con.execute("SELECT count(*) FROM finding").fetchall()[0][0]
+    # Each with words of its own, as different days have: the page holds what recurs once.
+    for table, own in (("finding", ", finding.message || ' (' || copy || ')' AS message"), ("finding_line", "")):
         con.execute(
             f"""
             INSERT INTO {table} BY NAME
             SELECT {table}.* REPLACE (
                 left(md5({table}.finding_id || copy), 16) AS finding_id,
-                {table}.claim_id || '-' || copy AS claim_id
+                {table}.claim_id || '-' || copy AS claim_id{own}
             )
             FROM {table}
             CROSS JOIN range(1, $copies) AS times (copy)
             """,
-            {"copies": -(-findings // own)},
+            {"copies": -(-findings // found)},
         )
     return int(con.execute("SELECT count(*) FROM finding").fetchall()[0][0])
