@@ -315,13 +315,26 @@ def test_paper_shows_tables_whole_and_no_filters(page: Page) -> None:
     page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
     page.emulate_media(media="print", color_scheme="dark")
     assert page.locator("#filters").is_hidden()
+    assert page.locator(".page:visible").count() == 1  # the one that was on screen
+    page.evaluate("document.documentElement.classList.add('whole')")
     assert page.get_by_text("Findings by rule. Amounts overlap").is_visible()
-    assert page.locator(".page:visible").count() == len(PAGES)  # whole, whichever was on screen
+    assert page.locator(".page:visible").count() == len(PAGES)
     assert page.locator(".person:visible").count() > 1
     assert page.locator("#chart-kx .bars .point").count() > 0  # though it was not seen before
     assert page.locator("#list .row").count() == 100
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    page.evaluate("document.documentElement.classList.remove('whole')")
     page.emulate_media(media="screen", color_scheme="light")
     page.evaluate("window.dispatchEvent(new Event('afterprint'))")
     assert page.locator("#list .row").count() == 25
     assert page.pdf().startswith(b"%PDF")
+
+
+def test_the_whole_report_is_printed_when_asked_for(page: Page) -> None:
+    page.evaluate(
+        "window.print = () => { window.printed = document.querySelectorAll('.page').length === "
+        "[...document.querySelectorAll('.page')].filter((one) => one.clientHeight).length; }"
+    )
+    page.get_by_role("button", name="Print the whole report").click()
+    assert page.evaluate("window.printed") is True
+    assert page.locator(".page:visible").count() == 1

@@ -713,6 +713,11 @@
     for (const node of folded) node.open = open.includes(node);
     redraw();
   });
+  document.querySelector("#whole button").addEventListener("click", () => {
+    document.documentElement.classList.add("whole");
+    window.print();
+    document.documentElement.classList.remove("whole");
+  });
   dark.addEventListener("change", redraw);
   let waiting;
   window.addEventListener("resize", () => { clearTimeout(waiting); waiting = setTimeout(() => { redraw(); fit(); }, 150); });
