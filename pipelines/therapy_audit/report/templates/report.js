@@ -221,8 +221,8 @@
       }
     };
     const idly = window.requestIdleCallback || ((work) => setTimeout(work, 50));
-    const idle = () => {
-      prepare(Math.min(data.count, searched.length + 3000));
+    const idle = (deadline) => {
+      do prepare(Math.min(data.count, searched.length + 500)); while (searched.length < data.count && deadline?.timeRemaining() > 5);
       if (searched.length < data.count) idly(idle);
     };
     // Dollars by line: each stake as the number of its line and its cents.
