@@ -261,10 +261,10 @@ def test_files_page_and_python_tell_the_same(audit: ta.Audit) -> None:
     html = (audit.folder / "report.html").read_text(encoding="utf-8")
     section = html.partition('<section id="clinicians">')[2].partition("</section>")[0]
     clinicians = {row["clinician_npi"] for row in kept}
-    assert set(re.findall(r'<h3 id="clinician-(\d+)">', section)) == clinicians
+    assert set(re.findall(r'<article class="person" id="clinician-(\d+)"', section)) == clinicians
     assert section.count('<svg class="drift"') > 3
     row = frame[(frame["metric"] == "activity_line_share") & ~frame["suppressed"]].iloc[0]
-    page = section.partition(f'id="clinician-{row["clinician_npi"]}"')[2].partition("</details>")[0]
+    page = section.partition(f'id="clinician-{row["clinician_npi"]}"')[2].partition("</article>")[0]
     assert f"{100 * row['value']:.1f}%" in page
     assert "medicare." in page
 

@@ -6,9 +6,11 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from click.testing import CliRunner
 
 import therapy_audit as ta
 from therapy_audit import coverage, pipeline, rules, scrub
+from therapy_audit.cli import cli
 from therapy_audit.config import Config, read
 from therapy_audit.errors import AuditError
 
@@ -170,3 +172,17 @@ def test_own_rule_may_share_a_shipped_check(own: Path) -> None:
     (own / "too_many_activity_units.yaml").write_text(RULE + "query: duplicate_line\n", encoding="utf-8")
     (rule,) = [rule for rule in rules.load(own).rules if rule.name.startswith(rules.OWN)]
     assert rule.sql == next(item.sql for item in rules.load().rules if item.name == "clinic.duplicate_line")
+
+
+def test_own_rules_are_listed_and_shown_as_run_finds_them(own: Path, tmp_path: Path) -> None:
+    config = tmp_path / "audit.toml"
+    config.write_text(f'rules = "{own}"\n[inputs]\nclaims = "claims.csv"\n', encoding="utf-8")
+    for given in (["--rules", str(own)], ["--config", str(config)]):
+        listed = CliRunner().invoke(cli, ["rules", "list", *given]).output
+        assert "own.too_many_activity_units" in listed
+        assert "clinic.duplicate_line" in listed
+        page = CliRunner().invoke(cli, ["rules", "show", "too_many_activity_units", *given]).output
+        assert "own.too_many_activity_units" in page
+        printed = CliRunner().invoke(cli, ["sql", "own.too_many_activity_units", *given]).output
+        assert printed.strip() == (own / "too_many_activity_units.sql").read_text(encoding="utf-8").strip()
+    assert "own." not in CliRunner().invoke(cli, ["rules", "list"]).output

@@ -181,14 +181,23 @@ def test_the_summary_is_dollars_first_and_names_no_patient(audit: ta.Audit, tmp_
 def test_the_trend_takes_runs_that_ended_before(tmp_path: Path) -> None:
     from datetime import date
 
-    def run(name: str, start: str, end: str, over: float, lines: int = 2000) -> None:
+    def run(name: str, start: str, end: str, over: float, lines: int = 2000, made: str = "2026-04-01") -> None:
         (tmp_path / name).mkdir()
-        told = {"period": name, "period_start": start, "period_end": end, "lines_audited": lines, "findings": 3}
+        (tmp_path / name / "findings.parquet").touch()
+        (tmp_path / name / "manifest.json").write_text(json.dumps({"generated_at": made}))
+        told = {
+            "period": name.partition(" ")[0],
+            "period_start": start,
+            "period_end": end,
+            "lines_audited": lines,
+            "findings": 3,
+        }
         text = json.dumps(told | {"overpayment_amount": over, "underpayment_amount": 1})
         (tmp_path / name / "summary.json").write_text(text)
 
     run("now", "2026-01-01", "2026-03-31", 7)
-    run("Q3", "2025-07-01", "2025-09-30", 500)
+    run("Q3", "2025-07-01", "2025-09-30", 500, made="2026-04-02")
+    run("Q3 again", "2025-07-01", "2025-09-30", 600)  # made before, so it counts no more
     run("Q4", "2025-10-01", "2025-12-31", 400)
     run("overlapping", "2025-12-01", "2026-01-01", 1)
     run("empty", "2025-01-01", "2025-01-31", 0, lines=0)
@@ -264,18 +273,17 @@ def test_a_decision_of_a_reviewer_stands_in_the_workpaper(sample_run: pipeline.R
         con.execute(f"ATTACH '{tmp_path / 'audit.duckdb'}' AS copy")
         con.execute("COPY FROM DATABASE run TO copy")
         con.execute("USE copy")
-        claim, finding, rule = con.execute(
-            "SELECT claim_id, finding_id, rule FROM finding WHERE claim_id <> ''"
-        ).fetchall()[0]
+        claim, finding = con.execute("SELECT claim_id, finding_id FROM finding WHERE claim_id <> ''").fetchall()[0]
         con.execute(
-            "INSERT INTO review (finding_id, rule, disposition, reviewer, source_file, source_row)"
-            " VALUES (?, ?, 'dismissed', 'R. Ead', 'r.xlsx', 2)",
-            [finding, rule],
+            "INSERT INTO finding_review (finding_id, disposition, review_state, reviewer, note)"
+            " VALUES (?, 'dismissed', 'changed', 'R. Ead', 'Addendum of May 4.')",
+            [finding],
         )
         con.execute("USE memory")
     with ta.open(tmp_path) as audit:
         text = workpaper.write(audit, claim, tmp_path / "w.html")[0].read_text("utf-8")
-    assert "<strong>dismissed</strong> by R. Ead." in text
+    assert "<strong>dismissed</strong> by R. Ead. Its facts or dollars have changed since: decide anew." in text
+    assert "Reason: Addendum of May 4." in text
 
 
 def test_no_browser_is_one_sentence_before_anything_is_written(

@@ -17,6 +17,7 @@ from therapy_audit.errors import AuditError
 from therapy_audit.papers_command import COMMANDS as PAPERS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
 
@@ -57,7 +58,7 @@ def _input_options(command: Any) -> Any:
     help="Also write great-expectations' own pages (they load scripts from the net).",
 )
 @click.option("--with-text", is_flag=True, default=None, help="Show note text in the report.")
-@click.option("--report-rows", type=click.IntRange(0), help="Most findings shown in report.html [10000].")
+@click.option("--report-rows", type=click.IntRange(0), help="Most findings shown in report.html [100000].")
 @click.option("--workbook-rows", type=click.IntRange(0, 1_000_000), help="Most findings in findings.xlsx [10000].")
 @click.option(
     "--reference",
@@ -478,27 +479,46 @@ def _wrapped(text: str) -> str:
     )
 
 
+def _own_rules(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a command see a user's own rules, named as for `run`."""
+    for option in (
+        click.option("--rules", "own", type=click.Path(file_okay=False, path_type=Path), help="Folder of your own."),
+        click.option("--config", type=click.Path(dir_okay=False, path_type=Path), help="audit.toml that names one."),
+    ):
+        command = option(command)
+    return command
+
+
+def _ruleset(config: Path | None, own: Path | None) -> Any:
+    """Return the rules, with those of `own`, else of the folder that audit.toml names."""
+    from therapy_audit import config as settings
+    from therapy_audit import rules
+
+    return rules.load(own or (settings.read(config).rules if config else None))
+
+
 @cli.group("rules")
 def rules_group() -> None:
     """Look into the rulebook."""
 
 
 @rules_group.command("list")
-def rules_list() -> None:
+@_own_rules
+def rules_list(config: Path | None, own: Path | None) -> None:
     """List every rule with its severity and title."""
-    from therapy_audit import rules
-
-    for rule in rules.load().rules:
+    for rule in _ruleset(config, own).rules:
         click.echo(f"{rule.name:52} {rule.severity:8} {rule.title}")
 
 
 @rules_group.command("show")
 @click.argument("name")
-def rules_show(name: str) -> None:
+@_own_rules
+def rules_show(name: str, config: Path | None, own: Path | None) -> None:
     """Show one rule: what, why, since when, citation."""
-    from therapy_audit import docs, rules
+    from therapy_audit import docs
 
-    click.echo(docs.rule_page(_rule(rules.load(), name), rules.load()))
+    ruleset = _ruleset(config, own)
+    click.echo(docs.rule_page(_rule(ruleset, name), ruleset))
 
 
 @rules_group.command("coverage")
@@ -610,11 +630,10 @@ def _loaded_into(folder: Path | None) -> Path:
 
 @cli.command()
 @click.argument("name")
-def sql(name: str) -> None:
+@_own_rules
+def sql(name: str, config: Path | None, own: Path | None) -> None:
     """Print the SQL of a rule's check."""
-    from therapy_audit import rules
-
-    click.echo(_rule(rules.load(), name).sql)
+    click.echo(_rule(_ruleset(config, own), name).sql)
 
 
 def _rule(ruleset: Any, name: str) -> Any:
@@ -711,6 +730,16 @@ def bench_x12(megabytes: int) -> None:
     from therapy_audit import bench_x12 as measuring
 
     click.echo(measuring.table(megabytes))
+
+
+@bench.command("report")
+@click.option("--findings", default=100_000, show_default=True, type=click.IntRange(100), help="In the page, at least.")
+@click.option("--seed", default=2026, show_default=True)
+def bench_report(findings: int, seed: int) -> None:
+    """Time how a report of many findings is built, opens in a browser and answers to filters and sorting."""
+    from therapy_audit import bench_report as measuring
+
+    click.echo(measuring.table(measuring.measure(findings, seed)))
 
 
 @bench.command("accuracy")

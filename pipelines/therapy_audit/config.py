@@ -69,7 +69,7 @@ TEMPLATE = """\
 # quality = "stop"
 
 # Most rows shown in report.html and findings.xlsx; findings.parquet always has all.
-# report_rows = 10000
+# report_rows = 100000
 # workbook_rows = 10000
 
 # Medicare locality by whose indices amounts are expected where the claims have no allowed amount: contractor and
@@ -172,7 +172,7 @@ class Config:
     output: Path | None = None
     fail_on: str = "never"
     quality: str = "stop"
-    report_rows: int = 10_000
+    report_rows: int = 100_000
     workbook_rows: int = 10_000
     with_text: bool = False
     data_docs: bool = False

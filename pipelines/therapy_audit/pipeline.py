@@ -193,7 +193,8 @@ def _left_out(con: Any) -> list[str]:
         "SELECT source_file, notice FROM (SELECT source_file, unnest(notices) AS notice FROM intake_file)"
         " WHERE starts_with(notice, 'columns left out') ORDER BY ALL"
     ).fetchall()
-    return [f"{source_file}: {notice}" for source_file, notice in rows]
+    hint = "`therapy-audit map FILE` proposes where they belong; correct that, and name it with --mapping"
+    return [f"{source_file}: {notice}. {hint}" for source_file, notice in rows]
 
 
 class _Clock:

@@ -14,25 +14,24 @@ stake AS (
     FROM finding_line
     WHERE claim_id = $claim_id
     GROUP BY finding_id
-),
-
-reviewed AS (
-    SELECT
-        finding_id,
-        arg_max(
-            struct_pack(disposition := disposition, reviewer := reviewer, reviewed_on := reviewed_on),
-            coalesce(reviewed_on, DATE '0001-01-01')
-        ) AS decision
-    FROM review
-    GROUP BY finding_id
 )
 
 SELECT
     finding.finding_id,
     coalesce(stake.claim_amount, 0.00) AS claim_amount,
-    reviewed.decision
+    CASE
+        WHEN review.finding_id IS NOT NULL
+            THEN struct_pack(
+                disposition := review.disposition,
+                review_state := review.review_state,
+                reviewer := review.reviewer,
+                reviewed_on := review.reviewed_on,
+                valid_until := review.valid_until,
+                note := review.note
+            )
+    END AS decision
 FROM finding
 INNER JOIN touched ON finding.finding_id = touched.finding_id
 LEFT JOIN stake ON finding.finding_id = stake.finding_id
-LEFT JOIN reviewed ON finding.finding_id = reviewed.finding_id
+LEFT JOIN finding_review AS review ON finding.finding_id = review.finding_id
 ORDER BY claim_amount DESC, finding.amount_at_risk DESC, finding.finding_id

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from therapy_audit import explain, papers
+from therapy_audit import explain, papers, rules
 from therapy_audit.errors import AuditError
 from therapy_audit.papers import browser
 from therapy_audit.report import tables
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     import therapy_audit as ta
     from therapy_audit.papers import Row
+    from therapy_audit.rules import Rule
 
 _EXAMPLES = 3  # of each rule
 _IN_FULL = 8  # rules of a letter, those with the most dollars; the others are a row each
@@ -72,6 +73,7 @@ def write(
     profiles = _grouped([row for row in tables.rows(audit.con, "clinician_profiles") if row["month"] is None])
     least = tables.rows(audit.con, "profile_least")[0]
     told = {row["rule"]: row for row in tables.rows(audit.con, "rules")}
+    known = {rule.name: rule for rule in rules.load(rules.kept(audit.folder)).rules}
     _clear(folder)
     names = _names([row["clinician_npi"] for row in chosen])
     pages = []
@@ -79,7 +81,12 @@ def write(
         npi = row["clinician_npi"]
         page = folder / f"{names[npi]}.html"
         sections = [
-            _section(told[one["rule"]], one, [item for item in examples.get(npi, []) if item["rule"] == one["rule"]])
+            _section(
+                known.get(one["rule"]),
+                told[one["rule"]],
+                one,
+                [item for item in examples.get(npi, []) if item["rule"] == one["rule"]],
+            )
             for one in found.get(npi, [])
         ]
         papers.write(
@@ -111,9 +118,8 @@ def write(
     return letters
 
 
-def _section(rule: Row, counted: Row, examples: Sequence[Row]) -> Row:
+def _section(known: Rule | None, rule: Row, counted: Row, examples: Sequence[Row]) -> Row:
     """Return what a letter says of a rule: its words, its findings, and the examples with shortened texts."""
-    known = explain.rulebook().get(rule["rule"])
     references = known.references if known else ()
     return {
         **{key: counted[key] for key in ("findings", "amount_at_risk", "direction")},

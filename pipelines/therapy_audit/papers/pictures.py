@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 _LEFT_OUT = ("chart-kx",)  # its labels are patients; a slide goes where a report does not
 _ROOM = 40  # pixels, for the question as a title
 _DRAW = """
-(async () => {
+document.addEventListener("DOMContentLoaded", async () => {
+  window.dispatchEvent(new Event("beforeprint")); // the report draws the charts of every page, in the light scheme
   const found = {};
   for (const node of document.querySelectorAll(".chart.js-plotly-plot")) {
     if (LEFT_OUT.includes(node.id)) continue;
@@ -37,7 +38,7 @@ _DRAW = """
   told.id = "pictures";
   told.textContent = JSON.stringify(found);
   document.body.replaceChildren(told);
-})();
+});
 """
 
 

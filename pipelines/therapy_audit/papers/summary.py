@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from datetime import date
 from typing import TYPE_CHECKING
 
-from therapy_audit import papers
+from therapy_audit import history, papers
 from therapy_audit.papers import browser
 from therapy_audit.report import tables
 
 if TYPE_CHECKING:
+    from datetime import date
     from pathlib import Path
 
     import therapy_audit as ta
@@ -63,19 +62,12 @@ def earlier(folder: Path, begin: date) -> list[Row]:
 
     Of several over the same dates the one written last counts.
     """
-    found: dict[tuple[str, str], tuple[int, Row]] = {}
-    for path in folder.resolve().parent.glob("[!.]*/summary.json"):
-        try:
-            told = json.loads(path.read_text(encoding="utf-8"))
-            start, end = (date.fromisoformat(told[key]) for key in ("period_start", "period_end"))
-            row = {"period": str(told["period"]), "period_end": end} | _point(told)
-            written = path.stat().st_mtime_ns
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
-        key = (start.isoformat(), end.isoformat())
-        if end < begin and written > found.get(key, (0, {}))[0]:
-            found[key] = (written, row)
-    return [row for _, (_, row) in sorted(found.items(), key=lambda item: (item[0][1], item[0][0]))]
+    # They come in the order of their ends, and for the same dates in that of their making.
+    last = {(run.start, run.end): run for run in history.runs(folder.resolve().parent) if run.end < begin}
+    return [
+        {"period": run.period, "period_end": run.end} | _point(run.summary)
+        for run in sorted(last.values(), key=lambda run: (run.end, run.start))
+    ]
 
 
 def _point(told: Row) -> Row:

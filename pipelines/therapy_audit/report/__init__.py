@@ -43,7 +43,7 @@ def write(
     *,
     period: str,
     quality: Mapping[str, Any] | None,
-    report_rows: int = 10_000,
+    report_rows: int = 100_000,
     workbook_rows: int = 10_000,
     with_text: bool = False,
     settings: Mapping[str, Any] | None = None,

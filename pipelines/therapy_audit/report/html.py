@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,7 +24,7 @@ _ENCODED = (
     *("rendering_npi", "payer", "plan", "message", "reference_state", "source_file", "grain", "points"),
 )
 _CLINICIANS = 40  # rows of the chart and table of what the notes say: those with the most notes
-_PROFILES = 40  # clinicians whose profiles the page holds: those with the most lines
+_PROFILES = 200  # clinicians who have a page of their own: those with the most lines
 DRIFT = "activity_over_exercise"  # the metric that a profile draws by month
 _MONTHS = 24  # the last
 # How an element is called, marked in a text (a letter and a colour of report.css), and what earns its points.
@@ -79,16 +80,18 @@ def write(path: Path, content: Row, shown: Shown) -> None:
     templates = {name: _template(environment, name) for name in ("report.css", "report.js")}
     # Both go in whole, so that the policy can name them by their hash: no other script runs, whatever the data holds.
     scripts = [get_plotlyjs(), templates["report.js"]]
+    people = profiles(content)[:_PROFILES]
     path.write_text(
         environment.get_template("report.html").render(
             **content,
             shown=len(shown.findings),
+            shown_clinicians={row["clinician_npi"] for row in people},
             limit=_SHOWN,
             elements=ELEMENTS,
             narratives=_NARRATIVES,
             clinician_rows=_CLINICIANS,
             months_of=_grouped(content["documentation"]["month"], "clinician_npi"),
-            profiles=profiles(content)[:_PROFILES],
+            profiles=people,
             references={row["rule"]: json.loads(row["references"]) for row in content["rules"]},
             style=Markup(templates["report.css"]),  # noqa: S704 - our own files
             scripts=[Markup(script) for script in scripts],  # noqa: S704
@@ -274,6 +277,7 @@ def _charts(content: Row) -> Row:
         "rules": [
             {
                 "label": row["title"],
+                "link": _link("findings", rule=row["rule"]),
                 "amount": float(row["amount_at_risk"]),
                 **{key: row[key] for key in ("severity", "direction", "findings")},
             }
@@ -281,18 +285,25 @@ def _charts(content: Row) -> Row:
             if row["amount_at_risk"] > 0
         ],
         "payers": [
-            _both(row, row["payer"] or "No payer on the line") for row in content["payers"][:_BARS] if row["findings"]
+            _both(row, row["payer"] or "No payer on the line", payer=row["payer"])
+            for row in content["payers"][:_BARS]
+            if row["findings"]
         ],
         "clinicians": [
-            _both(row, row["provider_name"] or row["rendering_npi"] or "No clinician on the line")
+            _both(
+                row,
+                row["provider_name"] or row["rendering_npi"] or "No clinician on the line",
+                rendering_npi=row["rendering_npi"],
+            )
             for row in content["clinicians"][:_BARS]
             if row["overpayment_amount"] or row["underpayment_amount"]
         ],
-        "months": [_both(row, month(row["month"])) for row in content["months"]],
+        "months": [_both(row, month(row["month"]), month=row["month"]) for row in content["months"]],
         "documentation": _documentation(content["documentation"]),
         "denials": [
             {
                 "label": row["item"].capitalize(),
+                "link": _link("denied", category=row["item"]),
                 **{key: float(row[key]) for key in ("open_amount", "recovered_amount", "given_up_amount")},
             }
             for row in (
@@ -304,6 +315,7 @@ def _charts(content: Row) -> Row:
         "ages": [
             {
                 "label": row["title"].removesuffix(" days").replace("over", ">"),
+                "link": _link("denied", age=row["title"]),
                 "amount": float(row["open_amount"]),
                 "denials": row["denials"],
             }
@@ -313,6 +325,7 @@ def _charts(content: Row) -> Row:
         "kx": [
             {
                 "label": f"{row['patient_id']} · {row['pool']} {row['year']} · {_standing(row)}",
+                "link": _link("findings", patient_id=row["patient_id"]),
                 "share": float(row["share"]),
                 "used": money(row["used_amount"]),
                 "threshold": money(row["threshold"]),
@@ -332,6 +345,7 @@ def _documentation(found: Mapping[str, Sequence[Row]]) -> list[Row]:
     return [
         {
             "label": clinician(row),
+            "link": f"#clinician-{row['clinician_npi']}",
             "scored": row["scored"],
             "score": row["average_score"],
             "months": [
@@ -357,8 +371,14 @@ def clinician(row: Row) -> str:
     return str(row["provider_name"] or row["clinician_npi"] or "Several clinicians, or none named")
 
 
-def _both(row: Row, label: str) -> Row:
-    return {"label": label, **{key: float(row[key]) for key in ("overpayment_amount", "underpayment_amount")}}
+def _both(row: Row, label: str, **found_by: str | None) -> Row:
+    amounts = {key: float(row[key]) for key in ("overpayment_amount", "underpayment_amount")}
+    return {"label": label, "link": _link("findings", **found_by), **amounts}
+
+
+def _link(place: str, **found_by: str | None) -> str:
+    """Return the address within the page of the rows that a number or a bar is made of."""
+    return f"#{place}?{urlencode({name: value or '' for name, value in found_by.items()})}"
 
 
 def _standing(row: Row) -> str:

@@ -25,6 +25,7 @@ _DENIED_BY = ("group", "category", "payer", "clinician", "code", "month")
 _DENIAL_TABLES = ("ages", "payment", "crosswalk", "rules", "unmatched")
 _RISKS = 10  # of each level
 _DISMISSED = 100  # findings shown
+_DENIED = 1000  # denials shown
 _KX_PATIENTS = 15  # on either side of the threshold
 SCHEMA_VERSION = 1  # of summary.json (summary.schema.json): raised when a key goes or changes, not when one comes
 
@@ -83,11 +84,12 @@ def documentation(con: duckdb.DuckDBPyConnection, *, neutral: bool = False) -> d
 
 
 def denials(con: duckdb.DuckDBPyConnection) -> dict[str, list[Row]]:
-    """Return what was denied: rows by all, group, category, payer, clinician, code, month; ages, payment, rules, ..."""
+    """Return what was denied: rows by all, group, category, payer, clinician, code, month; ages, payment, lines, ..."""
     found: dict[str, list[Row]] = {name: [] for name in ("all", *_DENIED_BY)}
     for row in rows(con, "denials"):
         found[row.pop("level")].append(row)
-    return found | {name: rows(con, f"denial_{name}") for name in _DENIAL_TABLES}
+    shown = {"lines": rows(con, "denial_sheet", rows=_DENIED)}
+    return found | shown | {name: rows(con, f"denial_{name}") for name in _DENIAL_TABLES}
 
 
 def risk(con: duckdb.DuckDBPyConnection) -> dict[str, list[Row]]:

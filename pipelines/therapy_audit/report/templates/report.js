@@ -1,5 +1,51 @@
 "use strict";
 (() => {
+  // ---- pages: one is shown, and its address says which -------------------------------------------------------------
+  const pages = [...document.querySelectorAll(".page")];
+  const people = document.getElementById("clinicians");
+  const name_of = document.title;
+  let enter = () => {}; // what a page needs once the data is there
+  const asked = () => {
+    const [id, query = ""] = location.hash.slice(1).split("?");
+    return { id: decodeURIComponent(id), query: new URLSearchParams(query) };
+  };
+  const route = (moved) => {
+    const { id } = asked();
+    const target = document.getElementById(id) || pages[0], page = target.closest(".page");
+    if (!page) { target.setAttribute("tabindex", "-1"); target.focus(); return; } // past the links, on the same page
+    for (const one of pages) one.classList.toggle("current", one === page);
+    const links = [...document.querySelectorAll("nav a")];
+    for (const link of links) {
+      if (document.getElementById(link.hash.slice(1))?.closest(".page") === page) link.setAttribute("aria-current", "page");
+      else link.removeAttribute("aria-current");
+    }
+    const chosen = links.find((link) => link.hasAttribute("aria-current"));
+    const person = target.closest(".person");
+    people.classList.toggle("single", Boolean(person));
+    for (const one of people.querySelectorAll(".person")) one.classList.toggle("current", one === person);
+    document.title = `${person ? person.querySelector("h2").firstChild.textContent.trim() : chosen ? chosen.textContent : ""} · ${name_of}`;
+    for (let node = target; node; node = node.parentElement) if (node.tagName === "DETAILS") node.open = true;
+    for (const one of document.querySelectorAll(".aimed")) one.classList.remove("aimed");
+    if (target.tagName === "TR") target.classList.add("aimed");
+    enter(page);
+    if (!moved) return;
+    chosen?.scrollIntoView({ block: "nearest", inline: "nearest" });
+    // Back and forward find the page where it was left.
+    if (history.state && "y" in history.state) { window.scrollTo(0, history.state.y); return; }
+    const first = target === page || target === page.querySelector("section") || target === person;
+    if (first) window.scrollTo(0, 0); else target.scrollIntoView();
+    const head = target.matches("h2, h3, tr, table") ? target : target.querySelector("h2") || target;
+    head.setAttribute("tabindex", "-1");
+    head.focus({ preventScroll: true });
+  };
+  history.scrollRestoration = "manual";
+  document.addEventListener("click", (event) => {
+    if (event.target.closest?.('a[href^="#"]')) history.replaceState({ y: window.scrollY }, "");
+  });
+  window.addEventListener("hashchange", () => route(true));
+  route(Boolean(location.hash));
+
+  document.addEventListener("DOMContentLoaded", () => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const element = (name, text, className) => {
     const node = document.createElement(name);
@@ -122,46 +168,90 @@
   };
 
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
+  // Plotly takes longer to start than all the rest, so it starts when the first chart is to be seen.
+  const started = () => {
+    if (window.Plotly) return;
+    const script = element("script", document.getElementById("plotly").textContent);
+    document.head.append(script);
+  };
   const draw = (scheme, width) => {
     for (const [name, chart] of Object.entries(charts)) {
       const node = document.getElementById("chart-" + name);
       const rows = data.charts[name];
-      if (!node) continue;
+      if (!node || (!width && !node.clientWidth)) continue;
       if (!rows.length) { node.textContent = "No amounts to draw."; continue; }
+      const as = `${scheme} ${width || node.clientWidth}`;
+      if (node.dataset.drawn === as) continue;
+      started();
       const [traces, layout] = chart(rows, palettes[scheme], width || node.clientWidth);
       Plotly.react(node, traces, layout, settings);
+      if (!node.dataset.drawn) {
+        // A bar leads where its number in the table does.
+        node.on("plotly_click", (event) => {
+          const place = event.points[0].pointIndex, row = rows[Array.isArray(place) ? place[0] : place];
+          if (row.link) { history.replaceState({ y: window.scrollY }, ""); location.hash = row.link; }
+        });
+      }
+      node.dataset.drawn = as;
     }
   };
   const redraw = () => draw(dark.matches ? "dark" : "light");
 
   // ---- findings -----------------------------------------------------------------------------------------------
   const list = document.getElementById("list");
-  let render = () => {};
+  let render = () => {}, find;
   if (list) {
     const SIZE = 25, PRINTED = 100;
-    const get = {};
-    for (const [name, column] of Object.entries(data.findings)) {
+    const get = {}, columns = data.findings;
+    for (const [name, column] of Object.entries(columns)) {
       get[name] = Array.isArray(column) ? (at) => column[at] : (at) => column.values[column.at[at]];
     }
     const clinician = (npi) => (npi ? data.clinicians[npi] || npi : "none");
     const title = (rule) => (data.rules[rule] || { title: rule }).title;
-    const words_of = { rule: title, rendering_npi: clinician, month, severity: words, direction: words, payer: (value) => value || "none" };
+    const words_of = { rule: title, rendering_npi: clinician, month, severity: words, direction: words, payer: (value) => value || "none", hcpcs_code: (value) => value || "none" };
     const severities = { error: 0, warning: 1, info: 2 };
-    const searched = Array.from({ length: data.count }, (_, at) => [
-      get.message(at), title(get.rule(at)), get.rule(at), get.claim_id(at), get.patient_id(at), get.hcpcs_code(at), get.service_date(at), get.rendering_npi(at),
-      clinician(get.rendering_npi(at)), get.payer(at), get.finding_id(at), get.source_file(at) + ":" + get.source_row(at),
-    ].join("\n").toLowerCase());
+    // What is searched is put together while nobody waits; a search that comes sooner does the rest at once.
+    const searched = [];
+    const prepare = (until) => {
+      for (let at = searched.length; at < until; at += 1) {
+        searched.push([
+          get.message(at), title(get.rule(at)), get.rule(at), get.claim_id(at), get.patient_id(at), get.hcpcs_code(at), get.service_date(at), get.rendering_npi(at),
+          clinician(get.rendering_npi(at)), get.payer(at), get.finding_id(at), get.source_file(at) + ":" + get.source_row(at),
+        ].join("\n").toLowerCase());
+      }
+    };
+    const idly = window.requestIdleCallback || ((work) => setTimeout(work, 50));
+    const idle = (deadline) => {
+      do prepare(Math.min(data.count, searched.length + 500)); while (searched.length < data.count && deadline?.timeRemaining() > 5);
+      if (searched.length < data.count) idly(idle);
+    };
+    // Dollars by line: each stake as the number of its line and its cents.
+    const staked = { first: new Int32Array(data.count + 1), line: [], cents: [], lines: 0 };
+    for (let at = 0; at < data.count; at += 1) {
+      for (const stake of (get.stakes(at) || "").split(" ")) {
+        const cut = stake.indexOf(":");
+        if (cut < 0) continue;
+        const line = Number(stake.slice(0, cut));
+        staked.line.push(line);
+        staked.cents.push(Number(stake.slice(cut + 1)));
+        if (line >= staked.lines) staked.lines = line + 1;
+      }
+      staked.first[at + 1] = staked.line.length;
+    }
 
     const body = list.tBodies[0];
     const search = document.getElementById("search");
     const selects = [...document.querySelectorAll("#filters select")];
     const headers = [...list.querySelectorAll("th[data-sort]")];
-    const state = { sort: "amount_at_risk", down: true, page: 0, at: [], opened: new Set() };
+    const state = { sort: "amount_at_risk", down: true, page: 0, at: [], opened: new Set(), pins: {} };
+    // Filters that only a link sets: they stand above the list, each with a button that takes it away.
+    const pinned = { claim_id: "Claim", patient_id: "Patient", finding_id: "Finding", plan: "Plan" };
 
     for (const select of selects) {
       const name = select.dataset.column;
-      const counts = new Map();
-      for (let at = 0; at < data.count; at += 1) counts.set(get[name](at), (counts.get(get[name](at)) || 0) + 1);
+      const { values, at: places } = columns[name], totals = new Int32Array(values.length);
+      for (const place of places) totals[place] += 1;
+      const counts = values.map((value, place) => [value, totals[place]]);
       select.append(new Option("All", ""));
       // A value of JSON keeps "no payer" apart from a payer whose name is empty.
       const label = (value) => words_of[name](value);
@@ -182,42 +272,83 @@
       header.append(button);
     }
 
+    // What a column is sorted by: a number per row, so that nothing is compared twice.
+    const keys = {};
     const key = (name) => {
-      if (name === "severity") return (at) => severities[get.severity(at)];
-      if (name === "rule" || name === "rendering_npi") return (at) => words_of[name](get[name](at)).toLowerCase();
-      return (at) => get[name](at) ?? "";
+      if (keys[name]) return keys[name];
+      const column = columns[name];
+      if (Array.isArray(column)) return (keys[name] = column);
+      const said = (value) => (name === "severity" ? severities[value] : name === "rule" || name === "rendering_npi" ? words_of[name](value).toLowerCase() : value ?? "");
+      const order = column.values.map((value, place) => [said(value), place]).sort((a, b) => (a[0] < b[0] ? -1 : a[0] > b[0] ? 1 : 0));
+      const ranks = new Int32Array(order.length);
+      let rank = 0;
+      order.forEach(([value, place], at) => { if (at && order[at - 1][0] !== value) rank += 1; ranks[place] = rank; });
+      return (keys[name] = Int32Array.from(column.at, (place) => ranks[place]));
     };
     const update = () => {
-      const wanted = selects.filter((select) => select.value).map((select) => [get[select.dataset.column], JSON.parse(select.value)]);
+      // A filter is the place of its value among the column's; -1 fits nothing.
+      const wanted = selects.filter((select) => select.value).map((select) => [select.dataset.column, JSON.parse(select.value)]).concat(Object.entries(state.pins))
+        .map(([name, value]) => (Array.isArray(columns[name]) ? [columns[name], value] : [columns[name].at, columns[name].values.indexOf(value)]));
       const terms = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+      if (terms.length) prepare(data.count);
       state.at = [];
       for (let at = 0; at < data.count; at += 1) {
-        if (wanted.every(([column, value]) => column(at) === value) && terms.every((term) => searched[at].includes(term))) state.at.push(at);
+        if (wanted.every(([column, value]) => column[at] === value) && terms.every((term) => searched[at].includes(term))) state.at.push(at);
       }
+      // The rows come by amount, so that order needs no sorting.
       const by = key(state.sort), sign = state.down ? -1 : 1;
-      const keys = new Map(state.at.map((at) => [at, by(at)]));
-      state.at.sort((a, b) => { const x = keys.get(a), y = keys.get(b); return x < y ? -sign : x > y ? sign : a - b; });
+      if (state.sort !== "amount_at_risk" || !state.down) state.at.sort((a, b) => (by[a] < by[b] ? -sign : by[a] > by[b] ? sign : a - b));
       for (const header of headers) {
         header.setAttribute("aria-sort", header.dataset.sort === state.sort ? (state.down ? "descending" : "ascending") : "none");
       }
+      document.getElementById("pins").replaceChildren(...Object.entries(state.pins).map(([name, value]) => {
+        const button = element("button", `${pinned[name] || words(name)}: ${value ?? "none"} ✕`);
+        button.type = "button";
+        button.setAttribute("aria-label", `Remove the filter ${pinned[name] || words(name)} ${value ?? "none"}`);
+        button.addEventListener("click", () => { delete state.pins[name]; changed(); search.focus(); });
+        return button;
+      }));
       state.page = 0;
       state.opened.clear();
       render();
     };
+    // The address has the filters, so that it can be kept, sent to a colleague who has the file, and gone back to.
+    const changed = () => {
+      const query = new URLSearchParams();
+      if (search.value) query.set("search", search.value);
+      for (const select of selects) if (select.value) query.set(select.dataset.column, JSON.parse(select.value) ?? "");
+      for (const [name, value] of Object.entries(state.pins)) query.set(name, value ?? "");
+      history.replaceState(null, "", "#findings" + (query.size ? `?${query}` : ""));
+      update();
+    };
+    const filter = (query) => {
+      search.value = query.get("search") || "";
+      state.pins = {};
+      for (const select of selects) select.value = "";
+      for (const [name, text] of query) {
+        const select = selects.find((one) => one.dataset.column === name);
+        const value = text === "" && columns[name] && !Array.isArray(columns[name]) && columns[name].values.includes(null) ? null : text;
+        if (select) select.value = JSON.stringify(value);
+        if (columns[name] && !(select && select.selectedIndex > 0)) { if (select) select.value = ""; state.pins[name] = value; }
+      }
+      update();
+    };
 
     // As in the headline: a line's dollars once per direction, with the finding that puts most of them at risk.
     const exposure = () => {
-      const most = { overpayment: new Map(), underpayment: new Map() };
-      for (const at of state.at) {
-        const direction = get.direction(at);
-        if (direction === "compliance" || (direction === "overpayment" && get.severity(at) === "info")) continue;
-        for (const stake of (get.stakes(at) || "").split(" ").filter(Boolean)) {
-          const [line, cents] = stake.split(":");
-          most[direction].set(line, Math.max(most[direction].get(line) || 0, Number(cents)));
+      const total = (direction) => {
+        const most = new Float64Array(staked.lines), place = columns.direction.values.indexOf(direction), info = columns.severity.values.indexOf("info");
+        let sum = 0;
+        for (const at of state.at) {
+          if (columns.direction.at[at] !== place || (direction === "overpayment" && columns.severity.at[at] === info)) continue;
+          for (let number = staked.first[at]; number < staked.first[at + 1]; number += 1) {
+            const line = staked.line[number], cents = staked.cents[number];
+            if (cents > most[line]) { sum += cents - most[line]; most[line] = cents; }
+          }
         }
-      }
-      const total = (map) => [...map.values()].reduce((sum, cents) => sum + cents, 0) / 100;
-      return [total(most.overpayment), total(most.underpayment)];
+        return sum / 100;
+      };
+      return [total("overpayment"), total("underpayment")];
     };
 
     const facts = (value) => {
@@ -242,7 +373,7 @@
     };
     const block = (heading, ...nodes) => {
       const part = element("div");
-      part.append(element("h4", heading), ...nodes);
+      part.append(element("h3", heading), ...nodes);
       return part;
     };
     const bullets = (nodes) => {
@@ -463,7 +594,7 @@
       if (get.review(at)) right.append(block("Decided before", element("p", get.review(at))));
       inside.append(right);
       inside.append(block("Where it is", facts({
-        "claim and line": `${get.claim_id(at)}, line ${get.claim_line_number(at)}`, patient: get.patient_id(at), "service date": get.service_date(at), code: get.hcpcs_code(at), discipline: get.discipline(at),
+        "claim and line": get.claim_id(at) ? get.claim_id(at) + (get.claim_line_number(at) ? `, line ${get.claim_line_number(at)}` : "") : "none: nothing was billed, or no claim fits", patient: get.patient_id(at), "service date": get.service_date(at), code: get.hcpcs_code(at), discipline: get.discipline(at),
         clinician: get.rendering_npi(at) && `${clinician(get.rendering_npi(at))} (NPI ${get.rendering_npi(at)})`, payer: get.payer(at), plan: get.plan(at) && words(get.plan(at)),
         source: `${get.source_file(at)}, row ${get.source_row(at)}`, "finding id": get.finding_id(at),
       })));
@@ -478,6 +609,7 @@
       node.dataset.column = name;
       return node;
     };
+    const claim = (at) => (get.claim_id(at) ? get.claim_id(at) + (get.claim_line_number(at) ? `-${get.claim_line_number(at)}` : "") : "no claim");
     const line = (at) => {
       const row = element("tr", null, "row");
       row.append(cell("amount_at_risk", money(get.amount_at_risk(at)), "num"));
@@ -487,8 +619,8 @@
       const open = element("button", title(get.rule(at)), "open");
       open.type = "button";
       open.setAttribute("aria-expanded", "false");
-      what.append(open, element("small", get.message(at)), element("small", `${day(get.service_date(at))} · ${get.hcpcs_code(at) || "no code"} · ${get.claim_id(at)}-${get.claim_line_number(at)}`, "phone"));
-      const place = cell("claim_id", `${get.claim_id(at)}-${get.claim_line_number(at)}`, "one");
+      what.append(open, element("small", get.message(at)), element("small", `${day(get.service_date(at))} · ${get.hcpcs_code(at) || "no code"} · ${claim(at)}`, "phone"));
+      const place = cell("claim_id", claim(at), "one");
       place.append(element("small", get.patient_id(at)));
       const when = cell("service_date", day(get.service_date(at)), "one");
       when.append(element("small", get.hcpcs_code(at)));
@@ -518,28 +650,56 @@
     document.getElementById("previous").addEventListener("click", () => turn(-1));
     document.getElementById("next").addEventListener("click", () => turn(1));
     const form = document.getElementById("filters");
-    form.addEventListener("input", update);
+    form.addEventListener("input", changed);
     form.addEventListener("submit", (event) => event.preventDefault());
-    form.addEventListener("reset", () => setTimeout(update));
-    for (const button of document.querySelectorAll("[data-filter]")) {
-      button.addEventListener("click", () => {
-        form.reset();
-        const select = selects.find((one) => one.dataset.column === button.dataset.filter);
-        select.value = JSON.stringify(button.dataset.value);
-        update();
-        document.getElementById("findings").scrollIntoView();
-        select.focus({ preventScroll: true });
-      });
-    }
+    form.addEventListener("reset", () => setTimeout(() => { state.pins = {}; changed(); }));
+    document.addEventListener("keydown", (event) => {
+      if (!list.closest(".page").classList.contains("current") || event.ctrlKey || event.metaKey || event.altKey) return;
+      if (event.key === "/" && !event.target.closest("input, select, textarea")) { event.preventDefault(); search.focus(); }
+      if (event.key !== "Escape") return;
+      const inside = event.target.closest(".detail");
+      const row = inside ? inside.previousSibling : event.target.closest(".row");
+      const button = row?.querySelector('.open[aria-expanded="true"]');
+      if (button) { button.click(); button.focus(); }
+    });
     window.addEventListener("beforeprint", () => render(PRINTED));
     window.addEventListener("afterprint", () => render());
-    update();
+    filter(asked().id === "findings" ? asked().query : new URLSearchParams());
+    find = filter;
+    idly(idle);
   }
 
-  // ---- clinicians ---------------------------------------------------------------------------------------------
-  for (const link of document.querySelectorAll("a.jump")) {
-    link.addEventListener("click", () => { document.getElementById(link.hash.slice(1)).closest("details").open = true; });
-  }
+  // ---- rows that other pages hold: a link shows those that fit it -------------------------------------------------
+  const narrow = (table, query) => {
+    const rows = [...table.tBodies[0].rows], given = [...query];
+    let count = 0;
+    for (const row of rows) {
+      row.hidden = !given.every(([name, value]) => row.dataset[name] === value);
+      count += row.hidden ? 0 : 1;
+    }
+    const told = document.getElementById(`${table.id}-shown`), all = element("a", "Show all");
+    all.href = `#${table.id}`;
+    told.replaceChildren(...(given.length ? [`${count.toLocaleString("en-US")} of ${rows.length.toLocaleString("en-US")} shown: ${given.map(([, value]) => value || "none").join(", ")}. `, all] : []));
+  };
+  enter = (page) => {
+    const { id, query } = asked(), target = document.getElementById(id);
+    if (id === "findings" && find) find(query);
+    if (target?.dataset.rows !== undefined) narrow(target, query);
+    setTimeout(() => { redraw(); fit(); });
+  };
+  enter(pages.find((page) => page.classList.contains("current")));
+
+  // ---- tables wider than the screen: they scroll, with the keyboard too ------------------------------------------
+  const boxes = [...document.querySelectorAll(".box")];
+  const fit = () => {
+    const wide = boxes.map((box) => box.clientWidth > 0 && box.scrollWidth > box.clientWidth + 1); // all measured before any changes
+    boxes.forEach((box, at) => {
+      if (wide[at] === box.hasAttribute("tabindex")) return;
+      const attributes = { tabindex: "0", role: "region", "aria-label": `${box.querySelector("caption")?.textContent.trim() || "Table"} (scrolls sideways)` };
+      for (const [name, value] of Object.entries(attributes)) if (wide[at]) box.setAttribute(name, value); else box.removeAttribute(name);
+    });
+  };
+  document.addEventListener("toggle", () => fit(), true);
 
   // ---- paper and screen ---------------------------------------------------------------------------------------
   const folded = [...document.querySelectorAll("details")];
@@ -553,8 +713,13 @@
     for (const node of folded) node.open = open.includes(node);
     redraw();
   });
+  document.querySelector("#whole button").addEventListener("click", () => {
+    document.documentElement.classList.add("whole");
+    window.print();
+    document.documentElement.classList.remove("whole");
+  });
   dark.addEventListener("change", redraw);
   let waiting;
-  window.addEventListener("resize", () => { clearTimeout(waiting); waiting = setTimeout(redraw, 150); });
-  redraw();
+  window.addEventListener("resize", () => { clearTimeout(waiting); waiting = setTimeout(() => { redraw(); fit(); }, 150); });
+  });
 })();
