@@ -40,6 +40,9 @@ def connect(
     settings: dict[str, Any] = {
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
+        # The first that has one compression for strings in place of two that are both tried: files fill in three
+        # quarters of the time. DuckDB 1.3 and later read it.
+        "storage_compatibility_version": "v1.3.0",
     }
     if threads:
         settings["threads"] = threads

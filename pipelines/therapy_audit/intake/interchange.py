@@ -504,6 +504,19 @@ _PAYMENTS = """
 """
 
 
+def _within(table: str, payments: str) -> str:
+    """Return the rows of a table (`line`) that belong to some payments (`again`): a FROM with its WHERE.
+
+    By nearest begin, not by a range: that would compare each row with each payment of its file.
+    """
+    return f"""FROM (
+        SELECT rowid, * FROM {table} SEMI JOIN intake_scratch.{payments} USING (source_file)
+    ) AS line
+    ASOF INNER JOIN intake_scratch.{payments} AS again
+        ON line.source_file = again.source_file AND line.source_row >= again.first_row
+    WHERE line.source_row < again.next_row"""
+
+
 def _refuse_repeated_payments(con: duckdb.DuckDBPyConnection) -> None:
     """Take out each payment that an earlier one repeats: payer, trace number, amount, day and all claims."""
     con.execute(
@@ -522,6 +535,13 @@ def _refuse_repeated_payments(con: duckdb.DuckDBPyConnection) -> None:
         ),
         alike AS (SELECT header_hash FROM headed GROUP BY header_hash HAVING count(*) > 1),
         suspect AS (SELECT headed.* FROM headed SEMI JOIN alike USING (header_hash)),
+        claim AS (
+            SELECT claim.*, suspect.first_row
+            FROM remittance_claim AS claim
+            ASOF INNER JOIN suspect
+                ON claim.source_file = suspect.source_file AND claim.source_row >= suspect.first_row
+            WHERE claim.source_row < suspect.next_row
+        ),
         claimed AS (
             SELECT
                 suspect.file_number, suspect.first_row, any_value(suspect.source_file) AS source_file,
@@ -534,9 +554,7 @@ def _refuse_repeated_payments(con: duckdb.DuckDBPyConnection) -> None:
                     )
                 )) AS claim_hashes
             FROM suspect
-            LEFT JOIN remittance_claim AS claim
-                ON claim.source_file = suspect.source_file
-                AND claim.source_row >= suspect.first_row AND claim.source_row < suspect.next_row
+            LEFT JOIN claim ON claim.source_file = suspect.source_file AND claim.first_row = suspect.first_row
             GROUP BY suspect.file_number, suspect.first_row
         ),
         ranked AS (
@@ -558,28 +576,30 @@ def _refuse_repeated_payments(con: duckdb.DuckDBPyConnection) -> None:
     )
     if not con.execute("SELECT count(*) FROM intake_scratch.repeated_payment").fetchall()[0][0]:
         return
-    within = (
-        "{0}.source_file = again.source_file AND {0}.source_row >= again.first_row AND {0}.source_row < again.next_row"
-    )
     con.execute(
         f"""INSERT INTO quarantine (source_file, source_row, contract_table, value_class, reason)
         -- Each line of such a payment; the payment itself where it has none.
         WITH line AS (
-            SELECT line.source_file, line.source_row, 'remittance_line' AS contract_table, again.reason
-            FROM remittance_line AS line INNER JOIN intake_scratch.repeated_payment AS again
-                ON {within.format("line")}
+            SELECT line.source_file, line.source_row, again.first_row, again.reason
+            {_within("remittance_line", "repeated_payment")}
         ),
         bare AS (
-            SELECT again.source_file, again.first_row, 'remittance', again.reason
-            FROM intake_scratch.repeated_payment AS again
-            WHERE NOT EXISTS (SELECT 1 FROM remittance_line AS line WHERE {within.format("line")})
+            SELECT source_file, first_row, reason
+            FROM intake_scratch.repeated_payment ANTI JOIN line USING (source_file, first_row)
         )
         SELECT source_file, source_row, contract_table, 'mixed', reason
-        FROM (FROM line UNION ALL FROM bare)
+        FROM (
+            SELECT source_file, source_row, 'remittance_line' AS contract_table, reason FROM line
+            UNION ALL
+            SELECT source_file, first_row, 'remittance', reason FROM bare
+        )
         ORDER BY source_file, source_row"""
     )
     for table in _OF_PAYMENT:
-        con.execute(f"DELETE FROM {table} USING intake_scratch.repeated_payment AS again WHERE {within.format(table)}")
+        con.execute(
+            f"""DELETE FROM {table} USING (SELECT line.rowid AS place {_within(table, "repeated_payment")}) AS again
+            WHERE {table}.rowid = again.place"""
+        )
     con.execute(
         "DELETE FROM intake_scratch.x12_payment AS payment USING intake_scratch.repeated_payment AS again "
         "WHERE payment.file_number = again.file_number AND payment.first_row = again.first_row"
@@ -616,9 +636,10 @@ def _tell_payments_apart(con: duckdb.DuckDBPyConnection) -> None:
         for table in _OF_PAYMENT:
             con.execute(
                 f"""UPDATE {table} SET remittance_id = own.remittance_id
-                FROM intake_scratch.renamed_payment AS own
-                WHERE {table}.source_file = own.source_file AND {table}.remittance_id IS NOT NULL
-                    AND {table}.source_row >= own.first_row AND {table}.source_row < own.next_row"""
+                FROM (
+                    SELECT line.rowid AS place, again.remittance_id {_within(table, "renamed_payment")}
+                ) AS own
+                WHERE {table}.rowid = own.place AND {table}.remittance_id IS NOT NULL"""
             )
 
 
