@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +23,11 @@ READ = {
 VERSIONS = "837P 005010X222A1 or A2 and 835 005010X221A1"
 _GUIDES = {"X222": "837P", "X098": "837P", "X223": "837I", "X096": "837I", "X224": "837D", "X097": "837D"}
 _VERSION = re.compile(r"\d{6}(X\d{3}([A-Z]\d+)*)?")
+# As plain numbers: a file may have a transaction in every few hundred segments, and each is looked at by itself.
+_ISA, _GS, _ST, _SE, _GE = (int(kind) for kind in (Kind.ISA, Kind.GS, Kind.ST, Kind.SE, Kind.GE))
+_TRAILERS = {Kind.ST: "SE", Kind.GS: "GE", Kind.ISA: "IEA"}  # from within
+_LONGEST_COUNT = 10  # digits
+_HELD = {Kind.ST: "segments", Kind.GS: "transactions", Kind.ISA: "groups"}
 _PLACES = {Kind.ISA: "interchange", Kind.GS: "group", Kind.ST: "transaction"}
 
 
@@ -53,6 +59,7 @@ class Envelope:
     refusals: dict[str, None] = field(default_factory=dict)
 
 
+@lru_cache(maxsize=64)
 def transaction_kind(code: str, version: str, group_version: str) -> tuple[str, str, str]:
     """Return what an ST begins: kind, version and, unless it is read, the sentence that refuses it."""
     stated = version if _VERSION.fullmatch(version) else group_version if _VERSION.fullmatch(group_version) else ""
@@ -72,11 +79,13 @@ def runs(segments: Segments, envelope: Envelope) -> list[tuple[int, str]]:
     """Return (from which segment on, kind), empty where not read; nothing in the envelope changes."""
     found = [(0, envelope.kind)]
     version = envelope.version
-    for row in np.flatnonzero((segments.kind == Kind.GS) | (segments.kind == Kind.ST)).tolist():
-        if segments.kind[row] == Kind.GS:
+    rows = np.flatnonzero((segments.kind == _GS) | (segments.kind == _ST))
+    codes, versions = segments.texts(rows, 1), segments.texts(rows, 3)
+    for n, (row, begun) in enumerate(zip(rows.tolist(), segments.kind[rows].tolist(), strict=True)):
+        if begun == _GS:
             version = segments.element(row, 8)
             continue
-        kind, _, refusal = transaction_kind(segments.element(row, 1), segments.element(row, 3), version)
+        kind, _, refusal = transaction_kind(codes[n], versions[n], version)
         kind = "" if refusal else kind
         if kind != found[-1][1]:
             found.append((row, kind))
@@ -86,40 +95,43 @@ def runs(segments: Segments, envelope: Envelope) -> list[tuple[int, str]]:
 def check(segments: Segments, envelope: Envelope, notes: Notes) -> None:
     """Go through the headers and trailers of a buffer; note what is missing, differs or is not read."""
     rows = np.flatnonzero((segments.kind <= ENVELOPE_LAST) & (segments.kind > 0))
-    for row in rows[rows >= segments.new].tolist():
-        number = int(segments.number[row])
-        match Kind(int(segments.kind[row])):
-            case Kind.ISA:
-                close(envelope, notes, Kind.ISA)
-                envelope.interchanges += 1
-                envelope.opened[Kind.ISA] = Open(number, segments.element(row, 13))
-                envelope.senders[segments.element(row, 6)] = None
-                envelope.receivers[segments.element(row, 8)] = None
-                envelope.version = ""
-            case Kind.GS:
-                close(envelope, notes, Kind.GS)
-                envelope.groups += 1
-                _within(envelope, notes, Kind.ISA, number)
-                envelope.opened[Kind.GS] = Open(number, segments.element(row, 6))
-                envelope.version = segments.element(row, 8)
-            case Kind.ST:
-                close(envelope, notes, Kind.ST)
-                _within(envelope, notes, Kind.GS, number)
-                envelope.opened[Kind.ST] = Open(number, segments.element(row, 2))
-                _begin(segments, row, envelope, notes)
-            case Kind.SE:
-                _end(segments, row, envelope, notes, Kind.ST, "SE", "ST")
-            case Kind.GE:
-                close(envelope, notes, Kind.ST)
-                _end(segments, row, envelope, notes, Kind.GS, "GE", "GS")
-            case _:
-                close(envelope, notes, Kind.GS)
-                _end(segments, row, envelope, notes, Kind.ISA, "IEA", "ISA")
+    rows = rows[rows >= segments.new]
+    numbers, kinds = segments.number[rows].tolist(), segments.kind[rows].tolist()
+    elements = zip(segments.texts(rows, 1), segments.texts(rows, 2), segments.texts(rows, 3), strict=True)
+    for row, number, kind, (first, second, third) in zip(rows.tolist(), numbers, kinds, elements, strict=True):
+        if kind == _ST:
+            close(envelope, notes, Kind.ST)
+            _within(envelope, notes, Kind.GS, number)
+            envelope.opened[Kind.ST] = Open(number, second)
+            _begin(number, first, third, envelope, notes)
+        elif kind == _SE:
+            _end(number, first, second, envelope, notes, Kind.ST)
+        elif kind == _GS:
+            close(envelope, notes, Kind.GS)
+            envelope.groups += 1
+            _within(envelope, notes, Kind.ISA, number)
+            envelope.opened[Kind.GS] = Open(number, segments.element(row, 6))
+            envelope.version = segments.element(row, 8)
+        elif kind == _GE:
+            close(envelope, notes, Kind.ST)
+            _end(number, first, second, envelope, notes, Kind.GS)
+        elif kind == _ISA:
+            close(envelope, notes, Kind.ISA)
+            envelope.interchanges += 1
+            envelope.opened[Kind.ISA] = Open(number, segments.element(row, 13))
+            envelope.senders[segments.element(row, 6)] = None
+            envelope.receivers[segments.element(row, 8)] = None
+            envelope.version = ""
+        else:
+            close(envelope, notes, Kind.GS)
+            _end(number, first, second, envelope, notes, Kind.ISA)
 
 
 def close(envelope: Envelope, notes: Notes, outermost: Kind) -> None:
     """Note every header from `outermost` inwards that is still open."""
-    for kind, trailer in ((Kind.ST, "SE"), (Kind.GS, "GE"), (Kind.ISA, "IEA")):
+    if not envelope.opened:
+        return
+    for kind, trailer in _TRAILERS.items():
         if kind < outermost:
             continue
         waiting = envelope.opened.pop(kind, None)
@@ -137,10 +149,8 @@ def _within(envelope: Envelope, notes: Notes, outer: Kind, number: int) -> None:
         notes.problem(_one(number), f"missing_{outer.name.lower()}", sentence)
 
 
-def _begin(segments: Segments, row: int, envelope: Envelope, notes: Notes) -> None:
-    code = segments.element(row, 1)
-    kind, version, refusal = transaction_kind(code, segments.element(row, 3), envelope.version)
-    number = int(segments.number[row])
+def _begin(number: int, code: str, stated: str, envelope: Envelope, notes: Notes) -> None:
+    kind, version, refusal = transaction_kind(code, stated, envelope.version)
     if refusal:
         envelope.kind = ""
         envelope.transactions_refused += 1
@@ -159,27 +169,23 @@ def _begin(segments: Segments, row: int, envelope: Envelope, notes: Notes) -> No
         envelope.versions.setdefault(version, None)
 
 
-def _end(
-    segments: Segments, row: int, envelope: Envelope, notes: Notes, header: Kind, trailer: str, header_name: str
-) -> None:
-    number = int(segments.number[row])
+def _end(number: int, count: str, control: str, envelope: Envelope, notes: Notes, header: Kind) -> None:
     opened = envelope.opened.pop(header, None)
+    trailer = _TRAILERS[header]
     if opened is None:
         notes.problem(_one(number), f"stray_{trailer.lower()}", f"This {trailer} closes nothing that is open.")
         return
-    count = segments.element(row, 1)
     held = number - opened.number + 1 if header == Kind.ST else opened.held
-    held_what = {Kind.ST: "segments", Kind.GS: "transactions", Kind.ISA: "groups"}[header]
-    if not re.fullmatch(r"\d{1,10}", count):
-        notes.problem(_one(number), f"count_{trailer.lower()}", f"{trailer}01 is not a count of {held_what}.")
+    if not count.isdecimal() or len(count) > _LONGEST_COUNT:
+        notes.problem(_one(number), f"count_{trailer.lower()}", f"{trailer}01 is not a count of {_HELD[header]}.")
     elif int(count) != held:
-        check_name = f"{_PLACES[header]}_{held_what}"
+        check_name = f"{_PLACES[header]}_{_HELD[header]}"
         notes.imbalance(_one(number), check_name, f"{trailer}01", _one(int(count) * 100), _one(held * 100))
-    if segments.element(row, 2).lstrip("0") != opened.control.lstrip("0"):
+    if control.lstrip("0") != opened.control.lstrip("0"):
         notes.problem(
             _one(number),
             f"control_{trailer.lower()}",
-            f"{trailer}02 differs from the control number of its {header_name}; segments may be missing between.",
+            f"{trailer}02 differs from the control number of its {header.name}; segments may be missing between.",
         )
 
 

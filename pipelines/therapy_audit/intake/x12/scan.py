@@ -171,6 +171,17 @@ class Segments:
             return ""
         return self.text[int(self.seps[at]) + 1 : int(self.seps[at + 1])].decode("utf-8", "replace").strip()
 
+    def texts(self, rows: Ints, k: int) -> list[str]:
+        """Return one element of some segments."""
+        at = self.first[rows] + k
+        present = at < self.last[rows]
+        at = np.where(present, at, 0)
+        starts = np.where(present, self.seps[at] + 1, 0).tolist()
+        ends = np.where(present, self.seps[at + 1], 0).tolist()
+        return [
+            self.text[start:end].decode("utf-8", "replace").strip() for start, end in zip(starts, ends, strict=True)
+        ]
+
 
 @cache
 def _kinds() -> Small:
