@@ -29,8 +29,6 @@ from therapy_audit import intake
 from therapy_audit.cli import cli
 from therapy_audit.errors import AuditError
 from therapy_audit.intake import interchange as interchange_module
-from therapy_audit.intake import x12
-from therapy_audit.intake.x12 import apart
 from therapy_audit.resources import folder
 
 if TYPE_CHECKING:
@@ -281,22 +279,12 @@ def test_payments_that_share_a_trace_number_stay_apart(con: duckdb.DuckDBPyConne
 # --- many files, and what the reading leaves as it was
 
 
-def test_large_files_are_read_in_processes_of_their_own(
-    con: duckdb.DuckDBPyConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(interchange_module, "_LARGE", 1)
+def test_one_of_many_files_that_cannot_be_read_refuses_all(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     files = {f"{n}.837": sent(*(claim(f"C{n}-{k}", service(1)) for k in range(n + 1))) for n in range(5)}
     files["5.837"] = b"ISA*00*cut"
     assert error(con, tmp_path, claims=files).startswith("5.837: the ISA segment is cut")
     assert rows(con, "SELECT count(*) FROM claim_line") == [(15,)]
     assert rows(con, "SELECT rows_in FROM intake_file") == []
-
-
-def test_a_process_that_ends_is_told(tmp_path: Path) -> None:
-    with apart.reader() as process:
-        process.kill()
-        with pytest.raises((RuntimeError, BrokenPipeError)):
-            list(apart.batches_of(process, tmp_path / "x.837", "x.837", x12.Tally()))
 
 
 def test_settings_are_as_before(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:

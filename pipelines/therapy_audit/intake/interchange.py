@@ -9,9 +9,8 @@ from __future__ import annotations
 import hashlib
 import queue
 import threading
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +20,7 @@ from therapy_audit.errors import AuditError
 from therapy_audit.intake import x12
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     import duckdb
@@ -31,8 +30,6 @@ KINDS = {"claims": "837P", "remittances": "835"}  # of each input that may be X1
 MAIN = {"claims": "claim_line", "remittances": "remittance_line"}
 _ROWS = 32_768  # inserted at once
 _BYTES = 1 << 24
-_AT_ONCE = 2  # large files read at the same time, each in a process of its own
-_LARGE = 1 << 28  # bytes of all files, below which starting processes takes longer than they save
 # While files are read, in one transaction, DuckDB compresses each row group of 122,880 rows and writes it to disk as
 # soon as it is full. A second thread of it would copy each insert once more and take a core from the readers; without a
 # limit it would keep in memory what it has written.
@@ -161,7 +158,7 @@ def prepare(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def load(con: duckdb.DuckDBPyConnection, input_name: str, files: Sequence[Interchange]) -> list[str]:
-    """Load all X12 files of one kind, two at a time; return the problems, a sentence each."""
+    """Load all X12 files of one kind; return the problems, a sentence each."""
     start = con.execute("SELECT coalesce(max(file_number), 0) + 1 FROM intake_scratch.file").fetchall()[0][0]
     numbers = {file.source_file: start + place for place, file in enumerate(files)}
     for file in files:
@@ -223,12 +220,12 @@ def _wanted(input_name: str) -> tuple[str, ...]:
 
 
 def _batches(files: Sequence[Interchange], reads: dict[str, _Read]) -> Iterator[tuple[str, x12.Batch]]:
-    """Yield the batches of all files as they come, of two large ones at a time; each file's in its order."""
-    apart = len(files) > 1 and sum(file.byte_count for file in files) >= _LARGE
-    waiting = iter(files)
+    """Yield the batches of one file after another; a thread reads on while DuckDB stores what came before.
+
+    The two keep two cores busy. A second reader, as a thread or as a process, would take from DuckDB what it gains.
+    """
     found: queue.Queue[tuple[str, x12.Batch] | None] = queue.Queue(maxsize=2)
     left = threading.Event()  # nobody takes the batches any more
-    lock = threading.Lock()
 
     def put(item: tuple[str, x12.Batch] | None) -> bool:
         while not left.is_set():
@@ -239,44 +236,25 @@ def _batches(files: Sequence[Interchange], reads: dict[str, _Read]) -> Iterator[
             return True
         return False
 
-    def read_all(batches_of: Callable[[Path, str, x12.Tally], Iterator[x12.Batch]]) -> None:
-        while True:
-            with lock:
-                file = next(waiting, None)
-            if file is None:
-                break
+    def read_all() -> None:
+        for file in files:
             read = reads[file.source_file]
             try:
-                for batch in batches_of(file.path, file.source_file, read.tally):
+                for batch in x12.batches(file.path, file.source_file, read.tally):
                     if not put((file.source_file, batch)):
                         return
             except Exception as error:  # noqa: BLE001 - told or raised where the batches are taken
                 read.error = error
         put(None)
 
-    def work() -> None:
-        with ExitStack() as ended:
-            try:
-                process = ended.enter_context(x12.reader()) if apart else None
-            except OSError:
-                process = None  # the system gives no process: one thread more
-            read_all(partial(x12.batches_of, process) if process else x12.batches)
-
-    workers = [threading.Thread(target=work, daemon=True) for _ in range(_AT_ONCE if apart else 1)]
-    for worker in workers:
-        worker.start()
+    reader = threading.Thread(target=read_all, daemon=True)
+    reader.start()
     try:
-        ended = 0
-        while ended < len(workers):
-            item = found.get()
-            if item is None:
-                ended += 1
-            else:
-                yield item
+        while (item := found.get()) is not None:
+            yield item
     finally:
         left.set()
-        for worker in workers:
-            worker.join()
+        reader.join()
 
 
 def _gathered(batches: Iterator[tuple[str, x12.Batch]], wanted: tuple[str, ...]) -> Iterator[tuple[str, str, pa.Table]]:
@@ -762,18 +740,22 @@ def _account(
 def _told(input_name: str, read: _Read) -> list[str]:
     tally, state = read.tally, read.tally.envelope
     other = next(name for name in KINDS if name != input_name)
-    notices = [
-        f"read as X12 {'+'.join(state.kinds)} {'+'.join(state.versions)}: {state.interchanges:,} interchanges, "
-        f"{state.transactions:,} transactions, {tally.claims:,} claims".rstrip()
-    ]
+    held = ((state.interchanges, "interchange"), (state.transactions, "transaction"), (tally.claims, "claim"))
+    counts = ", ".join(_counted(count, what) for count, what in held)
+    notices = [f"read as X12 {'+'.join(state.kinds)} {'+'.join(state.versions)}: {counts}"]
     if KINDS[other] in state.kinds:
         notices.append(f"its {KINDS[other]} transactions are left out here; give the file with --{other} too")
     if state.refusals:
         notices += [f"left out: {sentence}" for sentence in state.refusals]
     if tally.problems:
-        notices.append(f"{tally.problems:,} problems, told in x12_problem")
+        notices.append(f"{_counted(tally.problems, 'problem')}, told in x12_problem")
     if tally.imbalances:
-        notices.append(f"{tally.imbalances:,} sums or counts that do not agree, told in x12_imbalance")
+        what = "sum or count that does" if tally.imbalances == 1 else "sums or counts that do"
+        notices.append(f"{tally.imbalances:,} {what} not agree, told in x12_imbalance")
     if not read.rows:
         notices.append("the file holds no lines")
     return notices
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"

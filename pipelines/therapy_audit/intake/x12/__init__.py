@@ -6,11 +6,7 @@ be read is a row of `problem`, and sums or counts that do not agree are rows of 
 
 from __future__ import annotations
 
-from therapy_audit.intake.x12.apart import batches_of, reader
 from therapy_audit.intake.x12.reading import Batch, Inspection, Tally, batches, inspect, looks_like_x12, no_isa
 from therapy_audit.intake.x12.tables import SCHEMAS, empty
 
-__all__ = [
-    "SCHEMAS", "Batch", "Inspection", "Tally", "batches", "batches_of", "empty", "inspect", "looks_like_x12", "no_isa",
-    "reader",
-]  # fmt: skip
+__all__ = ["SCHEMAS", "Batch", "Inspection", "Tally", "batches", "empty", "inspect", "looks_like_x12", "no_isa"]

@@ -111,7 +111,8 @@ class _File:
             self.notes.problem(np.array([self.number]), "no_terminator", sentence)
             rest = b""
         text = scan.readable(text, marks)
-        segments, following = scan.segments(end + self.context + text, marks, self.context_numbers, self.number)
+        whole = b"".join((end, self.context, text, scan.PAD))
+        segments, following = scan.segments(whole, marks, self.context_numbers, self.number)
         runs = envelope.runs(segments, self.envelope)
         stop = len(segments) if last or not runs[-1][1] else _boundary(segments, runs[-1])
         if stop < 0 and len(text) <= _LONGEST:  # not even one claim is complete

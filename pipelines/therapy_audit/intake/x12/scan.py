@@ -21,7 +21,7 @@ Small = npt.NDArray[np.uint8]
 Words = npt.NDArray[np.uint64]
 
 _ISA_REACH = 300  # bytes within which an ISA, wrapped or not, must end
-_PAD = b" " * 8  # so that eight bytes can be loaded from any place
+PAD = b" " * 8  # so that eight bytes can be loaded from any place
 _BLANKS = b" \t\r\n\x00\x1a\x0b\x0c"
 
 
@@ -116,6 +116,11 @@ class Segments:
     def until(self, stop: int) -> Segments:
         """Return the segments before `stop`."""
         return self.chosen(np.arange(stop), self.new)
+
+    @cached_property
+    def has_small(self) -> bool:
+        """Whether a small letter stands anywhere."""
+        return bool(((self.letters >= ord("a")) & (self.letters <= ord("z"))).any())
 
     @cached_property
     def _by_kind(self) -> tuple[Ints, Ints]:
@@ -286,15 +291,16 @@ def _segment_as_utf8(segment: bytes) -> bytes:
 
 
 def segments(text: bytes, marks: Delimiters, repeated: Ints, number: int) -> tuple[Segments, int]:
-    """Find the segments of a text that begins and ends with a terminator; keep those of a known kind.
+    """Find the segments of a text that begins and ends with a terminator, PAD after it; keep those of a known kind.
 
     `repeated` numbers the first segments, which are context; the rest count from `number`, blank ones not at all.
     Also returns the number that the next segment would have.
     """
     element, terminator = marks.element[0], marks.terminator[0]
-    whole = np.frombuffer(text + _PAD, np.uint8)
-    letters = whole[: len(text)]
-    words = np.ndarray((len(text),), "<u8", whole.data, strides=(1,))
+    whole = np.frombuffer(text, np.uint8)
+    length = len(text) - len(PAD)
+    letters = whole[:length]
+    words = np.ndarray((length,), "<u8", whole.data, strides=(1,))
     mask = letters == element
     mask |= letters == terminator
     seps = np.flatnonzero(mask).astype(np.int32)
@@ -305,7 +311,7 @@ def segments(text: bytes, marks: Delimiters, repeated: Ints, number: int) -> tup
     blanks = letters == 0x20
     padded = bool((blanks[1:] & mask[:-1]).any() or (blanks[:-1] & mask[1:]).any())
     if padded or (letters[start] <= 0x20).any():
-        while (blank := (letters[np.minimum(start, len(text) - 1)] <= 0x20) & (start < id_end)).any():
+        while (blank := (letters[np.minimum(start, length - 1)] <= 0x20) & (start < id_end)).any():
             start = start + blank
     empty = (start == id_end) & (last - first == 1)
     if empty.any():
@@ -313,7 +319,7 @@ def segments(text: bytes, marks: Delimiters, repeated: Ints, number: int) -> tup
         first, last, start, id_end = first[keep], last[keep], start[keep], id_end[keep]
     width = id_end - start
     width[width > 3] = 0
-    code = words[np.minimum(start, len(text) - 1)] & np.array([0, 0, 0xFFFF, 0xFFFFFF], np.uint64)[width]
+    code = words[np.minimum(start, length - 1)] & np.array([0, 0, 0xFFFF, 0xFFFFFF], np.uint64)[width]
     kind = _kinds()[code.astype(np.int64)]
     numbers = np.arange(len(kind)) + (number - len(repeated))
     numbers[: len(repeated)] = repeated

@@ -69,13 +69,13 @@ class Notes:
 
 def elements(source: Segments, rows: Ints, k: int | Ints) -> Spans:
     """Return element k of these segments, without spaces around; empty where a segment is NONE or has no element k."""
-    if not len(source):
+    if not len(source) or not len(rows) or int(rows.max()) < 0:
         zeros = np.zeros(len(rows), np.int64)
         return Spans(source, zeros, zeros)
     first, last = source.bounds(rows)
     at = first + k
     absent = at >= last
-    if len(rows) and int(rows.min()) < 0:
+    if int(rows.min()) < 0:
         absent |= rows < 0
     grid = source.grid(rows)
     if grid is not None and isinstance(k, int) and k < len(grid):
@@ -156,7 +156,8 @@ def strings(spans: Spans) -> pa.Array:
 
 def upper(spans: Spans) -> pa.Array:
     """Return codes as Arrow strings in upper case, null where empty."""
-    return pc.ascii_upper(strings(spans))
+    found = strings(spans)
+    return pc.ascii_upper(found) if spans.source.has_small else found
 
 
 def lists(parts: list[Spans]) -> pa.Array:
@@ -164,6 +165,8 @@ def lists(parts: list[Spans]) -> pa.Array:
     start = np.stack([part.start for part in parts], axis=1).ravel()
     end = np.stack([part.end for part in parts], axis=1).ravel()
     given = end > start
+    if not given.any():
+        return pa.ListArray.from_arrays(pa.array(np.zeros(len(parts[0].start) + 1, np.int32)), pa.nulls(0, pa.string()))
     offsets = np.concatenate([[0], np.cumsum(given.reshape(-1, len(parts)).sum(axis=1))]).astype(np.int32)
     flat = upper(Spans(parts[0].source, start[given], end[given]))
     return pa.ListArray.from_arrays(pa.array(offsets), flat)
@@ -239,12 +242,18 @@ def amounts_of(source: Segments, rows: Ints, k: int) -> Numbers:
 
 def numbers(spans: Spans, places: int = 0, most: int = 10**9) -> Numbers:
     """Read decimals below `most` as whole numbers of 10^-places; more places than that must be zeros."""
+    if not spans.given.any():
+        return _none(len(spans.start))
     result = _short_numbers(spans, places, most)
     rest = np.flatnonzero(result.bad)
     if len(rest):
         value, known = _any_numbers(spans.chosen(rest), places, most)
         result.value[rest], result.known[rest], result.bad[rest] = value, known, ~known
     return result
+
+
+def _none(count: int) -> Numbers:
+    return Numbers(np.zeros(count, np.int64), np.zeros(count, bool), np.zeros(count, bool))
 
 
 def _short_numbers(spans: Spans, places: int, most: int) -> Numbers:
@@ -323,6 +332,8 @@ def _eight_digits(word: Words) -> Ints:
 
 def days(spans: Spans) -> Numbers:
     """Read dates written YYYYMMDD as days since 1970."""
+    if not spans.given.any():
+        return _none(len(spans.start))
     return _days(spans.source, spans.start, spans.given, spans.end - spans.start == 8)
 
 
