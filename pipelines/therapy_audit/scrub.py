@@ -74,6 +74,9 @@ class Scrubbed:
     def total(self) -> str:
         """Return the totals in one line."""
         counts = self.totals
+        if not counts["claims"]:
+            held = "no row could be read as a claim" if self.refused_rows else "the files hold no claims"
+            return f"Nothing to judge: {held}"
         return (
             f"{counts['claims']:,} claim{'' if counts['claims'] == 1 else 's'}: {counts['block']:,} block, "
             f"{counts['warn']:,} warn, {counts['pass']:,} pass; ${counts['held_amount']:,.2f} held"

@@ -33,6 +33,8 @@ def inspect(path: Path) -> dict[str, Any]:
     `readable` says whether anything of it can be read. AuditError: there is no such file, or no form that is read.
     """
     if not path.is_file():
+        if path.is_dir():
+            raise AuditError(f"{path.resolve().name!r} is a folder; name the files in it.")
         raise AuditError(f"{path.name!r} matches no file; check the path.")
     return _interchange(path) if recognised(path, path.name, "claims") else _tables(path)
 

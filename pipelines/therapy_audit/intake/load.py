@@ -61,7 +61,8 @@ def load(con: duckdb.DuckDBPyConnection, inputs: Inputs) -> None:
             kind = contract(input_name)
             for pattern in inputs.files.get(input_name, ()):
                 if not matching(pattern):
-                    problems += [f"{input_name}: {Path(pattern).name!r} matches no file; check the path."]
+                    named = Path(pattern).name or pattern
+                    problems += [f"{input_name}: {named!r} matches no file; check the path."]
             found = dict.fromkeys(path for pattern in inputs.files.get(input_name, ()) for path in matching(pattern))
             for path in found:
                 # Two files of one name in two folders stay apart, though no folder is ever told.

@@ -34,6 +34,8 @@ def propose(path: Path, input_name: str | None = None) -> str:
     if input_name is not None and input_name not in TABLES:
         raise AuditError(f"{input_name!r} is not an input; the inputs are {', '.join(TABLES)}.")
     if not path.is_file():
+        if path.is_dir():
+            raise AuditError(f"{path.resolve().name!r} is a folder; name the files in it.")
         raise AuditError(f"{path.name!r} matches no file; check the path.")
     if recognised(path, path.name, "claims"):
         raise AuditError(
