@@ -20,7 +20,7 @@ _MATTERS = """
 CREATE OR REPLACE TABLE intake_scratch.matter AS
 -- Each version of a number that has several, with what it is about: patient, discipline and a run of dates that meet.
 WITH several AS (
-    SELECT claim_id FROM claim_line GROUP BY claim_id HAVING max(claim_version) > 1
+    SELECT DISTINCT claim_id FROM claim_line WHERE claim_version > 1
 ),
 line AS (
     SELECT
@@ -176,13 +176,12 @@ def tell_apart(con: duckdb.DuckDBPyConnection) -> None:
     if not con.execute("SELECT 1 FROM claim_line WHERE claim_version > 1 LIMIT 1").fetchone():
         return  # no number has several versions: nothing to group, which takes memory for every claim
     con.execute(_MATTERS)
-    ((shared, numbers),) = con.execute(
-        """SELECT
-            (SELECT count(DISTINCT claim_id) FROM intake_scratch.matter WHERE is_shared),
-            (SELECT count(DISTINCT claim_id) FROM claim_line)"""
+    ((shared,),) = con.execute(
+        "SELECT count(DISTINCT claim_id) FROM intake_scratch.matter WHERE is_shared"
     ).fetchall()
     if not shared:
         return
+    ((numbers,),) = con.execute("SELECT count(DISTINCT claim_id) FROM claim_line").fetchall()
     con.execute(_NAMES, {"practice": shared > _PRACTICE * numbers})
     con.execute(
         """UPDATE claim_line SET claim_id = own.claim_id, claim_version = own.claim_version

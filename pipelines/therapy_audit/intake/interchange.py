@@ -180,13 +180,12 @@ def load(con: duckdb.DuckDBPyConnection, input_name: str, files: Sequence[Interc
             problems.append(sentence)
     if problems:
         return problems
-    if input_name == "remittances":
+    with _sparing(con):
         _place_differences(con)
-        _refuse_repeated_payments(con)
-        _tell_payments_apart(con)
-        _drop_orphans(con)
-    else:
-        _place_differences(con)
+        if input_name == "remittances":
+            _refuse_repeated_payments(con)
+            _tell_payments_apart(con)
+            _drop_orphans(con)
     _account(con, input_name, files, reads)
     return []
 
@@ -224,7 +223,7 @@ def _batches(files: Sequence[Interchange], reads: dict[str, _Read]) -> Iterator[
 
     The two keep two cores busy. A second reader, as a thread or as a process, would take from DuckDB what it gains.
     """
-    found: queue.Queue[tuple[str, x12.Batch] | None] = queue.Queue(maxsize=2)
+    found: queue.Queue[tuple[str, x12.Batch] | None] = queue.Queue(maxsize=1)
     left = threading.Event()  # nobody takes the batches any more
 
     def put(item: tuple[str, x12.Batch] | None) -> bool:
@@ -498,7 +497,8 @@ def _within(table: str, payments: str) -> str:
 def _refuse_repeated_payments(con: duckdb.DuckDBPyConnection) -> None:
     """Take out each payment that an earlier one repeats: payer, trace number, amount, day and all claims."""
     con.execute(
-        f"""CREATE OR REPLACE TABLE intake_scratch.repeated_payment AS
+        f"""CREATE OR REPLACE TABLE intake_scratch.suspect_payment AS
+        -- The payments whose header is that of another.
         WITH {_PAYMENTS},
         headed AS (
             SELECT
@@ -511,28 +511,29 @@ def _refuse_repeated_payments(con: duckdb.DuckDBPyConnection) -> None:
             INNER JOIN remittance
                 ON remittance.source_file = payment.source_file AND remittance.source_row = payment.first_row
         ),
-        alike AS (SELECT header_hash FROM headed GROUP BY header_hash HAVING count(*) > 1),
-        suspect AS (SELECT headed.* FROM headed SEMI JOIN alike USING (header_hash)),
-        claim AS (
-            SELECT claim.*, suspect.first_row
-            FROM remittance_claim AS claim
-            ASOF INNER JOIN suspect
-                ON claim.source_file = suspect.source_file AND claim.source_row >= suspect.first_row
-            WHERE claim.source_row < suspect.next_row
+        alike AS (SELECT header_hash FROM headed GROUP BY header_hash HAVING count(*) > 1)
+        SELECT headed.* FROM headed SEMI JOIN alike USING (header_hash)"""
+    )
+    if not con.execute("SELECT 1 FROM intake_scratch.suspect_payment LIMIT 1").fetchone():
+        return
+    con.execute(
+        f"""CREATE OR REPLACE TABLE intake_scratch.repeated_payment AS
+        WITH claim AS (
+            SELECT
+                line.source_file, again.first_row,
+                hash(
+                    line.remittance_claim_number, line.claim_id, line.claim_status_code, line.charge_amount,
+                    line.paid_amount, line.patient_responsibility_amount, line.payer_claim_control_number
+                ) AS claim_hash
+            {_within("remittance_claim", "suspect_payment")}
         ),
         claimed AS (
             SELECT
                 suspect.file_number, suspect.first_row, any_value(suspect.source_file) AS source_file,
                 any_value(suspect.next_row) AS next_row, any_value(suspect.header_hash) AS header_hash,
-                any_value(suspect.has_trace) AS has_trace, count(claim.source_row) AS claims,
-                list_sort(list(
-                    hash(
-                        claim.remittance_claim_number, claim.claim_id, claim.claim_status_code, claim.charge_amount,
-                        claim.paid_amount, claim.patient_responsibility_amount, claim.payer_claim_control_number
-                    )
-                )) AS claim_hashes
-            FROM suspect
-            LEFT JOIN claim ON claim.source_file = suspect.source_file AND claim.first_row = suspect.first_row
+                any_value(suspect.has_trace) AS has_trace, count(claim.claim_hash) AS claims,
+                list_sort(list(claim.claim_hash)) AS claim_hashes
+            FROM intake_scratch.suspect_payment AS suspect LEFT JOIN claim USING (source_file, first_row)
             GROUP BY suspect.file_number, suspect.first_row
         ),
         ranked AS (
