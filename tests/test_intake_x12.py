@@ -29,6 +29,7 @@ from therapy_audit import intake
 from therapy_audit.cli import cli
 from therapy_audit.errors import AuditError
 from therapy_audit.intake import interchange as interchange_module
+from therapy_audit.intake import x12
 from therapy_audit.resources import folder
 
 if TYPE_CHECKING:
@@ -417,6 +418,25 @@ def test_inspect_fails_where_nothing_can_be_read(tmp_path: Path) -> None:
     assert done.exit_code == 2
     assert "004010X098A1" in json.loads(done.stdout)["problems"][0]["sentence"]
     assert CliRunner().invoke(cli, ["inspect", str(tmp_path / "none.837")]).exit_code == 2
+    done = CliRunner().invoke(cli, ["inspect", str(tmp_path)])
+    assert (done.exit_code, done.stderr) == (2, f"Error: {tmp_path.name!r} is a folder; name the files in it.\n")
+
+
+def test_one_of_a_kind_is_told_in_the_singular(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    load(con, tmp_path, claims={"x.837": sent(claim("C1", service(1)))})
+    assert rows(con, "SELECT notices[1] FROM intake_file") == [
+        ("read as X12 837P 005010X222A1: 1 interchange, 1 transaction, 1 claim",)
+    ]
+
+
+def test_differences_name_their_claim_in_whatever_batch(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(x12.batches, "__defaults__", (None, None, 512))
+    wrong = [claim(f"C{n}", service(1), total="99.00") if n % 7 == 3 else claim(f"C{n}", service(1)) for n in range(40)]
+    load(con, tmp_path, claims={"x.837": sent(*wrong)})
+    found = rows(con, "SELECT claim_id FROM x12_imbalance WHERE check_name = 'claim_charge' ORDER BY source_row")
+    assert found == [(f"C{n}",) for n in range(3, 40, 7)]
 
 
 @pytest.mark.skipif(not (PUBLIC / "edi_generator_PT").is_dir(), reason="the public files are not here")

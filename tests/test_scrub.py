@@ -118,6 +118,10 @@ def test_nothing_that_can_be_read(tmp_path: Path) -> None:
     assert verdicts(scrubbed(tmp_path, UNREADABLE)) == {"C5": "block"}
 
 
+def test_nothing_to_judge_is_told(tmp_path: Path) -> None:
+    assert scrubbed(tmp_path, "").table() == ["Nothing to judge: the files hold no claims"]
+
+
 def test_future_dates_and_unknown_payers_are_told(tmp_path: Path) -> None:
     far = PASSING.replace("2026-03-02", "2031-03-02")
     result = scrubbed(tmp_path, far + PASSING.replace("C1", "C7").replace("MEDICARE", "NOBODY KNOWS"))

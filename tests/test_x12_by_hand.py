@@ -10,6 +10,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,11 +21,11 @@ from therapy_audit import engine, intake, resources, rules, synth
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     import duckdb
 
-RULES = resources.folder("rules")
+RULES = Path(str(resources.folder("rules")))
+BECOMES = {"": "current", "7": "replaced", "8": "voided"}  # a version, by the frequency of the one that follows it
 
 
 @dataclass
@@ -131,13 +132,15 @@ def current(claims: list[Claim], as_of: date) -> dict[str, tuple[int, Claim]]:
     return {number: (len(several), several[-1]) for number, several in sent.items() if several[-1].frequency != "8"}
 
 
-def matched(answers: list[Answer], now: dict[str, tuple[int, Claim]], as_of: date) -> dict[tuple[str, int], list[Answer]]:
+def matched(
+    answers: list[Answer], now: dict[str, tuple[int, Claim]], as_of: date
+) -> dict[tuple[str, int], list[Answer]]:
     """Return the answers to each line: by claim and line number, else by patient, day, code and charge.
 
     What names no line is about the only one that it fits, unless that has answers which name it.
     """
     result: dict[tuple[str, int], list[Answer]] = defaultdict(list)
-    alike = defaultdict(list)
+    alike: dict[tuple[str, date | None, str, Decimal], list[tuple[str, int]]] = defaultdict(list)
     for _, claim in now.values():
         for number, line in claim.lines.items():
             alike[claim.patient, line.day, line.code, line.charge].append((claim.number, number))
@@ -218,4 +221,78 @@ def test_each_line_has_come_to_what_its_files_say(
     }
     assert set(found) == set(expected)
     assert {key: (found[key], expected[key]) for key in found if found[key] != expected[key]} == {}
-    print({s: sum(x[0]==s for x in expected.values()) for s in {x[0] for x in expected.values()}})
+
+
+@pytest.mark.parametrize("as_of", [None, date(2026, 3, 5)])
+def test_each_version_is_what_followed_it_makes_of_it(
+    con: duckdb.DuckDBPyConnection, clinic: Path, as_of: date | None
+) -> None:
+    sent: dict[str, list[Claim]] = defaultdict(list)
+    for claim in sorted(billed(clinic / "claims.837"), key=lambda claim: claim.sent):
+        sent[claim.number].append(claim)
+    expected = {}
+    for number, several in sent.items():
+        known = [claim for claim in several if claim.sent <= (as_of or date.max)]
+        for place, claim in enumerate(several):
+            following = known[place + 1].frequency if place + 1 < len(known) else ""
+            became = {"": "current", "7": "replaced", "8": "voided"}.get(following, "resubmitted")
+            expected[number, place + 1] = (
+                "later" if place >= len(known) else "void" if claim.frequency == "8" else became
+            )
+    engine.set_period(con, as_of=as_of)
+    engine.build_models(con, only=["claim_history"])
+    rows = con.execute("SELECT claim_id, claim_version, state FROM claim_history").fetchall()
+    assert {(claim_id, version): became for claim_id, version, became in rows} == expected
+
+
+@pytest.fixture(scope="module")
+def audit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ta.Audit]:
+    clinic = tmp_path_factory.mktemp("audited")
+    synth.write(clinic, seed=12, lines=1500, x12=True)
+    given = {name: clinic / f"{name}.csv" for name in ("notes", "plans_of_care", "authorizations", "providers")}
+    x12 = {"claims": clinic / "claims.837", "remittances": clinic / "remittances.835"}
+    with ta.run(output=str(clinic / "report"), **x12, **given) as done:
+        yield done
+
+
+def test_the_crosswalk_names_the_rules_that_speak_to_a_denial(
+    audit: ta.Audit, reasons: tuple[set[str], set[str]]
+) -> None:
+    clinic = audit.folder.parent
+    speaks: dict[str, set[str]] = {}
+    grain: dict[str, str] = {}
+    for path in RULES.rglob("*.yaml"):
+        told = yaml.safe_load(path.read_text(encoding="utf-8"))
+        name = ".".join(path.relative_to(RULES).with_suffix("").parts)
+        if isinstance(told, dict) and "denial_reasons" in told:
+            speaks[name], grain[name] = {str(code) for code in told["denial_reasons"]}, told["grain"]
+    now = current(billed(clinic / "claims.837"), date.max)
+    denials = {}
+    for (claim, line), answers in matched(answered(clinic / "remittances.835"), now, date.max).items():
+        for answer in answers:
+            codes = {reason for reason, amount in answer.reasons if reason in reasons[0] and amount > 0}
+            if codes and not answer.takes_back:
+                denials[claim, line, answer.paid_on.isoformat()] = codes | set(answer.remarks)
+    found = set(audit.sql("SELECT rule, claim_id, claim_line_number FROM finding").fetchall())
+    with (audit.folder / "denials.csv").open(encoding="utf-8", newline="") as file:
+        rows = {
+            (row["claim_id"], int(row["claim_line_number"]), row["denied_date"]): row for row in csv.DictReader(file)
+        }
+    assert set(rows) == set(denials)
+    flagged_lines = 0
+    for (claim, line, day), row in rows.items():
+        codes = denials[claim, line, day]
+        assert set(row["codes"].split()) == codes
+        speaking = {rule for rule, its in speaks.items() if its & codes}
+        flagged = set(filter(None, row["rules_flagged"].split("; ")))
+        other = {
+            rule.partition(" (")[0]
+            for name in ("rules_not_evaluable", "rules_passed")
+            for rule in row[name].split("; ")
+        }
+        assert flagged | other <= speaking | {""}
+        by_line = {rule for rule in speaking if grain[rule] == "line" and (rule, claim, line) in found}
+        assert by_line == {rule for rule in flagged if grain[rule] == "line"}
+        assert not by_line & other
+        flagged_lines += bool(by_line)
+    assert 0 < flagged_lines < len(rows)

@@ -22,8 +22,8 @@ import json, resource, sys, time
 from pathlib import Path
 given = json.loads(sys.argv[1])
 def processor():
-    own, others = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return own.ru_utime + own.ru_stime + others.ru_utime + others.ru_stime
+    own = resource.getrusage(resource.RUSAGE_SELF)
+    return own.ru_utime + own.ru_stime
 def begin():
     return time.perf_counter(), processor()
 def told(begun):
@@ -32,8 +32,6 @@ def told(begun):
     status = Path("/proc/self/status")
     if status.exists():  # Linux lets ru_maxrss begin with that of the process which started this one
         peak = next((int(line.split()[1]) for line in status.open() if line.startswith("VmHWM")), peak)
-    # processes started in turn: as many as files, none larger than the largest
-    peak += resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * len(given["files"])
     print(json.dumps({"seconds": seconds, "processor_seconds": processed, "peak_kib": peak}))
 """
 _CHILDREN = {
@@ -81,17 +79,18 @@ told(begun)
 _OWN = (b"CLM*", b"CLP*", b"*12*ICN", b"REF*F8*ICN", b"TRN*1*")
 
 
-def write(folder: Path, megabytes: int, *, lines: int = _LINES, seed: int = 2026) -> dict[str, Path]:
+def write(folder: Path, megabytes: int, *, lines: int = _LINES, seed: int = 2026, first: int = 0) -> dict[str, Path]:
     """Write claims.837 and remittances.835 of about so many MiB each: {kind: file}.
 
-    Each interchange is one clinic of about `lines` claim lines, as `synth.write` makes it, under numbers of its own.
+    Each interchange is one clinic of about `lines` claim lines, as `synth.write` makes it, under numbers of its own,
+    which begin with `first`, the next number, and so on.
     """
     synth.write(folder / "clinic", seed=seed, lines=lines, x12=True)
     files = {"837P": folder / "claims.837", "835": folder / "remittances.835"}
     for file in files.values():
         clinic = (folder / "clinic" / file.name).read_bytes()
         with file.open("wb") as out:
-            for n in range(max(1, round(megabytes * _MIB / len(clinic)))):
+            for n in range(first, first + max(1, round(megabytes * _MIB / len(clinic)))):
                 copy = clinic
                 for mark in _OWN:
                     copy = copy.replace(mark, mark + b"%d-" % n)
@@ -103,9 +102,8 @@ def table(megabytes: int = 200) -> str:
     """Return as text: how fast each kind becomes Arrow tables and contract tables, beside other readers; peak memory.
 
     Each row is a process of its own: MB (10^6 bytes of the files) a second and a second of processor time, from the
-    first byte on; the peak is of the whole process, libraries
-    and the processes that it starts included. Ratios are of processor
-    time, which other work on the machine disturbs least.
+    first byte on; cores are processor time by the clock's; the peak is of the whole process, libraries included.
+    Ratios are of processor time, which other work on the machine disturbs least.
     """
     with tempfile.TemporaryDirectory(prefix="therapy-audit-bench-") as name:
         folder = Path(name)
@@ -113,7 +111,7 @@ def table(megabytes: int = 200) -> str:
         small = write(folder / "small", min(_COMPARED, megabytes), lines=4000)
         text = [
             f"{megabytes:,} MiB of 837P and as much of 835; other readers, where they are slow, get {_COMPARED} MiB",
-            f"{'MB/s':>8} {'MB/CPU s':>8} {'seconds':>8} {'CPU s':>8} {'peak MiB':>8}",
+            f"{'MB/s':>8} {'MB/CPU s':>8} {'seconds':>8} {'CPU s':>8} {'cores':>5} {'peak MiB':>8}",
         ]
 
         def timed(what: str, child: str, chosen: list[Path], **more: Any) -> tuple[float, float]:
@@ -122,12 +120,12 @@ def table(megabytes: int = 200) -> str:
             seconds, processed = found["seconds"], max(found["processor_seconds"], 1e-3)
             text.append(
                 f"{size / seconds:8.1f} {size / processed:8.1f} {seconds:8.2f} {processed:8.2f} "
-                f"{found['peak_kib'] // 1024:8,}  {what}"
+                f"{processed / seconds:5.1f} {found['peak_kib'] // 1024:8,}  {what}"
             )
             return size / seconds, size / processed
 
         def ratio(value: float, what: str) -> None:
-            text.append(f"{'':8} {value:8.1f} {'':26}  times {what}")
+            text.append(f"{'':8} {value:8.1f} {'':32}  times {what}")
 
         alone: dict[str, float] = {}
         for kind, input_name in (("837P", "claims"), ("835", "remittances")):
@@ -142,13 +140,13 @@ def table(megabytes: int = 200) -> str:
                     _, theirs = timed(f"{kind} by {other}", other, [file if other == "oxedi" else small[kind]])
                     ratio(own / theirs, f"{other}, to Arrow tables ({kind})")
                 else:
-                    text.append(f"{'':44}  {kind} by {other}: not installed")
-        second = write(folder / "second", megabytes, seed=2027)
+                    text.append(f"{'':50}  {kind} by {other}: not installed")
+        second = write(folder / "second", megabytes, seed=2027, first=1_000_000)
         for kind, input_name in (("837P", "claims"), ("835", "remittances")):
             pair = [files[kind], second[kind].rename(folder / f"second.{kind}")]
             database = f"{name}/two-{kind}.duckdb"
             both, _ = timed(f"two {kind} at once to contract tables", "load", pair, input=input_name, database=database)
-            text.append(f"{both / alone[kind]:8.1f} {'':35}  times one {kind}, by the clock")
+            text.append(f"{both / alone[kind]:8.1f} {'':41}  times one {kind}, by the clock")
     return "\n".join(text)
 
 

@@ -32,7 +32,9 @@ line AS (
             WHEN list_contains(modifiers, 'GN') THEN 'GN'
         END AS modifier,
         source_file IN (
-            SELECT source_file FROM intake_scratch.x12_claim INNER JOIN intake_scratch.file USING (file_number)
+            SELECT source_file
+            FROM (SELECT DISTINCT file_number FROM intake_scratch.x12_claim) INNER JOIN intake_scratch.file
+                USING (file_number)
         ) AS of_x12
     FROM claim_line SEMI JOIN several USING (claim_id)
 ),
@@ -176,9 +178,7 @@ def tell_apart(con: duckdb.DuckDBPyConnection) -> None:
     if not con.execute("SELECT 1 FROM claim_line WHERE claim_version > 1 LIMIT 1").fetchone():
         return  # no number has several versions: nothing to group, which takes memory for every claim
     con.execute(_MATTERS)
-    ((shared,),) = con.execute(
-        "SELECT count(DISTINCT claim_id) FROM intake_scratch.matter WHERE is_shared"
-    ).fetchall()
+    ((shared,),) = con.execute("SELECT count(DISTINCT claim_id) FROM intake_scratch.matter WHERE is_shared").fetchall()
     if not shared:
         return
     ((numbers,),) = con.execute("SELECT count(DISTINCT claim_id) FROM claim_line").fetchall()

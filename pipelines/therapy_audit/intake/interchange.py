@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 SUFFIXES = (".x12", ".edi", ".837", ".837p", ".835", ".era")
 KINDS = {"claims": "837P", "remittances": "835"}  # of each input that may be X12
 MAIN = {"claims": "claim_line", "remittances": "remittance_line"}
+_BEGINS = {"claims": "claim_line", "remittances": "remittance_claim"}  # whose rows tell where a claim stands
 _ROWS = 32_768  # inserted at once
+_PARTS = 16  # in which claim numbers are counted: all at once would take more memory than the reading
 _BYTES = 1 << 24
 # While files are read, in one transaction, DuckDB compresses each row group of 122,880 rows and writes it to disk as
 # soon as it is full. A second thread of it would copy each insert once more and take a core from the readers; without a
@@ -152,7 +154,8 @@ def prepare(con: duckdb.DuckDBPyConnection) -> None:
             file_number INTEGER, npi VARCHAR, provider_name VARCHAR, source_row BIGINT
         );
         CREATE TABLE intake_scratch.x12_difference (
-            file_number INTEGER, check_name VARCHAR, expected DECIMAL(18, 2), found DECIMAL(18, 2), source_row BIGINT
+            file_number INTEGER, check_name VARCHAR, claim_id VARCHAR, expected DECIMAL(18, 2), found DECIMAL(18, 2),
+            source_row BIGINT
         )"""
     )
 
@@ -167,7 +170,8 @@ def load(con: duckdb.DuckDBPyConnection, input_name: str, files: Sequence[Interc
     reads = {file.source_file: _Read() for file in fresh}
     inserts = _inserts(con, input_name)
     with _bulk(con) as contract:
-        for source_file, name, table in _gathered(_batches(fresh, reads), _wanted(input_name)):
+        batches = ((source_file, _with_claims(batch, input_name)) for source_file, batch in _batches(fresh, reads))
+        for source_file, name, table in _gathered(batches, _wanted(input_name)):
             reads[source_file].rows += _store(con, contract, input_name, name, table, numbers[source_file], inserts)
             del table
     problems = []
@@ -180,12 +184,11 @@ def load(con: duckdb.DuckDBPyConnection, input_name: str, files: Sequence[Interc
             problems.append(sentence)
     if problems:
         return problems
-    with _sparing(con):
-        _place_differences(con)
-        if input_name == "remittances":
-            _refuse_repeated_payments(con)
-            _tell_payments_apart(con)
-            _drop_orphans(con)
+    _place_differences(con)
+    if input_name == "remittances":
+        _refuse_repeated_payments(con)
+        _tell_payments_apart(con)
+        _drop_orphans(con)
     _account(con, input_name, files, reads)
     return []
 
@@ -254,6 +257,24 @@ def _batches(files: Sequence[Interchange], reads: dict[str, _Read]) -> Iterator[
     finally:
         left.set()
         reader.join()
+
+
+def _with_claims(batch: x12.Batch, input_name: str) -> x12.Batch:
+    """Return the batch, each sum that does not agree with the claim that it is about: the batch holds all of it.
+
+    The claim is the last that begins at or before the segment; of an 837P, whose segment is the claim's own, that of
+    the first line after.
+    """
+    if "imbalance" not in batch:
+        return batch
+    differences, claims = batch["imbalance"], batch.get(_BEGINS[input_name])
+    claim_ids = pa.nulls(differences.num_rows, pa.string())
+    if claims is not None:
+        rows, begins = differences["source_row"].to_numpy(), claims["source_row"].to_numpy()
+        at = np.searchsorted(begins, rows) if input_name == "claims" else np.searchsorted(begins, rows, "right") - 1
+        outside = (at < 0) | (at >= len(begins))
+        claim_ids = claims["claim_id"].take(pa.array(np.where(outside, 0, at), mask=outside))
+    return {**batch, "imbalance": differences.append_column("claim_id", claim_ids)}
 
 
 def _gathered(batches: Iterator[tuple[str, x12.Batch]], wanted: tuple[str, ...]) -> Iterator[tuple[str, str, pa.Table]]:
@@ -367,7 +388,7 @@ def _store(
         case "imbalance":
             con.execute(
                 "INSERT INTO intake_scratch.x12_difference "
-                'SELECT $1, "check", expected, found, source_row FROM intake_batch',
+                'SELECT $1, "check", claim_id, expected, found, source_row FROM intake_batch',
                 [file_number],
             )
             return 0
@@ -429,42 +450,21 @@ def _place_differences(con: duckdb.DuckDBPyConnection) -> None:
     """Fill x12_imbalance: of each sum or count that does not agree the payment and claim that it is about."""
     con.execute(
         """INSERT INTO x12_imbalance (check_name, remittance_id, claim_id, expected, found, source_file, source_row)
-        -- The claim is the last that begins at or before the segment (of an 837P, whose row is the claim's own: after).
         WITH difference AS (
             SELECT difference.* EXCLUDE (file_number), file.source_file,
                 regexp_matches(check_name, '^(claim|service)_') AS is_claim,
                 is_claim OR check_name = 'payment' AS is_payment
             FROM intake_scratch.x12_difference AS difference INNER JOIN intake_scratch.file AS file USING (file_number)
-        ),
-        billed AS (SELECT claim_id, source_file, source_row FROM claim_line SEMI JOIN difference USING (source_file)),
-        of_claim AS (
-            SELECT difference.*, billed.claim_id AS billed_claim_id
-            FROM difference
-            ASOF LEFT JOIN billed
-                ON difference.source_file = billed.source_file AND difference.source_row <= billed.source_row
-        ),
-        answered AS (
-            SELECT claim_id, source_file, source_row FROM remittance_claim SEMI JOIN difference USING (source_file)
-        ),
-        of_answer AS (
-            SELECT of_claim.*, answered.claim_id AS answered_claim_id
-            FROM of_claim
-            ASOF LEFT JOIN answered
-                ON of_claim.source_file = answered.source_file AND of_claim.source_row >= answered.source_row
-        ),
-        placed AS (
-            SELECT of_answer.*, remittance.remittance_id
-            FROM of_answer
-            ASOF LEFT JOIN remittance
-                ON of_answer.source_file = remittance.source_file AND of_answer.source_row >= remittance.source_row
         )
         SELECT
-            check_name,
-            CASE WHEN is_payment THEN remittance_id END,
-            CASE WHEN is_claim THEN coalesce(answered_claim_id, billed_claim_id) END,
-            expected, found, source_file, source_row
-        FROM placed
-        ORDER BY source_file, source_row, check_name"""
+            difference.check_name,
+            CASE WHEN difference.is_payment THEN remittance.remittance_id END,
+            CASE WHEN difference.is_claim THEN difference.claim_id END,
+            difference.expected, difference.found, difference.source_file, difference.source_row
+        FROM difference
+        ASOF LEFT JOIN remittance
+            ON difference.source_file = remittance.source_file AND difference.source_row >= remittance.source_row
+        ORDER BY difference.source_file, difference.source_row, difference.check_name"""
     )
     con.execute("DELETE FROM intake_scratch.x12_difference")
 
@@ -643,19 +643,28 @@ def _number_versions(con: duckdb.DuckDBPyConnection) -> None:
     with _sparing(con):
         con.execute(
             """CREATE OR REPLACE TABLE intake_scratch.repeated_claim AS
-            -- The numbers that came more than once.
+            -- The numbers that other exports have as well; then those that came more than once.
             WITH exported AS (
                 SELECT DISTINCT hash(claim_id) AS claim_hash
                 FROM claim_line
                 WHERE source_file NOT IN (
-                    SELECT DISTINCT source_file
-                    FROM intake_scratch.x12_claim INNER JOIN intake_scratch.file USING (file_number)
+                    SELECT source_file
+                    FROM (SELECT DISTINCT file_number FROM intake_scratch.x12_claim) INNER JOIN intake_scratch.file
+                        USING (file_number)
                 )
             )
-            SELECT claim_hash FROM intake_scratch.x12_claim GROUP BY claim_hash HAVING count(*) > 1
-            UNION
-            SELECT claim_hash FROM intake_scratch.x12_claim SEMI JOIN exported USING (claim_hash)"""
+            SELECT DISTINCT claim_hash FROM intake_scratch.x12_claim SEMI JOIN exported USING (claim_hash)"""
         )
+        for part in range(_PARTS):
+            con.execute(
+                """INSERT INTO intake_scratch.repeated_claim
+                SELECT claim_hash
+                FROM intake_scratch.x12_claim
+                WHERE claim_hash % $1 = $2
+                GROUP BY claim_hash
+                HAVING count(*) > 1""",
+                [_PARTS, part],
+            )
     if not con.execute("SELECT 1 FROM intake_scratch.repeated_claim LIMIT 1").fetchone():
         return
     con.execute(
