@@ -119,13 +119,9 @@ def test_nothing_that_can_be_read(tmp_path: Path) -> None:
 
 
 def test_nothing_to_judge_is_told(tmp_path: Path) -> None:
-<<<<<<< HEAD
-    assert scrubbed(tmp_path, "").table() == ["Nothing to judge: the files hold no claims"]
-=======
     (tmp_path / "claims.csv").write_text(HEADER, encoding="utf-8")
     result = scrub.scrub(Config(inputs={"claims": (str(tmp_path / "claims.csv"),)}))
     assert result.table() == ["Nothing to judge: the files hold no claims"]
->>>>>>> h/x12
 
 
 def test_future_dates_and_unknown_payers_are_told(tmp_path: Path) -> None:
