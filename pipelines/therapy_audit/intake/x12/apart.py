@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import signal
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -55,6 +56,8 @@ def batches_of(process: Reader, path: Path, source_file: str, tally: Tally) -> I
 
 def main() -> None:
     """Read the files that are named on standard input; write batches, then the tally, to standard output."""
+    # Ctrl-C at the terminal reaches this process too; the one that started it ends it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     out = sys.stdout.buffer
 
     def give(found: Batch | Tally | Exception) -> None:
