@@ -5,14 +5,16 @@ Exit codes: 0 clean, 1 findings, 2 bad input or usage, 3 our fault, 4 the report
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from therapy_audit import stopping
 from therapy_audit.advise_command import advise
-from therapy_audit.config import FAIL_ON, INPUTS, QUALITY
+from therapy_audit.config import ENGINES, FAIL_ON, INPUTS, QUALITY
 from therapy_audit.errors import AuditError
 from therapy_audit.papers_command import COMMANDS as PAPERS
 
@@ -79,6 +81,16 @@ def _input_options(command: Any) -> Any:
 )
 @click.option("--threads", type=click.IntRange(1, 256), help="Threads to use [all].")
 @click.option("--memory-limit", help="Memory for DuckDB, such as 2GB; beyond it spills to disk [80 % of the machine].")
+@click.option(
+    "--engine",
+    type=click.Choice(ENGINES),
+    help="Build the models here, or on Dask's workers: docs/cluster.md [duckdb].",
+)
+@click.option("--scheduler", metavar="ADDRESS", help="Dask scheduler, as tcp://host:8786 [processes of this machine].")
+@click.option(
+    "--partitions", type=click.IntRange(1, 100_000), help="Parts for Dask [4 for each thread of its workers]."
+)
+@click.option("--exchange", metavar="PATH", help="Folder or fsspec address that all of Dask's workers see.")
 @click.option("--timings", is_flag=True, help="Print the seconds of each stage, model and rule.")
 @click.option(
     "--catch-up/--no-catch-up",
@@ -119,9 +131,10 @@ def run(config: Path | None, timings: bool, catch_up: bool | None, no_deliver: b
 
 def _run_one(chosen: Any, told: Any, deliver_by: Path | None) -> int:
     """Run, say what was found, deliver as this audit.toml says; return the exit code."""
-    from therapy_audit import pipeline
+    from therapy_audit import pipeline, progress
 
-    result = pipeline.run(chosen, told)
+    with progress.shown():
+        result = pipeline.run(chosen, told)
     click.echo("\n".join(_five_lines(result)))
     for notice in result.notices:
         click.echo(f"Note: {notice}", err=True)
@@ -364,15 +377,17 @@ def units(
     """
     import json
 
+    from therapy_audit import engine
     from therapy_audit import units as counting
 
     minutes = counting.parse(pairs)
-    if assistant or service_date or discipline:
-        by_assistant = counting.parse(tuple(pair for given in assistant for pair in given.split(",")))
-        day = service_date.date() if service_date else None
-        found = counting.share(minutes, by_assistant, method, day, discipline or "PT")
-    else:
-        found = counting.allocate(minutes, method)
+    with engine.without_pandas():
+        if assistant or service_date or discipline:
+            by_assistant = counting.parse(tuple(pair for given in assistant for pair in given.split(",")))
+            day = service_date.date() if service_date else None
+            found = counting.share(minutes, by_assistant, method, day, discipline or "PT")
+        else:
+            found = counting.allocate(minutes, method)
     if as_json:
         click.echo(json.dumps(found))
         return
@@ -402,15 +417,17 @@ def price(
     reference: Path | None,
 ) -> None:
     """Say what Medicare allows and pays for a patient's day, as in `price 97530=2 97110 97140 --date 2025-03-03`."""
+    from therapy_audit import engine
     from therapy_audit import price as pricing
 
-    day = pricing.price(
-        pricing.parse(pairs),
-        service_date.date(),
-        assistant=[code.strip().upper() for code in assistant],
-        locality=locality,
-        reference=reference or (Path("reference") if Path("reference").is_dir() else None),
-    )
+    with engine.without_pandas():
+        day = pricing.price(
+            pricing.parse(pairs),
+            service_date.date(),
+            assistant=[code.strip().upper() for code in assistant],
+            locality=locality,
+            reference=reference or (Path("reference") if Path("reference").is_dir() else None),
+        )
     click.echo("\n".join(pricing.table(day)))
 
 
@@ -742,6 +759,20 @@ def bench_report(findings: int, seed: int) -> None:
     click.echo(measuring.table(measuring.measure(findings, seed)))
 
 
+@bench.command("cluster")
+@click.option("--lines", default=1_000_000, show_default=True, type=click.IntRange(100), help="Claim lines, about.")
+@click.option("--seed", default=2026, show_default=True)
+@click.option("--scheduler", metavar="ADDRESS", help="Dask scheduler, as tcp://host:8786 [processes of this machine].")
+@click.option("--exchange", metavar="PATH", help="Folder or fsspec address that all of Dask's workers see.")
+@click.option("--partitions", type=click.IntRange(1, 100_000), help="Parts [4 for each thread of the workers].")
+@click.option("--hours", default=8.0, show_default=True, type=click.FloatRange(0.1), help="In which a run is to end.")
+def bench_cluster(**given: Any) -> None:
+    """Time a run on Dask's workers, and say how many of them larger data would take."""
+    from therapy_audit import bench_cluster as measuring
+
+    click.echo(measuring.table(**given))
+
+
 @bench.command("accuracy")
 @click.option("--lines", default=50_000, show_default=True, type=click.IntRange(100), help="Claim lines, about.")
 @click.option("--seed", default=2027, show_default=True, help="Another clinic than that of the samples.")
@@ -958,35 +989,50 @@ for _command in PAPERS:
 
 def main() -> None:
     """Run the command line; an AuditError is one sentence on stderr and exit code 2."""
+    with stopping.clean_stop() as told:
+        code = _main(told)
+    if told:
+        stopping.leave(code)
+    sys.exit(code)
+
+
+def _main(told: list[int]) -> int:
     try:
         cli(standalone_mode=False)
-    except AuditError as fault:
-        click.echo(f"Error: {fault}", err=True)
-        sys.exit(2)
     except click.exceptions.Exit as leaving:
-        sys.exit(leaving.exit_code)
-    except click.Abort:
-        click.echo("Stopped.", err=True)
-        sys.exit(130)
-    except click.ClickException as fault:
-        fault.show()
-        sys.exit(2)
-    except Exception as fault:
-        import os
+        return leaving.exit_code
+    except SystemExit as leaving:
+        return leaving.code if isinstance(leaving.code, int) else int(bool(leaving.code))
+    except (Exception, KeyboardInterrupt) as fault:  # noqa: BLE001 - each is told in one sentence
+        # A query that was broken off raises an error of DuckDB, or one that was made of it.
+        if told or isinstance(fault, click.Abort):
+            click.echo("Stopped; what was half done is taken away.", err=True)
+            return stopping.killed_by(told[0] if told else signal.SIGINT)
+        return _failed(fault)
+    return 0
 
-        if os.environ.get("THERAPY_AUDIT_DEBUG"):
-            raise
-        if type(fault).__name__ in {"MemoryError", "OutOfMemoryException"}:
-            click.echo(
-                "Error: there is not enough memory; give more with --memory-limit or use fewer --threads.", err=True
-            )
-            sys.exit(2)
-        click.echo(
-            f"Error: a fault of ours ({type(fault).__name__}). Nothing was changed. "
-            "Run again with THERAPY_AUDIT_DEBUG=1 to see where, and please report it.",
-            err=True,
-        )
-        sys.exit(3)
+
+def _failed(fault: BaseException) -> int:
+    """Say what went wrong in one sentence, and return the exit code."""
+    import os
+
+    if isinstance(fault, AuditError):
+        click.echo(f"Error: {fault}", err=True)
+        return 2
+    if isinstance(fault, click.ClickException):
+        fault.show()
+        return 2
+    if os.environ.get("THERAPY_AUDIT_DEBUG"):
+        raise fault
+    if type(fault).__name__ in {"MemoryError", "OutOfMemoryException"}:
+        click.echo("Error: there is not enough memory; give more with --memory-limit or use fewer --threads.", err=True)
+        return 2
+    click.echo(
+        f"Error: a fault of ours ({type(fault).__name__}). Nothing was changed. "
+        "Run again with THERAPY_AUDIT_DEBUG=1 to see where, and please report it.",
+        err=True,
+    )
+    return 3
 
 
 if __name__ == "__main__":

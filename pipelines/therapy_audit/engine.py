@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import json
 import re
+import sys
 from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from therapy_audit import resources
+from therapy_audit import progress, resources, stopping
 from therapy_audit import rules as rulebook
 from therapy_audit.errors import AuditError
 from therapy_audit.notes import likeness
@@ -35,8 +36,12 @@ def connect(
     *,
     threads: int | None = None,
     memory_limit: str | None = None,
+    text_functions: bool = True,
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a DuckDB database that never reaches for the network and spills beside itself."""
+    """Open a DuckDB database that never reaches for the network and spills beside itself.
+
+    Without `text_functions` it starts sooner and knows none of notes/likeness: for models that compare no texts.
+    """
     settings: dict[str, Any] = {
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
@@ -50,11 +55,29 @@ def connect(
         if not re.fullmatch(r"\d+(\.\d+)?\s*(MB|GB|TB|MiB|GiB|TiB)", memory_limit, re.IGNORECASE):
             raise AuditError(f"Memory limit '{memory_limit}' is not one; write it as 2GB or 800MB.")
         settings["memory_limit"] = memory_limit
-    with duckdb.connect(str(path), config=settings) as con:
+    with duckdb.connect(str(path), config=settings) as con, stopping.interruptible(con):
         # Row order is never relied on: every result that leaves is sorted by a unique key.
         con.execute("SET preserve_insertion_order = false")
-        likeness.register(con)
+        if text_functions:
+            likeness.register(con)
         yield con
+
+
+@contextmanager
+def without_pandas() -> Iterator[None]:
+    """Keep DuckDB from importing pandas, for a command line that asks little.
+
+    For each bound value it looks whether that is the NaT of pandas, and imports pandas for that: half a second. Where
+    pandas is in use already nothing is changed.
+    """
+    if "pandas" in sys.modules:
+        yield
+        return
+    sys.modules["pandas"] = None  # type: ignore[assignment]  # as the import system has it for a module that is refused
+    try:
+        yield
+    finally:
+        del sys.modules["pandas"]
 
 
 def create_tables(con: duckdb.DuckDBPyConnection) -> None:
@@ -258,48 +281,55 @@ def build_models(
     of their own.
     """
     models = _models()
-    waiting = dict.fromkeys(models)
-    if only is not None:
-        wanted, waiting = set(only), {}
-        while wanted:
-            waiting |= dict.fromkeys(sorted(wanted))
-            wanted = set().union(*(models[name].needs for name in wanted)) - set(waiting)
-    while waiting:
-        ready = next((name for name in waiting if not models[name].needs & set(waiting)), None)
-        if ready is None:
-            raise RuntimeError(f"models that wait for each other: {', '.join(waiting)}")
-        del waiting[ready]
-        started = perf_counter()
-        con.execute(f'CREATE OR REPLACE {models[ready].kind} "{ready}" AS {models[ready].sql}')
-        if timed:
-            timed(f"model {ready}", perf_counter() - started)
+    needs: dict[str, frozenset[str]] = {}
+    wanted = set(models if only is None else only)
+    while wanted:
+        needs |= {name: _needs(con, name) for name in sorted(wanted)}
+        wanted = set().union(*(needs[name] for name in wanted)) - set(needs)
+    waiting = dict.fromkeys(name for name in models if name in needs)
+    with progress.stage("models", len(waiting)) as done:
+        while waiting:
+            ready = next((name for name in waiting if not needs[name] & set(waiting)), None)
+            if ready is None:
+                raise RuntimeError(f"models that wait for each other: {', '.join(waiting)}")
+            del waiting[ready]
+            started = perf_counter()
+            con.execute(f'CREATE OR REPLACE {models[ready].kind} "{ready}" AS {models[ready].sql}')
+            if timed:
+                timed(f"model {ready}", perf_counter() - started)
+            done()
     if only is None:
         con.execute(_sql("in_scope"))
 
 
 @dataclass(frozen=True)
 class _Model:
-    """One file of sql/models/: the kind of table that it makes, and the other models that it reads."""
+    """One file of sql/models/, and the kind of table that it makes."""
 
     kind: str
     sql: str
-    needs: frozenset[str]
 
 
 @cache
 def _models() -> Mapping[str, _Model]:
-    """Read sql/models/ once in a process: finding out what each reads takes as long as running it on a small file."""
+    """Read sql/models/ once in a process."""
     texts = resources.texts(resources.folder("sql") / "models", ".sql")
     folders = {"steps": "TEMP TABLE", "views": "TEMP VIEW"}
-    names = {path.rpartition(".")[2] for path in texts}
-    with connect() as con:
-        create_tables(con)
-        return {
-            (name := path.rpartition(".")[2]): _Model(
-                folders.get(path.partition(".")[0], "TABLE"), sql, frozenset(con.get_table_names(sql)) & names - {name}
-            )
-            for path, sql in texts.items()
-        }
+    return {
+        path.rpartition(".")[2]: _Model(folders.get(path.partition(".")[0], "TABLE"), sql)
+        for path, sql in texts.items()
+    }
+
+
+_NEEDS: dict[str, frozenset[str]] = {}  # found out once in a process: it takes as long as running it on a small file
+
+
+def _needs(con: duckdb.DuckDBPyConnection, name: str) -> frozenset[str]:
+    """Return the other models that a model reads; `con` has the contract tables and the functions that it calls."""
+    models = _models()
+    if name not in _NEEDS:
+        _NEEDS[name] = frozenset(con.get_table_names(models[name].sql)) & set(models) - {name}
+    return _NEEDS[name]
 
 
 def run_rules(
@@ -308,21 +338,26 @@ def run_rules(
     """Fill `finding` and `coverage` and return {rule: error} of the rules whose query failed."""
     con.execute(_RAW_FINDING)
     errors: dict[str, str] = {}
-    for rule in rules:
+    with progress.stage("rules", 2 * len(rules)) as done:
+        for rule in rules:
+            started = perf_counter()
+            try:
+                _check(con, rule)
+            except duckdb.InterruptException:
+                raise  # the run is to stop
+            except duckdb.Error as fault:
+                # The text of a DuckDB error can quote a value of the data: only its kind leaves this function.
+                errors[rule.name] = type(fault).__name__
+                con.execute("DELETE FROM raw_finding WHERE rule = ?", [rule.name])
+            if timed:
+                timed(f"rule {rule.name}", perf_counter() - started)
+            done()
         started = perf_counter()
-        try:
-            _check(con, rule)
-        except duckdb.Error as fault:
-            # The text of a DuckDB error can quote a value of the data: only its kind leaves this function.
-            errors[rule.name] = type(fault).__name__
-            con.execute("DELETE FROM raw_finding WHERE rule = ?", [rule.name])
-        if timed:
-            timed(f"rule {rule.name}", perf_counter() - started)
-    started = perf_counter()
-    _collect(con)
-    tallies = _tally(con, rules)
-    for rule in rules:
-        _cover(con, rule, tallies, failed_query=rule.name in errors)
+        _collect(con)
+        tallies = _tally(con, rules)
+        for rule in rules:
+            _cover(con, rule, tallies, failed_query=rule.name in errors)
+            done()
     con.execute("DROP TABLE raw_finding")
     if timed:
         timed("findings and coverage", perf_counter() - started)

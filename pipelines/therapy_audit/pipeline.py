@@ -7,7 +7,7 @@ import json
 import os
 import platform
 import shutil
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime
 from importlib.metadata import version
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from therapy_audit import benchmarks, compare, engine, fees, history, rules
+from therapy_audit import benchmarks, compare, engine, fees, history, rules, stopping
 from therapy_audit.config import Config, day, reference_beside, settled, span
 from therapy_audit.errors import AuditError
 
@@ -59,6 +59,10 @@ def run(config: Config, stage: Callable[[str, float], None] = lambda _name, _sec
     """
     if not config.inputs.get("claims"):
         raise AuditError("No claims were given; name them with --claims or under [inputs] in audit.toml.")
+    if config.engine == "dask":
+        from therapy_audit import cluster
+
+        cluster.check(config.scheduler, config.exchange)
     config = settled(config)  # before anything is read
     dates = span(config.period) if config.period else None
     ruleset = rules_of(config)
@@ -114,7 +118,7 @@ def _audit(
     stage: Callable[[str, float], None],
 ) -> Result:
     from therapy_audit import quality, report
-    from therapy_audit.notes import lexicon, store
+    from therapy_audit.notes import lexicon
 
     timed = _Clock(stage)
     database = building / "audit.duckdb"
@@ -127,23 +131,22 @@ def _audit(
     )
     quality.write(checked, building / "quality")
     timed("quality")
-    with engine.connect(database, **settings) as con:
+    with engine.connect(database, **settings) as con, ExitStack() as kept:
         if not checked["success"] and config.quality == "stop":
             raise AuditError(_refuse(con, checked, output, building))
         start, end = dates or (None, None)
         first, last = engine.set_period(con, start, end, day(config.as_of) if config.as_of else None, moment().date())
         notices = _left_out(con)
         period = config.period or f"{first}..{last}"
-        store.fill(con, config.lexicon)
-        timed("notes")
-        engine.build_models(con, timed.detail)
-        timed("models")
+        partitions = kept.enter_context(_models(con, config, building, timed))
         if config.rules:
             _keep(config.rules, building / "rules")
         errors = engine.run_rules(con, ruleset.rules, timed.detail)
         timed("rules")
         words = lexicon.fingerprint(config.lexicon)
         manifest = _manifest(con, ruleset, words, period, errors, _own_settings(config))
+        if partitions is not None:
+            manifest["partitions"] = {"claim_lines": partitions}
         earlier = _earlier(config, output, last, manifest)
         summary = report.write(
             con,
@@ -161,6 +164,32 @@ def _audit(
         con.execute("CHECKPOINT")
     timed("report")
     return Result(output, summary, errors, checked, {rule.name: rule.title for rule in ruleset.rules}, notices)
+
+
+@contextmanager
+def _models(con: Any, config: Config, building: Path, timed: _Clock) -> Iterator[list[int] | None]:
+    """Read the notes and build the models, here or on Dask's workers; give the claim lines of each of their partitions.
+
+    What the workers left is there until the end of the block.
+    """
+    if config.engine == "duckdb":
+        from therapy_audit.notes import store
+
+        store.fill(con, config.lexicon)
+        timed("notes")
+        engine.build_models(con, timed.detail)
+        timed("models")
+        yield None
+        return
+    from therapy_audit import cluster
+
+    with cluster.exchange(config.exchange or str(building.resolve())) as root:
+        with cluster.workers(config.scheduler, config.threads) as found:
+            found.look(root)
+            parts = config.partitions or 4 * found.slots
+            lines = cluster.build(con, root, parts, found.run, lexicon=config.lexicon, timed=timed.detail)
+        timed("models")
+        yield lines
 
 
 def _own_settings(config: Config) -> dict[str, Any]:
@@ -205,11 +234,13 @@ class _Clock:
         self._last = perf_counter()
 
     def __call__(self, name: str) -> None:
+        stopping.check()
         now = perf_counter()
         self._stage(name, now - self._last)
         self._last = now
 
     def detail(self, name: str, seconds: float) -> None:
+        stopping.check()
         self._stage(name, seconds)
 
 
