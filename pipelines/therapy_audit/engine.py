@@ -107,11 +107,14 @@ def reading(database: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         yield con
 
 
-def lock(con: duckdb.DuckDBPyConnection) -> None:
+def lock(con: duckdb.DuckDBPyConnection, folders: Sequence[str] = ()) -> None:
     """Keep all later SQL of this database, also a user's own rules, from files, network and settings, for good.
 
-    What it spills still goes to its own temporary folder, and what is exported leaves through Arrow.
+    What it spills still goes to its own temporary folder, and what is exported leaves through Arrow. `folders` (of this
+    machine, or fsspec addresses) may still be read: those of what a run's own workers left.
     """
+    if folders:
+        con.execute(f"SET allowed_directories = [{', '.join('?' * len(folders))}]", list(folders))
     con.execute("SET enable_external_access = false")
     con.execute("SET lock_configuration = true")
 

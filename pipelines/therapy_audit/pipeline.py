@@ -208,6 +208,7 @@ def _models(con: Any, config: Config, building: Path, timed: _Clock) -> Iterator
             found.look(root)
             parts = config.partitions or 4 * found.slots
             lines = cluster.build(con, root, parts, found.run, lexicon=config.lexicon, timed=timed.detail)
+        engine.lock(con, [root])
         timed("models")
         yield lines
 
