@@ -1,4 +1,4 @@
-"""Five rules as one would write them in pandas, to hold the SQL ones against: the same answers, and how long each takes.
+"""Five rules as one would write them in pandas, to hold the SQL ones against: the same answers, and what each takes.
 
 All begin with what the audit's shared tables hold (frames of therapy_line, note_day, expected_payment and the code
 tables), whole in memory. Amounts are in cents, since a sum of floats would not meet a threshold exactly.
@@ -91,7 +91,9 @@ def ncci_pair_without_modifier(frames: Mapping[str, pd.DataFrame], rule: str) ->
         right_on=["patient_id", "service_date", "setting", "hcpcs_code"],
         suffixes=("_one", ""),
     )
-    biller = (both["billing_npi_one"] == both["billing_npi"]) | (both["billing_npi_one"] == "") | (both["billing_npi"] == "")
+    biller = (
+        (both["billing_npi_one"] == both["billing_npi"]) | (both["billing_npi_one"] == "") | (both["billing_npi"] == "")
+    )
     payer = (both["plan_one"] == both["plan"]) | (both["plan_one"].isna() & both["plan"].isna())
     both = both[biller & payer]
     either = frames["parameter"][frames["parameter"]["name"] == "medicare.ncci_modifier_on_either_line"]
@@ -99,7 +101,9 @@ def ncci_pair_without_modifier(frames: Mapping[str, pd.DataFrame], rule: str) ->
     for one in either[either["value"] == 1].itertuples():
         on_either |= both["service_date"].between(one.effective_from, one.effective_to)
     found = in_scope(both[~(both["ncci_bypass"] | (both["ncci_bypass_one"] & on_either))], frames["scope"], rule)
-    told = found.groupby(["claim_id", "claim_line_number"])["column_one"].agg(lambda codes: ", ".join(sorted(set(codes))))
+    told = found.groupby(["claim_id", "claim_line_number"])["column_one"].agg(
+        lambda codes: ", ".join(sorted(set(codes)))
+    )
     return _told(told.reset_index(), "column_one")
 
 

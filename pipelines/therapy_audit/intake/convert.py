@@ -518,9 +518,7 @@ def _fault_cases(kind: Contract, columns: list[str]) -> list[str]:
             continue
         if read_as in _FAULTS:
             value = "read_modifiers" if read_as == "modifiers" else column
-            cases.append(
-                f"WHEN {raw} IS NOT NULL AND {value} IS NULL THEN {_fault(column, _FAULTS[read_as], raw)}"
-            )
+            cases.append(f"WHEN {raw} IS NOT NULL AND {value} IS NULL THEN {_fault(column, _FAULTS[read_as], raw)}")
     return cases
 
 
