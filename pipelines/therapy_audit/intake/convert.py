@@ -153,15 +153,14 @@ def _one_row_per_code(con: duckdb.DuckDBPyConnection, kind: Contract, columns: l
     con.execute(
         """CREATE OR REPLACE TABLE intake_scratch.code_list AS
         -- The cells that list several codes.
-        SELECT cell, pieces, len(pieces) AS n
-        FROM (
-            SELECT hcpcs_code AS cell, code_pieces(hcpcs_code) AS pieces
-            FROM intake_scratch.raw
-            WHERE length(hcpcs_code) > 9
-            GROUP BY hcpcs_code
+        WITH cell AS (
+            SELECT hcpcs_code AS cell FROM intake_scratch.raw WHERE length(hcpcs_code) > 9 GROUP BY hcpcs_code
         )
-        WHERE len(pieces) > 1"""
+        SELECT cell, code_pieces(cell) AS pieces, len(code_pieces(cell)) AS n
+        FROM cell"""
     )
+    # A filter within that query would be asked of every row, not of every cell: DuckDB moves it before the grouping.
+    con.execute("DELETE FROM intake_scratch.code_list WHERE n <= 1")
     if not _count(con, "FROM intake_scratch.code_list"):
         return []
     listed = {column: single for column, single in _LISTED[kind.input].items() if column in columns}
@@ -328,7 +327,8 @@ def _date_orders(con: duckdb.DuckDBPyConnection, columns: list[str]) -> dict[str
     proofs: dict[str, tuple[int, int, int, int]] = {}
     for column in columns:
         ((day, month, numeric, dotted),) = con.execute(
-            f"""-- How many rows have a number above 12 where only a day can stand.
+            f"""-- How many rows have a number above 12 where only a day can stand. No WHERE on what is read from a
+            -- cell: DuckDB would move it before the grouping, and read every row's.
             WITH cell AS (
                 SELECT {column} AS cell, count(*) AS n
                 FROM intake_scratch.raw
@@ -339,15 +339,16 @@ def _date_orders(con: duckdb.DuckDBPyConnection, columns: list[str]) -> dict[str
                 SELECT n, numeric_day(day_text(cell)) AS day, contains(day_text(cell), '.') AS is_dotted FROM cell
             ),
             number AS (
-                SELECT n, is_dotted, TRY_CAST(day.first AS INTEGER) AS one, TRY_CAST(day.second AS INTEGER) AS two
+                SELECT
+                    n, is_dotted, day.year <> '' AS is_numeric, TRY_CAST(day.first AS INTEGER) AS one,
+                    TRY_CAST(day.second AS INTEGER) AS two
                 FROM part
-                WHERE day.year <> ''
             )
             SELECT
-                coalesce(sum(n) FILTER (one BETWEEN 13 AND 31 AND two <= 12), 0),
-                coalesce(sum(n) FILTER (two BETWEEN 13 AND 31 AND one <= 12), 0),
-                coalesce(sum(n), 0),
-                coalesce(sum(n) FILTER (is_dotted), 0)
+                coalesce(sum(n) FILTER (is_numeric AND one BETWEEN 13 AND 31 AND two <= 12), 0),
+                coalesce(sum(n) FILTER (is_numeric AND two BETWEEN 13 AND 31 AND one <= 12), 0),
+                coalesce(sum(n) FILTER (is_numeric), 0),
+                coalesce(sum(n) FILTER (is_numeric AND is_dotted), 0)
             FROM number"""
         ).fetchall()
         proofs[column] = (int(day), int(month), int(numeric), int(dotted))

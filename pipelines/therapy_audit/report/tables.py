@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from therapy_audit import resources
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import duckdb
@@ -19,13 +19,14 @@ Row = dict[str, Any]
 _CONTENT = (
     *("rules", "payers", "clinicians", "months", "kx_counts", "coverage_file", "not_evaluable_reasons"),
     *("unmapped_payers", "reference_editions", "intake", "quarantine_reasons", "documentation_weights"),
-    *("clinician_profiles", "clinician_findings", "profile_metrics"),
+    "profile_metrics",
 )
 _DENIED_BY = ("group", "category", "payer", "clinician", "code", "month")
 _DENIAL_TABLES = ("ages", "payment", "crosswalk", "rules", "unmatched")
 _RISKS = 10  # of each level
 _DISMISSED = 100  # findings shown
 _DENIED = 1000  # denials shown
+PROFILES = 200  # clinicians who have a page of their own: those with the most lines
 _KX_PATIENTS = 15  # on either side of the threshold
 SCHEMA_VERSION = 1  # of summary.json (summary.schema.json): raised when a key goes or changes, not when one comes
 
@@ -37,7 +38,11 @@ def text(name: str) -> str:
 
 def rows(con: duckdb.DuckDBPyConnection, query: str, *, neutral: bool = False, **bound: Any) -> list[Row]:
     """Return the rows of a query of sql/reports/, as dicts; `neutral` for a spreadsheet's cells."""
-    result = con.execute(_neutral(con, text(query), bound) if neutral else text(query), bound or None)
+    return _rows(con, text(query), neutral=neutral, **bound)
+
+
+def _rows(con: duckdb.DuckDBPyConnection, select: str, *, neutral: bool = False, **bound: Any) -> list[Row]:
+    result = con.execute(_neutral(con, select, bound) if neutral else select, bound or None)
     names = [column[0] for column in result.description or ()]
     return [dict(zip(names, values, strict=True)) for values in result.fetchall()]
 
@@ -45,6 +50,19 @@ def rows(con: duckdb.DuckDBPyConnection, query: str, *, neutral: bool = False, *
 def copy(con: duckdb.DuckDBPyConnection, query: str, path: Path, **bound: Any) -> None:
     """Write a query's rows as Parquet or CSV, by the file's suffix; a CSV's texts are neutral to a spreadsheet."""
     copy_select(con, text(query), path, **bound)
+
+
+def copy_both(con: duckdb.DuckDBPyConnection, query: str, stem: Path, **bound: Any) -> None:
+    """Write a query's rows as `<stem>.parquet` and `<stem>.csv`; the query runs once, the CSV is made of the file."""
+    parquet = stem.with_name(f"{stem.name}.parquet")
+    copy(con, query, parquet, **bound)
+    # The rows stand in the file in their order, and that is to be kept here.
+    ((kept,),) = con.execute("SELECT current_setting('preserve_insertion_order')").fetchall()
+    con.execute("SET preserve_insertion_order = true")
+    try:
+        copy_select(con, "FROM read_parquet($parquet)", stem.with_name(f"{stem.name}.csv"), parquet=str(parquet))
+    finally:
+        con.execute(f"SET preserve_insertion_order = {kept}")
 
 
 def copy_select(con: duckdb.DuckDBPyConnection, select: str, path: Path, **bound: Any) -> None:
@@ -58,7 +76,18 @@ def copy_select(con: duckdb.DuckDBPyConnection, select: str, path: Path, **bound
 def content(con: duckdb.DuckDBPyConnection, *, period: str, quality: Mapping[str, Any] | None) -> Row:
     """Return {name: rows} of all that the report tells beside the findings themselves."""
     found: Row = {name: rows(con, name) for name in _CONTENT}
+    shown = _most_lines(con, found["clinicians"])
     return found | {
+        "clinician_profiles": _rows(
+            con,
+            f"{_of_clinicians('clinician_profiles')} ORDER BY discipline, clinician_npi, month NULLS FIRST, {_PLACE}",
+            clinicians=shown,
+        ),
+        "clinician_findings": _rows(
+            con,
+            f"{_of_clinicians('clinician_findings')} ORDER BY clinician_npi, amount_at_risk DESC, findings DESC, rule",
+            clinicians=shown,
+        ),
         "period": period,
         "quality": quality,
         "headline": rows(con, "headline")[0],
@@ -73,6 +102,32 @@ def content(con: duckdb.DuckDBPyConnection, *, period: str, quality: Mapping[str
             "dismissed": rows(con, "dismissed_sheet", rows=_DISMISSED),
         },
     }
+
+
+def profile_sheet(con: duckdb.DuckDBPyConnection, most: int) -> list[Row]:
+    """Return the clinicians' figures of the whole period, `most` rows of them, for a spreadsheet's cells."""
+    return _rows(
+        con,
+        f"SELECT * FROM (\n{text('clinician_profiles')}\n) AS figure WHERE month IS NULL"
+        f" ORDER BY discipline, clinician_npi, {_PLACE} LIMIT {int(most)}",
+        neutral=True,
+    )
+
+
+def _most_lines(con: duckdb.DuckDBPyConnection, clinicians: Sequence[Row]) -> list[str]:
+    """Return the clinicians whose profiles the page holds: of a large group a page of all would hold too much."""
+    lines = {row["rendering_npi"]: row["lines_audited"] for row in clinicians}
+    profiled = con.execute(
+        "SELECT clinician_npi FROM clinician_profile UNION SELECT clinician_npi FROM clinician_profile_month"
+    ).fetchall()
+    return sorted((npi for (npi,) in profiled), key=lambda npi: (-lines.get(npi, 0), npi))[:PROFILES]
+
+
+def _of_clinicians(query: str) -> str:
+    return f"SELECT * FROM (\n{text(query)}\n) AS figure WHERE list_contains($clinicians, clinician_npi)"
+
+
+_PLACE = "(SELECT max(place) FROM profile_metric WHERE profile_metric.metric = figure.metric)"
 
 
 def documentation(con: duckdb.DuckDBPyConnection, *, neutral: bool = False) -> dict[str, list[Row]]:
