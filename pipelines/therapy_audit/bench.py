@@ -146,7 +146,7 @@ def multiply_and_judge(
         started = perf_counter()
         store.fill(con)
         stages.append(("notes", perf_counter() - started))
-        engine.build_models(con, lambda name, seconds: stages.append((name, seconds)))
+        engine.build_models(con, lambda name, seconds: stages.append((name, seconds)), rules=ruleset.rules)
         engine.run_rules(con, ruleset.rules, lambda name, seconds: stages.append((name, seconds)))
         rows = {
             table: con.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0]

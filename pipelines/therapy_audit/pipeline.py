@@ -136,7 +136,7 @@ def _audit(
         period = config.period or f"{first}..{last}"
         store.fill(con, config.lexicon)
         timed("notes")
-        engine.build_models(con, timed.detail)
+        engine.build_models(con, timed.detail, rules=ruleset.rules)
         timed("models")
         if config.rules:
             _keep(config.rules, building / "rules")
