@@ -20,7 +20,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from therapy_audit import engine, pipeline, resources, rules, synth
-from therapy_audit.config import INPUTS, Config
+from therapy_audit.config import INPUTS, Config, read
 from therapy_audit.errors import AuditError
 
 if TYPE_CHECKING:
@@ -128,7 +128,13 @@ def speed(
             for key in INPUTS
             if (data / f"{key}.csv").exists() and (remittances or key != "remittances")
         }
-        given = {"inputs": inputs, "memory_limit": memory_limit, "folder": name}
+        settings = data / "audit.toml"  # contracts and their fees, where the data has them
+        given = {
+            "inputs": inputs,
+            "settings": str(settings) if settings.exists() else None,
+            "memory_limit": memory_limit,
+            "folder": name,
+        }
         found = sorted((_measured(given, used) for _ in range(runs)), key=lambda one: one[0].seconds / one[1].seconds)
         whole, bare, steps = found[(runs - 1) // 2]
         manifest = json.loads((Path(name) / "report" / "manifest.json").read_text(encoding="utf-8"))
@@ -169,6 +175,7 @@ def _measured(given: Mapping[str, Any], threads: int) -> tuple[Step, Step, tuple
         "run",
         {
             "inputs": given["inputs"],
+            "settings": given["settings"],
             "output": str(Path(given["folder"]) / "report"),
             "threads": threads,
             "memory_limit": given["memory_limit"],
@@ -212,7 +219,9 @@ def _bare(inputs: Mapping[str, Sequence[str]], database: str, threads: int) -> d
     return {}
 
 
-def _run(inputs: Mapping[str, Any], output: str, threads: int, memory_limit: str | None) -> dict[str, Any]:
+def _run(
+    inputs: Mapping[str, Any], settings: str | None, output: str, threads: int, memory_limit: str | None
+) -> dict[str, Any]:
     steps: list[Step] = []
     meter = Meter()
     steps.append(Step("start", 0.0, processor_seconds(), meter.peak()))
@@ -220,8 +229,14 @@ def _run(inputs: Mapping[str, Any], output: str, threads: int, memory_limit: str
     def told(name: str, seconds: float) -> None:
         steps.append(meter.step(name, seconds))
 
-    config = Config(
-        inputs=inputs, output=Path(output), threads=threads, memory_limit=memory_limit, previous=Path("none")
+    config = replace(
+        read(Path(settings)) if settings else Config(inputs=inputs),
+        inputs=inputs,
+        period=None,
+        output=Path(output),
+        threads=threads,
+        memory_limit=memory_limit,
+        previous=Path("none"),
     )
     pipeline.run(config, told)
     return {"steps": [asdict(step) for step in steps], "peak_mib": meter.highest}
