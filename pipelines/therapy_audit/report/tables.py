@@ -76,7 +76,7 @@ def copy_select(con: duckdb.DuckDBPyConnection, select: str, path: Path, **bound
 def content(con: duckdb.DuckDBPyConnection, *, period: str, quality: Mapping[str, Any] | None) -> Row:
     """Return {name: rows} of all that the report tells beside the findings themselves."""
     found: Row = {name: rows(con, name) for name in _CONTENT}
-    shown = _most_lines(con, found["clinicians"])
+    shown = most_lines(con, found["clinicians"])
     return found | {
         "clinician_profiles": _rows(
             con,
@@ -114,7 +114,7 @@ def profile_sheet(con: duckdb.DuckDBPyConnection, most: int) -> list[Row]:
     )
 
 
-def _most_lines(con: duckdb.DuckDBPyConnection, clinicians: Sequence[Row]) -> list[str]:
+def most_lines(con: duckdb.DuckDBPyConnection, clinicians: Sequence[Row]) -> list[str]:
     """Return the clinicians whose profiles the page holds: of a large group a page of all would hold too much."""
     lines = {row["rendering_npi"]: row["lines_audited"] for row in clinicians}
     profiled = con.execute(
