@@ -352,8 +352,9 @@ SELECT
     END AS exposure_amount
 FROM ranked
 LEFT JOIN line_price ON ranked.line_id = line_price.line_id
-LEFT JOIN price_of_stakes('joint_stake') AS joint
-    ON ranked.direction = joint.stake_key AND ranked.line_id = joint.line_id AND ranked.direction <> 'compliance';
+-- What compliance puts at stake has no price; said in the join, DuckDB would compare each row with every other.
+LEFT JOIN (SELECT * FROM price_of_stakes('joint_stake') WHERE stake_key <> 'compliance') AS joint
+    ON ranked.direction = joint.stake_key AND ranked.line_id = joint.line_id;
 
 INSERT INTO finding
 WITH total AS (

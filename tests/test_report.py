@@ -22,6 +22,8 @@ from therapy_audit.report import html, tables
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from therapy_audit import pipeline
+
 HERE = Path(__file__).parent
 FILES = (
     *("clinician_profiles.csv", "clinician_profiles.parquet", "coverage.csv", "denials.csv", "denials.parquet"),
@@ -277,6 +279,19 @@ def test_more_findings_than_shown_are_told_and_kept(con: duckdb.DuckDBPyConnecti
     assert read_me["Findings sheet"].startswith(f"The 7 largest of {summary['findings']} findings")
     kept = duckdb.sql(f"SELECT count(*) FROM '{tmp_path / 'findings.parquet'}'").fetchall()[0]
     assert kept == (summary["findings"],)
+
+
+def test_of_many_clinicians_some_are_shown(sample_run: pipeline.Result, monkeypatch: pytest.MonkeyPatch) -> None:
+    with duckdb.connect(str(sample_run.folder / "audit.duckdb"), read_only=True) as con:
+        every = tables.profile_sheet(con, 1_000_000)
+        assert tables.profile_sheet(con, 7) == every[:7]
+        place = dict(con.execute("SELECT metric, place FROM profile_metric").fetchall())
+        keys = [(row["discipline"] or "~", row["clinician_npi"], place[row["metric"]]) for row in every]
+        assert keys == sorted(keys)
+        npis = sorted({row["clinician_npi"] for row in every})
+        lines = [{"rendering_npi": npi, "lines_audited": at % 3} for at, npi in enumerate(npis)]
+        monkeypatch.setattr(tables, "PROFILES", 3)
+        assert tables.most_lines(con, lines) == [npi for at, npi in enumerate(npis) if at % 3 == 2][:3]
 
 
 def test_nothing_found_is_a_report_too(empty: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:

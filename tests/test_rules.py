@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from therapy_audit import docs, engine, resources, rules
 from therapy_audit.errors import AuditError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 GOOD = """\
 title: A fault
@@ -144,3 +149,26 @@ def test_obvious_payer_names_map(payer: str, plan: str | None) -> None:
         )
         engine.map_payers(con, ruleset.payer_patterns)
         assert con.execute("SELECT payer, plan FROM payer_plan").fetchall() == [(payer, plan)]
+
+
+def test_steps_that_nothing_reads_any_more_are_dropped() -> None:
+    ruleset = rules.load()
+    own = replace(
+        ruleset.rules[0], sql="SELECT claim_id FROM activity_frame", applies_to="x IN (SELECT y FROM time_block)"
+    )
+
+    def kept(among: Sequence[rules.Rule] | None) -> set[str]:
+        with engine.connect() as con:
+            engine.prepare(con, ruleset)
+            con.execute("INSERT INTO audit_period VALUES (DATE '2026-01-01', DATE '2026-12-31', NULL)")
+            engine.build_models(con, rules=among)
+            return {
+                name for (name,) in con.execute("SELECT table_name FROM duckdb_tables() WHERE temporary").fetchall()
+            }
+
+    every, left = kept(None), kept(ruleset.rules)
+    assert left < every
+    # Read by checks, and by what findings are made with.
+    assert {"activity_measure", "repeated_line", "description_sentence", "unit_fee"} <= left
+    assert not {"activity_frame", "time_block", "charted_service", "note_minutes"} & left
+    assert kept([*ruleset.rules, own]) == left | {"activity_frame", "time_block"}

@@ -1,20 +1,20 @@
-"""How long a run takes, stage by stage, and against DuckDB's bare read of the same files; how accurate it is."""
+"""How long the rules take over many lines, and likeness over many notes; how accurate a run is."""
 
 from __future__ import annotations
 
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from therapy_audit import accuracy, engine, intake, pipeline, resources, rules, synth
 from therapy_audit import open as open_audit
+from therapy_audit.bench_run import processor_seconds
 from therapy_audit.config import INPUTS, read
 from therapy_audit.errors import AuditError
 from therapy_audit.notes import store
@@ -23,19 +23,6 @@ if TYPE_CHECKING:
     import duckdb
 
 # What a child process runs: its argument is a JSON object; its last line of output is one too.
-_RUN = """
-import json, resource, sys
-from pathlib import Path
-from therapy_audit import pipeline
-from therapy_audit.config import Config
-given = json.loads(sys.argv[1])
-stages = []
-pipeline.run(
-    Config(inputs=given["inputs"], output=Path(given["output"]), threads=given["threads"]),
-    lambda name, seconds: stages.append([name, seconds]),
-)
-print(json.dumps({"stages": stages, "peak_kib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}))
-"""
 _RULES = """
 import json, resource, sys
 from therapy_audit import bench
@@ -56,18 +43,6 @@ _COPIED = {
 }
 # Synthetic lines that are made before copies of them fill up the number asked for.
 _LINES_MADE = 1_000_000
-_BARE_READ = """
-import json, resource, sys, time
-import duckdb
-given = json.loads(sys.argv[1])
-started = time.perf_counter()
-with duckdb.connect(given["database"], config={"threads": given["threads"]} if given["threads"] else {}) as con:
-    for number, name in enumerate(sorted(file for files in given["inputs"].values() for file in files)):
-        con.execute(f"CREATE TABLE t{number} AS SELECT * FROM read_csv(?)", [name])
-print(json.dumps({
-    "seconds": time.perf_counter() - started, "peak_kib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
-}))
-"""
 # Ten visits of each patient, of 48 words: of twenty patients one is charted in the same words at all visits, four in
 # nearly the same.
 _DESCRIBED = """
@@ -105,75 +80,6 @@ CROSS JOIN word
 """
 # Pairs of texts on which the likeness is timed against DuckDB's own.
 _PAIRS = 20_000
-
-
-@dataclass(frozen=True)
-class Speed:
-    """One measured run: seconds by stage, and of the whole process and the bare read; memory in MiB."""
-
-    rows: dict[str, int]
-    stages: list[tuple[str, float]]
-    whole_seconds: float
-    whole_mib: int
-    bare_seconds: float
-    bare_mib: int
-
-
-def speed(
-    lines: int, seed: int, folder: Path | None = None, threads: int | None = None, *, remittances: bool = False
-) -> Speed:
-    """Make a synthetic clinic of about `lines` claim lines (or use that in `folder`) and time the whole job on it."""
-    with tempfile.TemporaryDirectory(prefix="therapy-audit-bench-") as name:
-        data = folder or Path(name) / "data"
-        if not (data / "claims.csv").exists():
-            synth.write(data, seed=seed, lines=lines)
-        inputs = {
-            key: [str(data / f"{key}.csv")]
-            for key in INPUTS
-            if (data / f"{key}.csv").exists() and (remittances or key != "remittances")
-        }
-        given: dict[str, Any] = {"inputs": inputs, "threads": threads}
-        bare = _child(_BARE_READ, {**given, "database": str(Path(name) / "bare.duckdb")})
-        started = perf_counter()
-        run = _child(_RUN, {**given, "output": str(Path(name) / "report")})
-        whole = perf_counter() - started
-        manifest = json.loads((Path(name) / "report" / "manifest.json").read_text(encoding="utf-8"))
-    return Speed(
-        rows=manifest["rows"],
-        stages=[(stage, seconds) for stage, seconds in run["stages"]],
-        whole_seconds=whole,
-        whole_mib=run["peak_kib"] // 1024,
-        bare_seconds=bare["seconds"],
-        bare_mib=bare["peak_kib"] // 1024,
-    )
-
-
-def speed_table(found: Speed) -> str:
-    """Return the measured run as text: stages, their models and rules, totals and the ratio."""
-    lines = [
-        (
-            f"{found.rows['claim_line']:,} claim lines, {found.rows['visit_note']:,} notes, "
-            f"{found.rows['note_service']:,} note services, {found.rows['remittance_line']:,} remittance lines, "
-            f"{found.rows['finding']:,} findings; "
-            f"{os.cpu_count()} processors"
-        ),
-        "",
-        f"{'seconds':>9}  stage",
-    ]
-    inner = [(name, seconds) for name, seconds in found.stages if " " in name]
-    lines += [f"{seconds:9.2f}  {name}" for name, seconds in found.stages if " " not in name]
-    lines += ["", f"{'seconds':>9}  slowest models and rules"]
-    lines += [f"{seconds:9.2f}  {name}" for name, seconds in sorted(inner, key=lambda item: -item[1])[:10]]
-    lines += [
-        "",
-        f"{found.whole_seconds:9.2f}  whole process, peak {found.whole_mib:,} MiB",
-        f"{found.bare_seconds:9.2f}  DuckDB's bare read of the same files, peak {found.bare_mib:,} MiB",
-        (
-            f"{found.whole_seconds / found.bare_seconds:9.1f}  times the bare read; "
-            f"{found.rows['claim_line'] / found.whole_seconds:,.0f} claim lines a second"
-        ),
-    ]
-    return "\n".join(lines)
 
 
 def rules_table(lines: int, seed: int, threads: int | None = None, memory_limit: str | None = None) -> str:
@@ -240,7 +146,7 @@ def multiply_and_judge(
         started = perf_counter()
         store.fill(con)
         stages.append(("notes", perf_counter() - started))
-        engine.build_models(con, lambda name, seconds: stages.append((name, seconds)))
+        engine.build_models(con, lambda name, seconds: stages.append((name, seconds)), rules=ruleset.rules)
         engine.run_rules(con, ruleset.rules, lambda name, seconds: stages.append((name, seconds)))
         rows = {
             table: con.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0]
@@ -257,12 +163,12 @@ def likeness_table(notes: int, threads: int | None = None) -> str:
     """
     ruleset = rules.load()
     stages: list[tuple[str, float, float]] = []
-    used = _processor_seconds()
+    used = processor_seconds()
 
     def timed(name: str, seconds: float) -> None:
         nonlocal used
-        stages.append((name, seconds, _processor_seconds() - used))
-        used = _processor_seconds()
+        stages.append((name, seconds, processor_seconds() - used))
+        used = processor_seconds()
 
     with (
         tempfile.TemporaryDirectory(prefix="therapy-audit-bench-") as name,
@@ -273,7 +179,7 @@ def likeness_table(notes: int, threads: int | None = None) -> str:
         engine.map_payers(con, ruleset.payer_patterns)
         engine.set_period(con)
         con.execute("CHECKPOINT")
-        used = _processor_seconds()
+        used = processor_seconds()
         engine.build_models(con, timed, only=["description_day", "description_sentence"])
         # Of the scopes those alone that these rules read: the others' models are not here.
         for macro in resources.folder("sql").joinpath("in_scope.sql").read_text(encoding="utf-8").split(";\n"):
@@ -309,11 +215,6 @@ def likeness_table(notes: int, threads: int | None = None) -> str:
         *(f"{slow / taken:9.1f}  times as fast as levenshtein: {function}" for function, taken in seconds.items()),
     ]
     return "\n".join(text)
-
-
-def _processor_seconds() -> float:
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
 
 
 def _describe(con: duckdb.DuckDBPyConnection, patients: int) -> None:

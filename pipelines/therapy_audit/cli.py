@@ -777,20 +777,41 @@ def synth(folder: Path, seed: int, lines: int, **given: Any) -> None:
 
 
 @cli.group(invoke_without_command=True)
-@click.option("--lines", default=1_000_000, show_default=True, type=click.IntRange(100), help="Claim lines, about.")
+@click.option(
+    "--lines",
+    multiple=True,
+    default=(1_000_000,),
+    show_default=True,
+    type=click.IntRange(100),
+    help="Claim lines, about; several sizes one after the other.",
+)
 @click.option("--seed", default=2026, show_default=True)
 @click.option(
     "--folder", type=click.Path(file_okay=False, path_type=Path), help="Use, or make and keep, the data here."
 )
 @click.option("--threads", type=click.IntRange(1), help="Threads to use [all].")
+@click.option("--memory-limit", help="Memory for DuckDB, such as 4GB [80 % of the machine].")
 @click.option("--remittances", is_flag=True, help="Load the remittances too, as many lines again.")
+@click.option("--runs", default=1, show_default=True, type=click.IntRange(1), help="Runs, of which the median counts.")
+@click.option("--compare/--no-compare", default=True, help="Time five rules in pandas, and fewer threads, as well.")
+@click.option(
+    "--write", type=click.Path(dir_okay=False, path_type=Path), help="Write a page as docs/performance.md is."
+)
 @click.pass_context
-def bench(context: click.Context, /, lines: int, seed: int, folder: Path | None, **given: Any) -> None:
+def bench(
+    context: click.Context, /, lines: tuple[int, ...], seed: int, folder: Path | None, write: Path | None, **given: Any
+) -> None:
     """Time the whole job on a synthetic clinic, against DuckDB's bare read of the same files."""
     if context.invoked_subcommand is None:
-        from therapy_audit import bench as measuring
+        from therapy_audit import bench_run as measuring
 
-        click.echo(measuring.speed_table(measuring.speed(lines, seed, folder, **given)))
+        found = []
+        for size in lines:
+            kept = folder / str(size) if folder and len(lines) > 1 else folder
+            found.append(measuring.speed(size, seed, kept, **given))
+            click.echo(("\n" if len(found) > 1 else "") + measuring.table(found[-1]))
+            if write:  # after each size: the next may take an hour
+                write.write_text(measuring.page(found), encoding="utf-8")
 
 
 @bench.command("rules")

@@ -313,11 +313,13 @@ def build_models(
     con: duckdb.DuckDBPyConnection,
     timed: Callable[[str, float], None] | None = None,
     only: Iterable[str] | None = None,
+    rules: Sequence[Rule] | None = None,
 ) -> None:
     """Create one table per sql/models/*.sql (or those named and what they read), each after the tables that it reads.
 
     Those of sql/models/steps/ are temporary: they are not written to the database file. Those of views/ hold no rows
-    of their own.
+    of their own. Where it is known which `rules` come after, a step is dropped as soon as neither a model still to be
+    made nor they, nor findings and report, read it: together the steps hold more than all tables.
     """
     models = _models()
     needs: dict[str, frozenset[str]] = {}
@@ -326,6 +328,8 @@ def build_models(
         needs |= {name: _needs(con, name) for name in sorted(wanted)}
         wanted = set().union(*(needs[name] for name in wanted)) - set(needs)
     waiting = dict.fromkeys(name for name in models if name in needs)
+    steps = [name for name in waiting if models[name].kind == "TEMP TABLE"]
+    passing = set() if rules is None else _passing_steps(steps, rules)
     with progress.stage("models", len(waiting)) as done:
         while waiting:
             ready = next((name for name in waiting if not needs[name] & set(waiting)), None)
@@ -334,6 +338,9 @@ def build_models(
             del waiting[ready]
             started = perf_counter()
             con.execute(f'CREATE OR REPLACE {models[ready].kind} "{ready}" AS {models[ready].sql}')
+            for step in sorted(passing - set(waiting) - set().union(*(needs[name] for name in waiting))):
+                con.execute(f'DROP TABLE temp."{step}"')
+                passing.remove(step)
             if timed:
                 timed(f"model {ready}", perf_counter() - started)
             done()
@@ -374,6 +381,20 @@ def _needs(con: duckdb.DuckDBPyConnection, name: str) -> frozenset[str]:
     if name not in _NEEDS:
         _NEEDS[name] = frozenset(con.get_table_names(models[name].sql)) & set(models) - {name}
     return _NEEDS[name]
+
+
+def _passing_steps(steps: Iterable[str], rules: Sequence[Rule]) -> set[str]:
+    """Return the steps that nothing but models reads: no SQL of the rules, the findings or the report names them."""
+    later = [
+        *(rule.sql for rule in rules),
+        *(rule.applies_to or "" for rule in rules),
+        *(_sql(name) for name in ("functions", "in_scope", "findings")),
+    ]
+    later += [condition for rule in rules for condition in rule.requires]
+    for folder in ("models/views", "reports", "compare", "review"):
+        later += resources.texts(resources.folder("sql") / folder, ".sql").values()
+    named = set(re.findall(r"\w+", "\n".join(later)))
+    return {step for step in steps if step not in named}
 
 
 def run_rules(

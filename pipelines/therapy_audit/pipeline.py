@@ -150,7 +150,7 @@ def _audit(
         first, last = engine.set_period(con, start, end, day(config.as_of) if config.as_of else None, moment().date())
         notices = _heard_at_once(con)
         period = config.period or f"{first}..{last}"
-        partitions = kept.enter_context(_models(con, config, building, timed))
+        partitions = kept.enter_context(_models(con, config, ruleset, building, timed))
         if config.rules:
             _keep(config.rules, building / "rules")
         errors = engine.run_rules(con, ruleset.rules, timed.detail)
@@ -186,7 +186,9 @@ def _audit(
 
 
 @contextmanager
-def _models(con: Any, config: Config, building: Path, timed: _Clock) -> Iterator[list[int] | None]:
+def _models(
+    con: Any, config: Config, ruleset: rules.RuleSet, building: Path, timed: _Clock
+) -> Iterator[list[int] | None]:
     """Read the notes and build the models, here or on Dask's workers; give the claim lines of each of their partitions.
 
     What the workers left is there until the end of the block.
@@ -197,7 +199,7 @@ def _models(con: Any, config: Config, building: Path, timed: _Clock) -> Iterator
         store.fill(con, config.lexicon)
         engine.lock(con)
         timed("notes")
-        engine.build_models(con, timed.detail)
+        engine.build_models(con, timed.detail, rules=ruleset.rules)
         timed("models")
         yield None
         return

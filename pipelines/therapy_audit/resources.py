@@ -15,7 +15,7 @@ _CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 def folder(name: str) -> Traversable:
-    """Return a bundled top-level folder: `sql`, `rules` or `data`."""
+    """Return a bundled top-level folder: `sql`, `rules` or `data`; of the checkout alone `bench`."""
     bundled = files(__package__) / name
     return bundled if bundled.is_dir() else _CHECKOUT / name
 

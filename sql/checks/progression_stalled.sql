@@ -1,40 +1,82 @@
 -- Skilled therapy expects change: less help, fewer cues, more load, a better measure or a harder task. A run of visits
 -- without any is a stall, unless a documented plateau with a changed plan ends it.
-WITH stalled AS (
+WITH visit AS (
     SELECT
         day.patient_id,
         day.discipline,
         day.hcpcs_code,
         day.episode_start,
         day.measure_since,
-        max(day.measure_visits) AS visits,
-        arg_min({'claim_id': day.claim_id, 'claim_line_number': day.claim_line_number}, day.service_date)
-            FILTER (day.measure_visits >= parameter.value) AS anchor_line,
-        arg_max(day.day_number, day.service_date) AS last_day_number,
-        arg_min(day.day_number, day.service_date) AS first_day_number,
-        list(stake(day.service_date, day.hcpcs_code, NULL) ORDER BY day.service_date)
-            FILTER (day.measure_visits >= parameter.value) AS at_stake
+        day.measure_visits,
+        day.declines,
+        day.day_number,
+        day.service_date,
+        day.claim_id,
+        day.claim_line_number,
+        parameter.value AS stalled_visits
     FROM activities_in_scope($rule) AS day
     INNER JOIN parameter
         ON parameter.name = $visits AND day.service_date BETWEEN parameter.effective_from AND parameter.effective_to
     WHERE day.measures_so_far IS NOT NULL AND NOT day.is_answered
-    GROUP BY day.patient_id, day.discipline, day.hcpcs_code, day.episode_start, day.measure_since
+),
+
+-- Few runs are long enough: only their visits are told of.
+run AS (
+    SELECT
+        patient_id,
+        discipline,
+        hcpcs_code,
+        episode_start,
+        measure_since
+    FROM visit
+    GROUP BY patient_id, discipline, hcpcs_code, episode_start, measure_since
     HAVING
-        max(day.measure_visits) >= max(parameter.value)
+        max(measure_visits) >= max(stalled_visits)
         -- Who loses ground again and again is not standing still, whether or not the notes say why.
-        AND count(*) FILTER (day.declines AND day.measure_visits > 1) < 2
+        AND count(*) FILTER (declines AND measure_visits > 1) < 2
+),
+
+stalled AS (
+    SELECT
+        visit.patient_id,
+        visit.discipline,
+        visit.hcpcs_code,
+        visit.episode_start,
+        visit.measure_since,
+        max(visit.measure_visits) AS visits,
+        arg_min({'claim_id': visit.claim_id, 'claim_line_number': visit.claim_line_number}, visit.service_date)
+            FILTER (visit.measure_visits >= visit.stalled_visits) AS anchor_line,
+        arg_max(visit.day_number, visit.service_date) AS last_day_number,
+        arg_min(visit.day_number, visit.service_date) AS first_day_number,
+        list(stake(visit.service_date, visit.hcpcs_code, NULL) ORDER BY visit.service_date)
+            FILTER (visit.measure_visits >= visit.stalled_visits) AS at_stake
+    FROM visit
+    SEMI JOIN run
+        ON
+            visit.patient_id = run.patient_id
+            AND visit.discipline = run.discipline
+            AND visit.hcpcs_code = run.hcpcs_code
+            AND visit.episode_start = run.episode_start
+            AND visit.measure_since IS NOT DISTINCT FROM run.measure_since
+    GROUP BY visit.patient_id, visit.discipline, visit.hcpcs_code, visit.episode_start, visit.measure_since
+),
+
+run_end AS (
+    SELECT
+        first_day_number,
+        unnest(list_distinct([first_day_number, last_day_number])) AS day_number
+    FROM stalled
 ),
 
 -- What the run's first visit states, and the last one besides.
 stated AS (
     SELECT
-        stalled.first_day_number,
+        run_end.first_day_number,
         activity_measure.measure,
-        arg_min(activity_measure.value, activity_measure.day_number <> stalled.first_day_number) AS value
-    FROM stalled
-    INNER JOIN activity_measure
-        ON activity_measure.day_number IN (stalled.first_day_number, stalled.last_day_number)
-    GROUP BY stalled.first_day_number, activity_measure.measure
+        arg_min(activity_measure.value, activity_measure.day_number <> run_end.first_day_number) AS value
+    FROM run_end
+    INNER JOIN activity_measure ON run_end.day_number = activity_measure.day_number
+    GROUP BY run_end.first_day_number, activity_measure.measure
 ),
 
 told AS (

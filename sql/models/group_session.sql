@@ -34,30 +34,56 @@ session AS (
     GROUP BY service.patient_id, service.service_date, note_minutes.discipline
 ),
 
+block AS (
+    SELECT
+        patient_id,
+        clinician_npi,
+        service_date,
+        start_minute,
+        stop_minute,
+        stop_minute - start_minute - minutes AS idle_minutes
+    FROM time_block
+    WHERE NOT is_shared
+),
+
+-- Blocks of the same patient, then of the same clinician with others: each by a key of its own.
+beside AS (
+    SELECT
+        session.*,
+        block.patient_id AS other_id,
+        block.start_minute AS other_start_minute,
+        block.stop_minute AS other_stop_minute,
+        block.idle_minutes
+    FROM session
+    INNER JOIN block ON session.patient_id = block.patient_id AND session.service_date = block.service_date
+    WHERE session.has_times
+    UNION ALL
+    SELECT
+        session.*,
+        block.patient_id AS other_id,
+        block.start_minute AS other_start_minute,
+        block.stop_minute AS other_stop_minute,
+        block.idle_minutes
+    FROM session
+    INNER JOIN block ON session.clinician_npi = block.clinician_npi AND session.service_date = block.service_date
+    WHERE session.has_times AND session.has_clinician AND session.patient_id <> block.patient_id
+),
+
 -- One-on-one blocks that cross the group's, with the minutes of them that fit nowhere else. What an assistant gave
 -- within a therapist's note may have been given beside the group.
 crossing AS (
     SELECT
-        session.patient_id,
-        session.service_date,
-        session.discipline,
-        time_block.patient_id AS other_id,
+        patient_id,
+        service_date,
+        discipline,
+        other_id,
         greatest(
-            least(session.stop_minute, time_block.stop_minute) - greatest(session.start_minute, time_block.start_minute)
-            - (time_block.stop_minute - time_block.start_minute - time_block.minutes)
-            - greatest(session.stop_minute - session.start_minute - session.minutes, 0), 0
+            least(stop_minute, other_stop_minute) - greatest(start_minute, other_start_minute)
+            - idle_minutes
+            - greatest(stop_minute - start_minute - minutes, 0), 0
         ) AS minutes
-    FROM session
-    INNER JOIN time_block
-        ON
-            session.service_date = time_block.service_date
-            AND (
-                session.patient_id = time_block.patient_id
-                OR (session.has_clinician AND session.clinician_npi = time_block.clinician_npi)
-            )
-            AND session.start_minute < time_block.stop_minute
-            AND session.stop_minute > time_block.start_minute
-    WHERE session.has_times AND NOT time_block.is_shared
+    FROM beside
+    WHERE start_minute < other_stop_minute AND stop_minute > other_start_minute
 ),
 
 crossed AS (

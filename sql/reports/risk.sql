@@ -65,7 +65,8 @@ SELECT
     summed.first_rule,
     rule.title AS first_rule_title
 FROM summed
-LEFT JOIN provider ON summed.level = 'clinician' AND summed.item = provider.npi
+-- In one equation: with a condition of its own on the level, DuckDB would compare each row with every provider.
+LEFT JOIN provider ON CASE WHEN summed.level = 'clinician' THEN summed.item END = provider.npi
 LEFT JOIN rule ON summed.first_rule = rule.rule
 QUALIFY coalesce(place <= $rows, TRUE)
 ORDER BY summed.level, place

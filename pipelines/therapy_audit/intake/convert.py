@@ -23,7 +23,7 @@ _TYPES = {
     "year": "INTEGER", "minutes": "INTEGER",
     "time": "TIME", "modifiers": "VARCHAR[]", "list": "VARCHAR[]",
 }  # fmt: skip
-_JOINED = ("date", "word", "code", "modifiers")  # few distinct values: each is read once and joined back
+_JOINED = ("date", "time", "word", "code", "modifiers")  # few distinct values: each is read once and joined back
 _NUL = "a NUL character stands in the row, so that part of it may be lost; export the file again"
 _FAULTS = {
     "date": "no date that can be read; give one such as 2026-01-31, in one order of day and month per column",
@@ -157,15 +157,14 @@ def _one_row_per_code(con: duckdb.DuckDBPyConnection, kind: Contract, columns: l
     con.execute(
         """CREATE OR REPLACE TABLE intake_scratch.code_list AS
         -- The cells that list several codes.
-        SELECT cell, pieces, len(pieces) AS n
-        FROM (
-            SELECT hcpcs_code AS cell, code_pieces(hcpcs_code) AS pieces
-            FROM intake_scratch.raw
-            WHERE length(hcpcs_code) > 9
-            GROUP BY hcpcs_code
+        WITH cell AS (
+            SELECT hcpcs_code AS cell FROM intake_scratch.raw WHERE length(hcpcs_code) > 9 GROUP BY hcpcs_code
         )
-        WHERE len(pieces) > 1"""
+        SELECT cell, code_pieces(cell) AS pieces, len(code_pieces(cell)) AS n
+        FROM cell"""
     )
+    # A filter within that query would be asked of every row, not of every cell: DuckDB moves it before the grouping.
+    con.execute("DELETE FROM intake_scratch.code_list WHERE n <= 1")
     if not _count(con, "FROM intake_scratch.code_list"):
         return []
     listed = {column: single for column, single in _LISTED[kind.input].items() if column in columns}
@@ -272,6 +271,13 @@ def _read_distinct(con: duckdb.DuckDBPyConnection, columns: Iterable[str], place
                     FROM day""",
                     {"form": placement.dates.get(column), "day_first": day_first, "both": both},
                 )
+            case "time":
+                part = 2 if column == "stop_time" else 1
+                con.execute(
+                    f"""CREATE OR REPLACE TABLE intake_scratch.of_{column} AS
+                    SELECT cell, coalesce(clock(nullif(trim(clock_span(cell, {part})), '')), clock(cell)) AS value
+                    FROM {distinct}"""
+                )
             case "word":
                 lookup = pa.table({"wording": list(words(column)), "meaning": list(words(column).values())})
                 con.register("intake_words", lookup)
@@ -325,7 +331,8 @@ def _date_orders(con: duckdb.DuckDBPyConnection, columns: list[str]) -> dict[str
     proofs: dict[str, tuple[int, int, int, int]] = {}
     for column in columns:
         ((day, month, numeric, dotted),) = con.execute(
-            f"""-- How many rows have a number above 12 where only a day can stand.
+            f"""-- How many rows have a number above 12 where only a day can stand. No WHERE on what is read from a
+            -- cell: DuckDB would move it before the grouping, and read every row's.
             WITH cell AS (
                 SELECT {column} AS cell, count(*) AS n
                 FROM intake_scratch.raw
@@ -336,15 +343,16 @@ def _date_orders(con: duckdb.DuckDBPyConnection, columns: list[str]) -> dict[str
                 SELECT n, numeric_day(day_text(cell)) AS day, contains(day_text(cell), '.') AS is_dotted FROM cell
             ),
             number AS (
-                SELECT n, is_dotted, TRY_CAST(day.first AS INTEGER) AS one, TRY_CAST(day.second AS INTEGER) AS two
+                SELECT
+                    n, is_dotted, day.year <> '' AS is_numeric, TRY_CAST(day.first AS INTEGER) AS one,
+                    TRY_CAST(day.second AS INTEGER) AS two
                 FROM part
-                WHERE day.year <> ''
             )
             SELECT
-                coalesce(sum(n) FILTER (one BETWEEN 13 AND 31 AND two <= 12), 0),
-                coalesce(sum(n) FILTER (two BETWEEN 13 AND 31 AND one <= 12), 0),
-                coalesce(sum(n), 0),
-                coalesce(sum(n) FILTER (is_dotted), 0)
+                coalesce(sum(n) FILTER (is_numeric AND one BETWEEN 13 AND 31 AND two <= 12), 0),
+                coalesce(sum(n) FILTER (is_numeric AND two BETWEEN 13 AND 31 AND one <= 12), 0),
+                coalesce(sum(n) FILTER (is_numeric), 0),
+                coalesce(sum(n) FILTER (is_numeric AND is_dotted), 0)
             FROM number"""
         ).fetchall()
         proofs[column] = (int(day), int(month), int(numeric), int(dotted))
@@ -411,24 +419,38 @@ def _type_rows(
         if column in kind.columns:
             values[column] = f"coalesce({values[column]}, []::VARCHAR[])"
     faults = _fault_cases(kind, columns)
+    staged = "intake_scratch.raw"
     if kind.input == "remittances":
-        values["adjustment"], adjustment_fault = _adjustments(placement)
+        values["adjustment"], adjustment_fault, staged, adjustment_join = _adjustments(con, placement)
         faults += adjustment_fault
+        joins += adjustment_join
+    # What the faults are found by, beside the values: a cell is read once for both.
+    seen = {f"cell_{column}": f"raw.{column}" for column in columns}
+    seen |= {f"several_{column}": f"{column}_of.is_several" for column in columns if READ_AS.get(column) == "code"}
+    seen |= {f"date_{column}": f"{column}_of.is_date" for column in columns if READ_AS.get(column) == "date"}
+    seen |= {"read_modifiers": "modifiers_of.value"} if "modifiers" in columns else {}
+    if kind.input == "remittances":
+        seen |= {"cell_adjustments": "raw.adjustments"} if "adjustments" in placement.columns else {}
+        seen |= {f"cell_{name}": f"raw.{name}" for name in placement.columns if name.startswith("adjustment_")}
+        seen |= {"unread_amounts": "raw.unread_amounts"} if "adjustment_amount" in placement.columns else {}
     fingerprint = ", ".join(values)
     made = {
         column: f"coalesce({column}, concat_ws('-', {parts}))"
         for column, parts in _MADE_FROM.get(kind.input, {}).items()
     }
-    replaced = f" REPLACE ({', '.join(f'{value} AS {column}' for column, value in made.items())})" if made else ""
+    kept = ", ".join(f"{made[column]} AS {column}" if column in made else column for column in values)
     con.execute(
         f"""INSERT INTO intake_scratch.typed BY NAME
         -- Every staged row with its values, a fingerprint of them, and its first fault.
         WITH valued AS (
-            SELECT raw.source_row, raw.part, {", ".join(f"{value} AS {name}" for name, value in values.items())},
-                CASE {" ".join(faults)} END AS fault
-            FROM intake_scratch.raw{joins}
+            SELECT raw.source_row, raw.part, raw.list_fault,
+                {", ".join(f"{value} AS {name}" for name, value in (values | seen).items())}
+            FROM {staged} AS raw{joins}
         )
-        SELECT {file_number} AS file_number, *{replaced}, hash({fingerprint}) AS fingerprint FROM valued"""
+        SELECT
+            {file_number} AS file_number, source_row, part, {kept}, CASE {" ".join(faults)} END AS fault,
+            hash({fingerprint}) AS fingerprint
+        FROM valued"""
     )
     con.execute(
         """INSERT INTO intake_scratch.refused
@@ -446,9 +468,9 @@ def _type_rows(
 
 def _value(column: str) -> str:
     raw = f"raw.{column}"
-    part = 2 if column == "stop_time" else 1
     return {
         "date": f"{column}_of.value",
+        "time": f"{column}_of.value",
         "word": f"{column}_of.value",
         "code": f"{column}_of.value",
         "modifiers": f"{column}_of.value",
@@ -457,7 +479,6 @@ def _value(column: str) -> str:
         "number": f"whole({raw}, 2147483647)",
         "year": f"CASE WHEN whole({raw}, 2100) >= 1990 THEN whole({raw}, 2100) END",
         "minutes": f"whole_minutes({raw})",
-        "time": f"coalesce(clock(nullif(trim(clock_span({raw}, {part})), '')), clock({raw}))",
         "npi": f"npi({raw})",
         "identifier": f"identifier({raw})",
         "list": f"list_filter(regexp_split_to_array(upper(unbracketed({raw})), '[^A-Z0-9.]+'), lambda d: d <> '')",
@@ -472,9 +493,9 @@ def _fault(column: str, reason: str, cell: str = "") -> str:
 
 def _fault_cases(kind: Contract, columns: list[str]) -> list[str]:
     """Return the WHEN branches that find a row's first fault, a required column that is empty before all others."""
-    cases = [f"WHEN raw.list_fault = 'nul' THEN {_fault('', _NUL)}"]
+    cases = [f"WHEN list_fault = 'nul' THEN {_fault('', _NUL)}"]
     cases += [
-        f"WHEN raw.{column} IS NULL THEN {_fault(column, f'{column} is empty; every row of {kind.input} needs one')}"
+        f"WHEN cell_{column} IS NULL THEN {_fault(column, f'{column} is empty; every row of {kind.input} needs one')}"
         for column in kind.required
         if column not in kind.may_be_empty
     ]
@@ -482,9 +503,9 @@ def _fault_cases(kind: Contract, columns: list[str]) -> list[str]:
         for column in _LISTED[kind.input]:
             if column in columns:
                 reason = f"{column} does not hold one value for each of the codes; give as many, parted by ;"
-                cases.append(f"WHEN raw.list_fault = '{column}' THEN {_fault(column, reason, f'raw.{column}')}")
+                cases.append(f"WHEN list_fault = '{column}' THEN {_fault(column, reason, f'cell_{column}')}")
     for column in columns:
-        raw = f"raw.{column}"
+        raw = f"cell_{column}"
         read_as = READ_AS.get(column, "")
         if read_as == "code":
             several = _fault(
@@ -493,23 +514,25 @@ def _fault_cases(kind: Contract, columns: list[str]) -> list[str]:
                 raw,
             )
             none = _fault(column, "no procedure code in it; give five characters such as 97110", raw)
-            cases.append(f"WHEN {raw} IS NOT NULL AND {column}_of.is_several THEN {several}")
-            cases.append(f"WHEN {raw} IS NOT NULL AND {column}_of.value IS NULL THEN {none}")
+            cases.append(f"WHEN {raw} IS NOT NULL AND several_{column} THEN {several}")
+            cases.append(f"WHEN {raw} IS NOT NULL AND {column} IS NULL THEN {none}")
         elif read_as == "date":
             outside = _fault(column, "the date is outside 1990 to 2100", raw)
-            cases.append(f"WHEN {raw} IS NOT NULL AND {column}_of.value IS NULL AND {column}_of.is_date THEN {outside}")
+            cases.append(f"WHEN {raw} IS NOT NULL AND {column} IS NULL AND date_{column} THEN {outside}")
         elif read_as == "time" or (read_as == "word" and column not in kind.required):
             # Nothing hangs on it that would be worth the row: it is read as empty, with a notice.
             continue
         if read_as in _FAULTS:
-            cases.append(
-                f"WHEN {raw} IS NOT NULL AND {_value(column)} IS NULL THEN {_fault(column, _FAULTS[read_as], raw)}"
-            )
+            value = "read_modifiers" if read_as == "modifiers" else column
+            cases.append(f"WHEN {raw} IS NOT NULL AND {value} IS NULL THEN {_fault(column, _FAULTS[read_as], raw)}")
     return cases
 
 
-def _adjustments(placement: Placement) -> tuple[str, list[str]]:
-    """Return the expression for a row's adjustments, from one cell or from columns side by side, and its faults."""
+def _adjustments(con: duckdb.DuckDBPyConnection, placement: Placement) -> tuple[str, list[str], str, str]:
+    """Read a row's adjustments, from one cell or from columns side by side.
+
+    Returns the expression for them, its faults, and what it reads: the staged rows and a join.
+    """
     if "adjustments" in placement.columns:
         items = (
             "regexp_extract_all(upper(raw.adjustments), '(?:(?:CO|PR|OA|PI|CR)[\\s:-]*)?[A-Z]{0,2}[0-9]{1,3}"
@@ -522,17 +545,23 @@ def _adjustments(placement: Placement) -> tuple[str, list[str]]:
             "'amount': money(regexp_extract(a, '[:=\\s(]\\s*([$]?-?[$]?[0-9][0-9,.]*)$', 1))}"
         )
         bad = _fault(
-            "adjustments", "no adjustments that can be read; give them as CO-45:12.00;PR-2:20.00", "raw.adjustments"
+            "adjustments", "no adjustments that can be read; give them as CO-45:12.00;PR-2:20.00", "cell_adjustments"
         )
-        return f"list_transform({items}, lambda a: {one})::{ADJUSTMENTS}", [
-            f"WHEN raw.adjustments IS NOT NULL AND len({items}) = 0 THEN {bad}"
-        ]
+        return (
+            f"list_transform({items}, lambda a: {one})::{ADJUSTMENTS}",
+            [f"WHEN cell_adjustments IS NOT NULL AND len(adjustment) = 0 THEN {bad}"],
+            "intake_scratch.raw",
+            "",
+        )
     side = {name: f"adjustment_{name}" for name in ("group_code", "reason_code", "remark_code", "amount")}
     given = {name: column for name, column in side.items() if column in placement.columns}
     if not given:
-        return f"[]::{ADJUSTMENTS}", []
+        return f"[]::{ADJUSTMENTS}", [], "intake_scratch.raw", ""
     most = max(len(placement.columns[column]) for column in given.values())
-    cells = {name: f"cell(split_part(raw.{column}, chr(31), i))" for name, column in given.items()}
+    labels = {name: column for name, column in given.items() if name != "amount"}
+    # Codes differ little from row to row: each set of them is read once and joined back.
+    key = "concat_ws(chr(30), ''" + "".join(f", coalesce({column}, '')" for column in labels.values()) + ")"
+    cells = {name: f"cell(split_part({column}, chr(31), i))" for name, column in labels.items()}
     group = cells.get("group_code", "NULL::VARCHAR")
     reason = cells.get("reason_code", "NULL::VARCHAR")
     fields = {
@@ -541,33 +570,54 @@ def _adjustments(placement: Placement) -> tuple[str, list[str]]:
         "reason_code": f"identifier(regexp_replace(upper({reason}), "
         "'^(?:CO|PR|OA|PI|CR)[-\\s]*([A-Z]{0,2}[0-9])', '\\1'))",
         "remark_code": f"upper({cells.get('remark_code', 'NULL::VARCHAR')})",
-        "amount": f"money({cells['amount']})" if "amount" in cells else "NULL::DECIMAL(12, 2)",
+        "is_given": f"coalesce({', '.join(cells.values()) or 'NULL'}) IS NOT NULL",
     }
     one = "{" + ", ".join(f"'{name}': {value}" for name, value in fields.items()) + "}"
-    any_cell = f"coalesce({', '.join(cells.values())}) IS NOT NULL"
-    value = f"list_transform(list_filter(range(1, {most + 1}), lambda i: {any_cell}), lambda i: {one})::{ADJUSTMENTS}"
-    if "amount" not in cells:
-        return value, []
-    bad = _fault("adjustment_amount", _FAULTS["money"], "raw.adjustment_amount")
-    is_unread = f"{cells['amount']} IS NOT NULL AND money({cells['amount']}) IS NULL"
-    unread = f"len(list_filter(range(1, {most + 1}), lambda i: {is_unread})) > 0"
-    return value, [f"WHEN {unread} THEN {bad}"]
+    con.execute(
+        f"""CREATE OR REPLACE TABLE intake_scratch.of_adjustment AS
+        SELECT
+            {key} AS cells,
+            list_transform(range(1, {most + 1}), lambda i: {one}) AS codes
+        FROM (SELECT DISTINCT {", ".join(labels.values()) or "1"} FROM intake_scratch.raw)"""
+    )
+    amounts = "string_split(adjustment_amount, chr(31))" if "amount" in given else "NULL::VARCHAR[]"
+    staged = f"""(
+                SELECT
+                    *, list_count(amounts) < list_count(list_filter(amount_cells, lambda a: a <> '')) AS unread_amounts
+                FROM (
+                    SELECT *, list_transform(amount_cells, lambda a: money(nullif(a, ''))) AS amounts
+                    FROM (SELECT *, {key} AS codes_key, {amounts} AS amount_cells FROM intake_scratch.raw)
+                )
+            )"""
+    value = (
+        f"list_transform(list_filter(range(1, {most + 1}), "
+        "lambda i: adjustment_of.codes[i].is_given OR raw.amount_cells[i] <> ''), "
+        "lambda i: {'group_code': adjustment_of.codes[i].group_code, "
+        "'reason_code': adjustment_of.codes[i].reason_code, 'remark_code': adjustment_of.codes[i].remark_code, "
+        f"'amount': raw.amounts[i]}})::{ADJUSTMENTS}"
+    )
+    join = " LEFT JOIN intake_scratch.of_adjustment AS adjustment_of ON adjustment_of.cells = raw.codes_key"
+    bad = _fault("adjustment_amount", _FAULTS["money"], "cell_adjustment_amount")
+    return value, [f"WHEN unread_amounts THEN {bad}"] if "amount" in given else [], staged, join
 
 
 def _unknown_words(con: duckdb.DuckDBPyConnection, columns: list[str]) -> list[str]:
     notices = []
     for column in columns:
-        if READ_AS.get(column) == "word" and column != "pool":
-            rows = _count(
-                con,
-                f"FROM intake_scratch.raw INNER JOIN intake_scratch.of_{column} AS w ON w.cell = raw.{column} "
-                "WHERE w.value IS NULL",
-            )
-            notices += [f"{column}: a wording that is not known in {rows} rows, read as empty"] if rows else []
-        elif READ_AS.get(column) == "time":
-            rows = _count(con, f"FROM intake_scratch.raw WHERE {column} IS NOT NULL AND {_value(column)} IS NULL")
-            told = f"{column}: not a time of day (such as 14:05) in {rows} row{'s' if rows > 1 else ''}, read as empty"
-            notices += [told] if rows else []
+        read_as = READ_AS.get(column)
+        if column == "pool" or read_as not in ("word", "time"):
+            continue
+        rows = _count(
+            con,
+            f"FROM intake_scratch.raw INNER JOIN intake_scratch.of_{column} AS w ON w.cell = raw.{column} "
+            "WHERE w.value IS NULL",
+        )
+        told = (
+            f"{column}: a wording that is not known in {rows} rows, read as empty"
+            if read_as == "word"
+            else f"{column}: not a time of day (such as 14:05) in {rows} row{'s' if rows > 1 else ''}, read as empty"
+        )
+        notices += [told] if rows else []
     return notices
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 200_000  # texts; DuckDB takes rows fastest by hundreds of thousands, and so many fit in little memory
 _FLAGS = ("plateau", "plan_changed", "setback", "advanced")
+# ltrim() where it is only asked whether anything is there: trim() looks at each letter of a text.
 _WANTED = """
     CREATE OR REPLACE TEMP TABLE text_wanted AS
     WITH wanted AS (
@@ -27,7 +28,7 @@ _WANTED = """
             note_service.service_number,
             coalesce(nullif(trim(note_service.text), ''), visit_note.text) AS text,
             note_service.hcpcs_code,
-            CASE WHEN trim(note_service.text) <> '' THEN 'service' ELSE 'note' END AS text_source
+            CASE WHEN ltrim(note_service.text) <> '' THEN 'service' ELSE 'note' END AS text_source
         FROM note_service
         LEFT JOIN visit_note ON note_service.note_id = visit_note.note_id
         LEFT JOIN procedure_code ON note_service.hcpcs_code = procedure_code.hcpcs_code
@@ -40,7 +41,7 @@ _WANTED = """
         FROM visit_note
         ANTI JOIN note_service ON visit_note.note_id = note_service.note_id
     )
-    SELECT *, hash(text, coalesce(hcpcs_code, '')) AS text_number FROM wanted WHERE trim(text) <> ''
+    SELECT *, hash(text, coalesce(hcpcs_code, '')) AS text_number FROM wanted WHERE ltrim(text) <> ''
 """
 
 

@@ -26,19 +26,15 @@ _WORKING = (
     *("report_finding", "report_exposure", "report_service", "report_answer", "report_denial", "report_denial_finding"),
     *("report_denial_spoken", "report_judged", "report_denial_rule", "report_risk"),
 )
-# The files that are nothing but a query's rows: {file: (query, values bound)}.
+# What is written as Parquet and CSV: {name of the files: (query, values bound)}.
 _FILES: Mapping[str, tuple[str, Mapping[str, Any]]] = {
-    f"{name}.{kind}": (query, {"rows": None} if name == "risk" else {})
-    for name, query in (
-        ("findings", "findings_file"),
-        ("documentation", "documentation_file"),
-        ("clinician_profiles", "clinician_profiles"),
-        ("denials", "denials_file"),
-        ("risk", "risk"),
-        ("reconciliation", "reconciliation_file"),
-    )
-    for kind in ("parquet", "csv")
-} | {"coverage.csv": ("coverage_file", {}), "quarantine.csv": ("quarantine_file", {"rows": None})}
+    "findings": ("findings_file", {}),
+    "documentation": ("documentation_file", {}),
+    "clinician_profiles": ("clinician_profiles", {}),
+    "denials": ("denials_file", {}),
+    "risk": ("risk", {"rows": None}),
+    "reconciliation": ("reconciliation_file", {}),
+}
 _EPISODES = 500  # of which the page draws the visits: those of the findings with the largest amounts
 _VISITS = 80  # of each, from the first visit of the finding on
 
@@ -90,9 +86,11 @@ def write(
             }
             result = tables.summary(content)
             done()
-            for file, (query, bound) in _FILES.items():
-                tables.copy(con, query, folder / file, **bound)
+            for stem, (query, bound) in _FILES.items():
+                tables.copy_both(con, query, folder / stem, **bound)
                 done()
+            tables.copy(con, "coverage_file", folder / "coverage.csv")
+            tables.copy(con, "quarantine_file", folder / "quarantine.csv", rows=None)
             comparison = comparing(result)
             content |= {"comparison": comparison}
             result |= {"comparison": comparison and comparison.summary()}

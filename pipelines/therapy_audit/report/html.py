@@ -26,7 +26,6 @@ _ENCODED = (
     *("rendering_npi", "payer", "plan", "message", "reference_state", "source_file", "grain", "points"),
 )
 _CLINICIANS = 40  # rows of the chart and table of what the notes say: those with the most notes
-_PROFILES = 200  # clinicians who have a page of their own: those with the most lines
 DRIFT = "activity_over_exercise"  # the metric that a profile draws by month
 _MONTHS = 24  # the last
 # How an element is called, marked in a text (a letter and a colour of report.css), and what earns its points.
@@ -83,7 +82,7 @@ def write(path: Path, content: Row, shown: Shown) -> None:
     templates = {name: _template(environment, name) for name in ("report.css", "report.js")}
     # Both go in whole, so that the policy can name them by their hash: no other script runs, whatever the data holds.
     scripts = [get_plotlyjs(), templates["report.js"]]
-    people = profiles(content)[:_PROFILES]
+    people = profiles(content)
     path.write_text(
         environment.get_template("report.html").render(
             **content,

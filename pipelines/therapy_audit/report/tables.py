@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from therapy_audit import deidentify, resources
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     import duckdb
@@ -19,7 +20,7 @@ Row = dict[str, Any]
 _CONTENT = (
     *("rules", "payers", "clinicians", "months", "kx_counts", "coverage_file", "not_evaluable_reasons"),
     *("unmapped_payers", "reference_editions", "intake", "quarantine_reasons", "documentation_weights"),
-    *("clinician_profiles", "clinician_findings", "profile_metrics"),
+    "profile_metrics",
 )
 _DENIED_BY = ("group", "category", "payer", "clinician", "code", "month")
 _DENIAL_TABLES = ("ages", "payment", "crosswalk", "rules", "unmatched")
@@ -29,6 +30,7 @@ _DENIED = 1000  # denials shown
 _BATCH = 100_000  # rows written at once
 # What a spreadsheet takes for the begin of a formula, in the wide forms of East Asian keyboards too.
 _FORMULA = r"^[=+\-@\t\r\n\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}]"
+PROFILES = 200  # clinicians who have a page of their own: those with the most lines
 _KX_PATIENTS = 15  # on either side of the threshold
 SCHEMA_VERSION = 1  # of summary.json (summary.schema.json): raised when a key goes or changes, not when one comes
 
@@ -40,7 +42,11 @@ def text(name: str) -> str:
 
 def rows(con: duckdb.DuckDBPyConnection, query: str, *, neutral: bool = False, **bound: Any) -> list[Row]:
     """Return the rows of a query of sql/reports/, as dicts; `neutral` for a spreadsheet's cells."""
-    select = _leaving(con, text(query), bound)
+    return _rows(con, text(query), neutral=neutral, **bound)
+
+
+def _rows(con: duckdb.DuckDBPyConnection, select: str, *, neutral: bool = False, **bound: Any) -> list[Row]:
+    select = _leaving(con, select, bound)
     result = con.execute(_neutral(con, select, bound) if neutral else select, bound or None)
     names = [column[0] for column in result.description or ()]
     return [dict(zip(names, values, strict=True)) for values in result.fetchall()]
@@ -51,43 +57,61 @@ def copy(con: duckdb.DuckDBPyConnection, query: str, path: Path, **bound: Any) -
     copy_select(con, text(query), path, **bound)
 
 
+def copy_both(con: duckdb.DuckDBPyConnection, query: str, stem: Path, **bound: Any) -> None:
+    """Write a query's rows as `<stem>.parquet` and `<stem>.csv`, as `copy` would; the query runs once for both."""
+    select = _leaving(con, text(query), bound)
+    _write(con, select, bound, stem.with_name(f"{stem.name}.parquet"), stem.with_name(f"{stem.name}.csv"), neutral)
+
+
 def copy_select(con: duckdb.DuckDBPyConnection, select: str, path: Path, **bound: Any) -> None:
     """Write the rows of any SELECT in the same way."""
-    select = _leaving(con, select, bound)
-    write_rows(con, _neutral(con, select, bound) if path.suffix == ".csv" else select, path, **bound)
+    parquet, plain = (None, path) if path.suffix == ".csv" else (path, None)
+    _write(con, _leaving(con, select, bound), bound, parquet, plain, neutral)
 
 
 def write_rows(con: duckdb.DuckDBPyConnection, select: str, path: Path, **bound: Any) -> None:
-    """Write the rows of a SELECT as they are, as Parquet or CSV.
+    """Write the rows of a SELECT as they are, as Parquet or CSV."""
+    _write(con, select, bound, *((None, path) if path.suffix == ".csv" else (path, None)))
 
-    They leave through Arrow: the database of a run may write no file itself (engine.lock).
+
+def _write(
+    con: duckdb.DuckDBPyConnection,
+    select: str,
+    bound: Mapping[str, Any],
+    parquet: Path | None,
+    plain: Path | None,
+    shown: Callable[[str], str] = str,
+) -> None:
+    """Write a query's rows as Parquet, as CSV (its texts as `shown` has them), or both at once.
+
+    They leave through Arrow: the database of a run may write no file itself (engine.lock). A CSV is as DuckDB's COPY
+    writes it: a missing value is empty, an empty text is quoted.
     """
-    described = con.execute(f"DESCRIBE\n{select}", bound or None).fetchall()
-    if path.suffix == ".csv":
-        _write_csv(con, select, path, [name for name, *_ in described], bound)
-        return
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
+    described = con.execute(f"DESCRIBE\n{select}", bound or None).fetchall()
+    columns = [(f'"{name}"', kind) for name, kind, *_ in described]
     # Arrow would make decimals of 38 digits of what are sums of counts.
-    listed = ", ".join(
-        f'"{name}"::DOUBLE AS "{name}"' if kind == "HUGEINT" else f'"{name}"' for name, kind, *_ in described
+    listed = [f"{name}::DOUBLE AS {name}" if kind == "HUGEINT" else name for name, kind in columns] if parquet else []
+    cells = ", ',', ".join(
+        _csv_cell(shown(name) if kind == "VARCHAR" else f"{name}::VARCHAR") for name, kind in columns
     )
-    rows = con.execute(f"SELECT {listed} FROM (\n{select}\n)", bound or None).to_arrow_reader(_BATCH)
-    with pq.ParquetWriter(path, rows.schema, compression="zstd") as file:
+    asked = [*listed, *([f"concat({cells}) AS csv_line"] if plain else [])]
+    rows = con.execute(f"SELECT {', '.join(asked)} FROM (\n{select}\n)", bound or None).to_arrow_reader(_BATCH)
+    of_parquet = [field.name for field in rows.schema][: len(listed)]
+    with ExitStack() as files:
+        table = parquet and files.enter_context(
+            pq.ParquetWriter(parquet, pa.schema([rows.schema.field(name) for name in of_parquet]), compression="zstd")
+        )
+        lines = plain and files.enter_context(plain.open("w", encoding="utf-8", newline=""))
+        if lines:
+            lines.write(",".join(name for name, *_ in described) + "\n")  # names of ours: none needs quotes
         for batch in rows:
-            file.write_batch(batch)
-
-
-def _write_csv(
-    con: duckdb.DuckDBPyConnection, select: str, path: Path, names: list[str], bound: Mapping[str, Any]
-) -> None:
-    """Write a CSV as DuckDB's COPY does: a missing value is empty, an empty text is quoted."""
-    cells = ", ',', ".join(_csv_cell(f'"{name}"::VARCHAR') for name in names)
-    rows = con.execute(f"SELECT concat({cells}) FROM (\n{select}\n)", bound or None).to_arrow_reader(_BATCH)
-    with path.open("w", encoding="utf-8", newline="") as file:
-        file.write(",".join(names) + "\n")  # names of ours: none needs quotes
-        for batch in rows:
-            file.writelines(f"{line}\n" for line in batch.column(0).to_pylist())
+            if table:
+                table.write_batch(batch.select(of_parquet))
+            if lines:
+                lines.writelines(f"{line}\n" for line in batch.column("csv_line").to_pylist())
 
 
 def _csv_cell(text: str) -> str:
@@ -100,7 +124,18 @@ def _csv_cell(text: str) -> str:
 def content(con: duckdb.DuckDBPyConnection, *, period: str, quality: Mapping[str, Any] | None) -> Row:
     """Return {name: rows} of all that the report tells beside the findings themselves."""
     found: Row = {name: rows(con, name) for name in _CONTENT}
+    shown = most_lines(con, found["clinicians"])
     return found | {
+        "clinician_profiles": _rows(
+            con,
+            f"{_of_clinicians('clinician_profiles')} ORDER BY discipline, clinician_npi, month NULLS FIRST, {_PLACE}",
+            clinicians=shown,
+        ),
+        "clinician_findings": _rows(
+            con,
+            f"{_of_clinicians('clinician_findings')} ORDER BY clinician_npi, amount_at_risk DESC, findings DESC, rule",
+            clinicians=shown,
+        ),
         "period": period,
         "quality": quality,
         "headline": rows(con, "headline")[0],
@@ -115,6 +150,32 @@ def content(con: duckdb.DuckDBPyConnection, *, period: str, quality: Mapping[str
             "dismissed": rows(con, "dismissed_sheet", rows=_DISMISSED),
         },
     }
+
+
+def profile_sheet(con: duckdb.DuckDBPyConnection, most: int) -> list[Row]:
+    """Return the clinicians' figures of the whole period, `most` rows of them, for a spreadsheet's cells."""
+    return _rows(
+        con,
+        f"SELECT * FROM (\n{text('clinician_profiles')}\n) AS figure WHERE month IS NULL"
+        f" ORDER BY discipline, clinician_npi, {_PLACE} LIMIT {int(most)}",
+        neutral=True,
+    )
+
+
+def most_lines(con: duckdb.DuckDBPyConnection, clinicians: Sequence[Row]) -> list[str]:
+    """Return the clinicians whose profiles the page holds: of a large group a page of all would hold too much."""
+    lines = {row["rendering_npi"]: row["lines_audited"] for row in clinicians}
+    profiled = con.execute(
+        "SELECT clinician_npi FROM clinician_profile UNION SELECT clinician_npi FROM clinician_profile_month"
+    ).fetchall()
+    return sorted((npi for (npi,) in profiled), key=lambda npi: (-lines.get(npi, 0), npi))[:PROFILES]
+
+
+def _of_clinicians(query: str) -> str:
+    return f"SELECT * FROM (\n{text(query)}\n) AS figure WHERE list_contains($clinicians, clinician_npi)"
+
+
+_PLACE = "(SELECT max(place) FROM profile_metric WHERE profile_metric.metric = figure.metric)"
 
 
 def documentation(con: duckdb.DuckDBPyConnection, *, neutral: bool = False) -> dict[str, list[Row]]:

@@ -41,9 +41,9 @@ def write(path: Path, con: duckdb.DuckDBPyConnection, content: tables.Row, *, ro
     dismissed = tables.rows(con, "dismissed_sheet", neutral=True, rows=rows)
     quarantine = tables.rows(con, "quarantine_file", neutral=True, rows=rows)
     coverage = tables.rows(con, "coverage_file", neutral=True)
-    documentation = tables.documentation(con, neutral=True)["month"]
+    documentation = tables.documentation(con, neutral=True)["month"][:rows]
     denials = tables.rows(con, "denial_sheet", neutral=True, rows=rows)
-    profiles = [row for row in tables.rows(con, "clinician_profiles", neutral=True) if row["month"] is None][:_LAST_ROW]
+    profiles = tables.profile_sheet(con, rows)
     with xlsxwriter.Workbook(str(path), {"strings_to_urls": False}) as book:
         # A fixed date: the same findings give the same bytes.
         book.set_properties({"title": "Therapy audit findings", "created": datetime(2000, 1, 1)})  # noqa: DTZ001
@@ -71,7 +71,11 @@ def write(path: Path, con: duckdb.DuckDBPyConnection, content: tables.Row, *, ro
         sheet = book.add_worksheet("Read me")
         sheet.set_column(0, 0, 34)
         sheet.set_column(1, 1, 100)
-        for number, (label, value) in enumerate(_read_me(content, len(findings), len(quarantine), len(denials))):
+        for number, (label, value) in enumerate(
+            _read_me(
+                content, len(findings), len(quarantine), len(denials), len(documentation), is_cut=len(profiles) == rows
+            )
+        ):
             if value is None:
                 sheet.write_string(number, 0, label, heading)
                 continue
@@ -125,12 +129,17 @@ def write(path: Path, con: duckdb.DuckDBPyConnection, content: tables.Row, *, ro
                 _row(sheet, number, row.items(), formats)
 
 
-def _read_me(content: tables.Row, findings: int, quarantined: int, denials: int) -> list[tuple[str, Any]]:
+def _read_me(
+    content: tables.Row, findings: int, quarantined: int, denials: int, documented: int, *, is_cut: bool
+) -> list[tuple[str, Any]]:
     """Return the first sheet's lines, (label, value); a heading where the value is None."""
     headline, notes = content["headline"], content["documentation"]["all"][0]
     stale = [row for row in content["reference_editions"] if row["stale"]]
     refused = sum(row["rows_refused"] for row in content["quarantine_reasons"])
     capped = findings < headline["findings"]
+    months = len(content["documentation"]["month"])
+    first_months = f" The first {documented:,} of {months:,} rows." if documented < months else ""
+    first_figures = " Of many clinicians the first are here, by discipline and number." if is_cut else ""
     denied = sum(row["denials"] for row in content["denials"]["all"])
     return [
         ("Therapy audit findings", None),
@@ -159,10 +168,10 @@ def _read_me(content: tables.Row, findings: int, quarantined: int, denials: int)
          if quarantined < refused else f"All {refused:,} refused rows."),
         ("Documentation sheet", ("What the notes on functional activities document, by clinician and month. The score "
          f"is made of {_weights(content)}; length earns nothing. Columns from specific_activity on count the notes, of "
-         "those scored, that show it. Each service is in documentation.csv.")),
+         f"those scored, that show it. Each service is in documentation.csv.{first_months}")),
         ("Clinicians sheet", ("Each clinician's figures against peers of the discipline: high is at or above the 80th "
          "percentile, low at or below the 20th. Figures that rest on few cases are left blank. Months are in "
-         "clinician_profiles.csv.")),
+         f"clinician_profiles.csv.{first_figures}")),
         ("Denials sheet", "No remittances were given." if not content["denials"]["unmatched"][0]["answers"] else
          (f"{f'The first {denials:,} of {denied:,}' if denials < denied else f'All {denied:,}'} answers that deny, "
           "what is open first. denied_amount is what the answer denies; the others count each dollar once.")),

@@ -29,12 +29,12 @@ clocked AS (
             ELSE 0
         END AS stop_minute
     FROM note_service
+    -- In one equation: with a condition of its own on the minutes, DuckDB would compare each service with every block.
     LEFT JOIN visit_block
         ON
-            note_service.note_id = visit_block.note_id
+            CASE WHEN note_service.minutes IS NULL THEN note_service.note_id END = visit_block.note_id
             AND note_service.start_time = visit_block.start_time
             AND note_service.stop_time IS NOT DISTINCT FROM visit_block.stop_time
-            AND note_service.minutes IS NULL
 ),
 
 -- What a service's own text says of its time.

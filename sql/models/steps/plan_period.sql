@@ -25,24 +25,23 @@ episode AS (
     FROM treatment_day AS day
     CROSS JOIN setting
     WHERE day.service_date = day.episode_start
-)
+),
 
-SELECT
-    episode.patient_id,
-    episode.discipline,
-    episode.episode_start,
-    episode.evaluation_date,
-    plan_of_care.start_date,
-    max(plan_of_care.end_date) AS end_date,
-    min(plan_of_care.certified_date) AS certified_date,
-    min(plan_of_care.sent_date) AS sent_date,
-    min(plan_of_care.referral_date) AS referral_date
-FROM episode
-CROSS JOIN setting
-LEFT JOIN plan_of_care
-    ON
-        episode.patient_id = plan_of_care.patient_id
-        AND coalesce(plan_of_care.discipline = episode.discipline, TRUE)
+matched AS (
+    SELECT
+        episode.patient_id,
+        episode.discipline,
+        episode.episode_start,
+        plan_of_care.start_date,
+        plan_of_care.end_date,
+        plan_of_care.certified_date,
+        plan_of_care.sent_date,
+        plan_of_care.referral_date
+    FROM episode
+    CROSS JOIN setting
+    INNER JOIN plan_of_care ON episode.patient_id = plan_of_care.patient_id
+    WHERE
+        coalesce(plan_of_care.discipline = episode.discipline, TRUE)
         AND coalesce(plan_of_care.start_date < episode.next_start - setting.lead_days, TRUE)
         AND CASE
             WHEN episode.evaluation_date IS NOT NULL
@@ -51,5 +50,23 @@ LEFT JOIN plan_of_care
                 coalesce(plan_of_care.end_date, plan_of_care.start_date + 90)
                 >= episode.episode_start - setting.gap_days
         END
+)
+
+SELECT
+    episode.patient_id,
+    episode.discipline,
+    episode.episode_start,
+    episode.evaluation_date,
+    matched.start_date,
+    max(matched.end_date) AS end_date,
+    min(matched.certified_date) AS certified_date,
+    min(matched.sent_date) AS sent_date,
+    min(matched.referral_date) AS referral_date
+FROM episode
+LEFT JOIN matched
+    ON
+        episode.patient_id = matched.patient_id
+        AND episode.discipline = matched.discipline
+        AND episode.episode_start = matched.episode_start
 GROUP BY
-    episode.patient_id, episode.discipline, episode.episode_start, episode.evaluation_date, plan_of_care.start_date
+    episode.patient_id, episode.discipline, episode.episode_start, episode.evaluation_date, matched.start_date

@@ -93,22 +93,48 @@ day AS (
     GROUP BY patient_id, service_date, discipline
 ),
 
--- Codes that an edit keeps from being billed beside what the day bills.
-bundled AS (
+-- Put together first: edits are many, and most codes have some.
+beside AS MATERIALIZED (
     SELECT DISTINCT
         unbilled.patient_id,
         unbilled.service_date,
         unbilled.discipline,
-        unbilled.hcpcs_code
+        unbilled.hcpcs_code,
+        billed.hcpcs_code AS billed_code
     FROM unbilled
     INNER JOIN billed ON unbilled.patient_id = billed.patient_id AND unbilled.service_date = billed.service_date
-    INNER JOIN ncci_pair
+    WHERE unbilled.hcpcs_code <> billed.hcpcs_code
+),
+
+edit AS (
+    SELECT
+        column_one AS hcpcs_code,
+        column_two AS other_code,
+        effective_from,
+        effective_to
+    FROM ncci_pair
+    UNION ALL
+    SELECT
+        column_two AS hcpcs_code,
+        column_one AS other_code,
+        effective_from,
+        effective_to
+    FROM ncci_pair
+),
+
+-- Codes that an edit keeps from being billed beside what the day bills.
+bundled AS (
+    SELECT DISTINCT
+        beside.patient_id,
+        beside.service_date,
+        beside.discipline,
+        beside.hcpcs_code
+    FROM beside
+    INNER JOIN edit
         ON
-            ncci_pair.column_one IN (unbilled.hcpcs_code, billed.hcpcs_code)
-            AND ncci_pair.column_two IN (unbilled.hcpcs_code, billed.hcpcs_code)
-            AND ncci_pair.column_one <> ncci_pair.column_two
-            AND unbilled.hcpcs_code <> billed.hcpcs_code
-            AND unbilled.service_date BETWEEN ncci_pair.effective_from AND ncci_pair.effective_to
+            beside.hcpcs_code = edit.hcpcs_code
+            AND beside.billed_code = edit.other_code
+            AND beside.service_date BETWEEN edit.effective_from AND edit.effective_to
 ),
 
 patient AS (
