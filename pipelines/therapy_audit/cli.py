@@ -364,15 +364,17 @@ def units(
     """
     import json
 
+    from therapy_audit import engine
     from therapy_audit import units as counting
 
     minutes = counting.parse(pairs)
-    if assistant or service_date or discipline:
-        by_assistant = counting.parse(tuple(pair for given in assistant for pair in given.split(",")))
-        day = service_date.date() if service_date else None
-        found = counting.share(minutes, by_assistant, method, day, discipline or "PT")
-    else:
-        found = counting.allocate(minutes, method)
+    with engine.without_pandas():
+        if assistant or service_date or discipline:
+            by_assistant = counting.parse(tuple(pair for given in assistant for pair in given.split(",")))
+            day = service_date.date() if service_date else None
+            found = counting.share(minutes, by_assistant, method, day, discipline or "PT")
+        else:
+            found = counting.allocate(minutes, method)
     if as_json:
         click.echo(json.dumps(found))
         return
@@ -402,15 +404,17 @@ def price(
     reference: Path | None,
 ) -> None:
     """Say what Medicare allows and pays for a patient's day, as in `price 97530=2 97110 97140 --date 2025-03-03`."""
+    from therapy_audit import engine
     from therapy_audit import price as pricing
 
-    day = pricing.price(
-        pricing.parse(pairs),
-        service_date.date(),
-        assistant=[code.strip().upper() for code in assistant],
-        locality=locality,
-        reference=reference or (Path("reference") if Path("reference").is_dir() else None),
-    )
+    with engine.without_pandas():
+        day = pricing.price(
+            pricing.parse(pairs),
+            service_date.date(),
+            assistant=[code.strip().upper() for code in assistant],
+            locality=locality,
+            reference=reference or (Path("reference") if Path("reference").is_dir() else None),
+        )
     click.echo("\n".join(pricing.table(day)))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import json
 import re
+import sys
 from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -35,8 +36,12 @@ def connect(
     *,
     threads: int | None = None,
     memory_limit: str | None = None,
+    text_functions: bool = True,
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a DuckDB database that never reaches for the network and spills beside itself."""
+    """Open a DuckDB database that never reaches for the network and spills beside itself.
+
+    Without `text_functions` it starts sooner and knows none of notes/likeness: for models that compare no texts.
+    """
     settings: dict[str, Any] = {
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
@@ -53,8 +58,26 @@ def connect(
     with duckdb.connect(str(path), config=settings) as con:
         # Row order is never relied on: every result that leaves is sorted by a unique key.
         con.execute("SET preserve_insertion_order = false")
-        likeness.register(con)
+        if text_functions:
+            likeness.register(con)
         yield con
+
+
+@contextmanager
+def without_pandas() -> Iterator[None]:
+    """Keep DuckDB from importing pandas, for a command line that asks little.
+
+    For each bound value it looks whether that is the NaT of pandas, and imports pandas for that: half a second. Where
+    pandas is in use already nothing is changed.
+    """
+    if "pandas" in sys.modules:
+        yield
+        return
+    sys.modules["pandas"] = None  # type: ignore[assignment]  # as the import system has it for a module that is refused
+    try:
+        yield
+    finally:
+        del sys.modules["pandas"]
 
 
 def create_tables(con: duckdb.DuckDBPyConnection) -> None:
@@ -258,14 +281,14 @@ def build_models(
     of their own.
     """
     models = _models()
-    waiting = dict.fromkeys(models)
-    if only is not None:
-        wanted, waiting = set(only), {}
-        while wanted:
-            waiting |= dict.fromkeys(sorted(wanted))
-            wanted = set().union(*(models[name].needs for name in wanted)) - set(waiting)
+    needs: dict[str, frozenset[str]] = {}
+    wanted = set(models if only is None else only)
+    while wanted:
+        needs |= {name: _needs(con, name) for name in sorted(wanted)}
+        wanted = set().union(*(needs[name] for name in wanted)) - set(needs)
+    waiting = dict.fromkeys(name for name in models if name in needs)
     while waiting:
-        ready = next((name for name in waiting if not models[name].needs & set(waiting)), None)
+        ready = next((name for name in waiting if not needs[name] & set(waiting)), None)
         if ready is None:
             raise RuntimeError(f"models that wait for each other: {', '.join(waiting)}")
         del waiting[ready]
@@ -279,27 +302,32 @@ def build_models(
 
 @dataclass(frozen=True)
 class _Model:
-    """One file of sql/models/: the kind of table that it makes, and the other models that it reads."""
+    """One file of sql/models/, and the kind of table that it makes."""
 
     kind: str
     sql: str
-    needs: frozenset[str]
 
 
 @cache
 def _models() -> Mapping[str, _Model]:
-    """Read sql/models/ once in a process: finding out what each reads takes as long as running it on a small file."""
+    """Read sql/models/ once in a process."""
     texts = resources.texts(resources.folder("sql") / "models", ".sql")
     folders = {"steps": "TEMP TABLE", "views": "TEMP VIEW"}
-    names = {path.rpartition(".")[2] for path in texts}
-    with connect() as con:
-        create_tables(con)
-        return {
-            (name := path.rpartition(".")[2]): _Model(
-                folders.get(path.partition(".")[0], "TABLE"), sql, frozenset(con.get_table_names(sql)) & names - {name}
-            )
-            for path, sql in texts.items()
-        }
+    return {
+        path.rpartition(".")[2]: _Model(folders.get(path.partition(".")[0], "TABLE"), sql)
+        for path, sql in texts.items()
+    }
+
+
+_NEEDS: dict[str, frozenset[str]] = {}  # found out once in a process: it takes as long as running it on a small file
+
+
+def _needs(con: duckdb.DuckDBPyConnection, name: str) -> frozenset[str]:
+    """Return the other models that a model reads; `con` has the contract tables and the functions that it calls."""
+    models = _models()
+    if name not in _NEEDS:
+        _NEEDS[name] = frozenset(con.get_table_names(models[name].sql)) & set(models) - {name}
+    return _NEEDS[name]
 
 
 def run_rules(

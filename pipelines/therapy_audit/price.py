@@ -78,7 +78,7 @@ def price(
         if code not in units:
             raise AuditError(f"--assistant {code} is none of the codes given; those are {', '.join(units)}.")
     models = resources.texts(resources.folder("sql") / "models", ".sql")
-    with engine.connect() as con:
+    with engine.connect(text_functions=False) as con:
         engine.prepare_codes(con, reference)
         engine.insert_parameters(con, _parameters())
         engine.set_locality(con, locality, "--locality")

@@ -91,7 +91,7 @@ def share(
     minutes = {code: therapist.get(code, 0) + assistant.get(code, 0) for code in [*therapist, *assistant]}
     found = allocate(minutes, method)
     chosen = found["allocations"][0] if found["allocations"] else {}
-    with engine.connect() as con:
+    with engine.connect(text_functions=False) as con:
         engine.prepare(con, rules.load())
         by_midpoint = midpoint_rule(con, service_date) if assistant else None
         lines = []
@@ -143,7 +143,7 @@ def parse(pairs: tuple[str, ...]) -> dict[str, int]:
 @contextmanager
 def _visit(minutes: Mapping[str, int]) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open a database that holds one documented visit and the audit's models of it."""
-    with engine.connect() as con:
+    with engine.connect(text_functions=False) as con:
         engine.prepare_codes(con)
         timed = {
             code for (code,) in con.execute("SELECT hcpcs_code FROM procedure_code WHERE kind = 'timed_15'").fetchall()
