@@ -5,12 +5,14 @@ Exit codes: 0 clean, 1 findings, 2 bad input or usage, 3 our fault, 4 the report
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from therapy_audit import stopping
 from therapy_audit.advise_command import advise
 from therapy_audit.config import FAIL_ON, INPUTS, QUALITY
 from therapy_audit.errors import AuditError
@@ -119,9 +121,10 @@ def run(config: Path | None, timings: bool, catch_up: bool | None, no_deliver: b
 
 def _run_one(chosen: Any, told: Any, deliver_by: Path | None) -> int:
     """Run, say what was found, deliver as this audit.toml says; return the exit code."""
-    from therapy_audit import pipeline
+    from therapy_audit import pipeline, progress
 
-    result = pipeline.run(chosen, told)
+    with progress.shown():
+        result = pipeline.run(chosen, told)
     click.echo("\n".join(_five_lines(result)))
     for notice in result.notices:
         click.echo(f"Note: {notice}", err=True)
@@ -962,35 +965,50 @@ for _command in PAPERS:
 
 def main() -> None:
     """Run the command line; an AuditError is one sentence on stderr and exit code 2."""
+    with stopping.clean_stop() as told:
+        code = _main(told)
+    if told:
+        stopping.leave(code)
+    sys.exit(code)
+
+
+def _main(told: list[int]) -> int:
     try:
         cli(standalone_mode=False)
-    except AuditError as fault:
-        click.echo(f"Error: {fault}", err=True)
-        sys.exit(2)
     except click.exceptions.Exit as leaving:
-        sys.exit(leaving.exit_code)
-    except click.Abort:
-        click.echo("Stopped.", err=True)
-        sys.exit(130)
-    except click.ClickException as fault:
-        fault.show()
-        sys.exit(2)
-    except Exception as fault:
-        import os
+        return leaving.exit_code
+    except SystemExit as leaving:
+        return leaving.code if isinstance(leaving.code, int) else int(bool(leaving.code))
+    except (Exception, KeyboardInterrupt) as fault:  # noqa: BLE001 - each is told in one sentence
+        # A query that was broken off raises an error of DuckDB, or one that was made of it.
+        if told or isinstance(fault, click.Abort):
+            click.echo("Stopped; what was half done is taken away.", err=True)
+            return stopping.killed_by(told[0] if told else signal.SIGINT)
+        return _failed(fault)
+    return 0
 
-        if os.environ.get("THERAPY_AUDIT_DEBUG"):
-            raise
-        if type(fault).__name__ in {"MemoryError", "OutOfMemoryException"}:
-            click.echo(
-                "Error: there is not enough memory; give more with --memory-limit or use fewer --threads.", err=True
-            )
-            sys.exit(2)
-        click.echo(
-            f"Error: a fault of ours ({type(fault).__name__}). Nothing was changed. "
-            "Run again with THERAPY_AUDIT_DEBUG=1 to see where, and please report it.",
-            err=True,
-        )
-        sys.exit(3)
+
+def _failed(fault: BaseException) -> int:
+    """Say what went wrong in one sentence, and return the exit code."""
+    import os
+
+    if isinstance(fault, AuditError):
+        click.echo(f"Error: {fault}", err=True)
+        return 2
+    if isinstance(fault, click.ClickException):
+        fault.show()
+        return 2
+    if os.environ.get("THERAPY_AUDIT_DEBUG"):
+        raise fault
+    if type(fault).__name__ in {"MemoryError", "OutOfMemoryException"}:
+        click.echo("Error: there is not enough memory; give more with --memory-limit or use fewer --threads.", err=True)
+        return 2
+    click.echo(
+        f"Error: a fault of ours ({type(fault).__name__}). Nothing was changed. "
+        "Run again with THERAPY_AUDIT_DEBUG=1 to see where, and please report it.",
+        err=True,
+    )
+    return 3
 
 
 if __name__ == "__main__":

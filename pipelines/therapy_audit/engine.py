@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from therapy_audit import resources
+from therapy_audit import progress, resources, stopping
 from therapy_audit import rules as rulebook
 from therapy_audit.errors import AuditError
 from therapy_audit.notes import likeness
@@ -55,7 +55,7 @@ def connect(
         if not re.fullmatch(r"\d+(\.\d+)?\s*(MB|GB|TB|MiB|GiB|TiB)", memory_limit, re.IGNORECASE):
             raise AuditError(f"Memory limit '{memory_limit}' is not one; write it as 2GB or 800MB.")
         settings["memory_limit"] = memory_limit
-    with duckdb.connect(str(path), config=settings) as con:
+    with duckdb.connect(str(path), config=settings) as con, stopping.interruptible(con):
         # Row order is never relied on: every result that leaves is sorted by a unique key.
         con.execute("SET preserve_insertion_order = false")
         if text_functions:
@@ -287,15 +287,17 @@ def build_models(
         needs |= {name: _needs(con, name) for name in sorted(wanted)}
         wanted = set().union(*(needs[name] for name in wanted)) - set(needs)
     waiting = dict.fromkeys(name for name in models if name in needs)
-    while waiting:
-        ready = next((name for name in waiting if not needs[name] & set(waiting)), None)
-        if ready is None:
-            raise RuntimeError(f"models that wait for each other: {', '.join(waiting)}")
-        del waiting[ready]
-        started = perf_counter()
-        con.execute(f'CREATE OR REPLACE {models[ready].kind} "{ready}" AS {models[ready].sql}')
-        if timed:
-            timed(f"model {ready}", perf_counter() - started)
+    with progress.stage("models", len(waiting)) as done:
+        while waiting:
+            ready = next((name for name in waiting if not needs[name] & set(waiting)), None)
+            if ready is None:
+                raise RuntimeError(f"models that wait for each other: {', '.join(waiting)}")
+            del waiting[ready]
+            started = perf_counter()
+            con.execute(f'CREATE OR REPLACE {models[ready].kind} "{ready}" AS {models[ready].sql}')
+            if timed:
+                timed(f"model {ready}", perf_counter() - started)
+            done()
     if only is None:
         con.execute(_sql("in_scope"))
 
@@ -336,21 +338,26 @@ def run_rules(
     """Fill `finding` and `coverage` and return {rule: error} of the rules whose query failed."""
     con.execute(_RAW_FINDING)
     errors: dict[str, str] = {}
-    for rule in rules:
+    with progress.stage("rules", 2 * len(rules)) as done:
+        for rule in rules:
+            started = perf_counter()
+            try:
+                _check(con, rule)
+            except duckdb.InterruptException:
+                raise  # the run is to stop
+            except duckdb.Error as fault:
+                # The text of a DuckDB error can quote a value of the data: only its kind leaves this function.
+                errors[rule.name] = type(fault).__name__
+                con.execute("DELETE FROM raw_finding WHERE rule = ?", [rule.name])
+            if timed:
+                timed(f"rule {rule.name}", perf_counter() - started)
+            done()
         started = perf_counter()
-        try:
-            _check(con, rule)
-        except duckdb.Error as fault:
-            # The text of a DuckDB error can quote a value of the data: only its kind leaves this function.
-            errors[rule.name] = type(fault).__name__
-            con.execute("DELETE FROM raw_finding WHERE rule = ?", [rule.name])
-        if timed:
-            timed(f"rule {rule.name}", perf_counter() - started)
-    started = perf_counter()
-    _collect(con)
-    tallies = _tally(con, rules)
-    for rule in rules:
-        _cover(con, rule, tallies, failed_query=rule.name in errors)
+        _collect(con)
+        tallies = _tally(con, rules)
+        for rule in rules:
+            _cover(con, rule, tallies, failed_query=rule.name in errors)
+            done()
     con.execute("DROP TABLE raw_finding")
     if timed:
         timed("findings and coverage", perf_counter() - started)

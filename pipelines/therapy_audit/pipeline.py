@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from therapy_audit import benchmarks, compare, engine, fees, history, rules
+from therapy_audit import benchmarks, compare, engine, fees, history, rules, stopping
 from therapy_audit.config import Config, day, reference_beside, settled, span
 from therapy_audit.errors import AuditError
 
@@ -205,11 +205,13 @@ class _Clock:
         self._last = perf_counter()
 
     def __call__(self, name: str) -> None:
+        stopping.check()
         now = perf_counter()
         self._stage(name, now - self._last)
         self._last = now
 
     def detail(self, name: str, seconds: float) -> None:
+        stopping.check()
         self._stage(name, seconds)
 
 

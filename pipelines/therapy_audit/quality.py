@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from therapy_audit import resources
+from therapy_audit import resources, stopping
 from therapy_audit.errors import AuditError
 
 if TYPE_CHECKING:
@@ -172,6 +172,11 @@ def _planned(suite: Suite, row_count: int, previous: int) -> tuple[dict[str, Any
 _OPENED: list[Connection] = []
 
 
+def _native(connection: Connection) -> Any:
+    """Return DuckDB's own connection under SQLAlchemy's."""
+    return connection.connection.driver_connection
+
+
 @cache
 def _duckdb_support() -> type[Expectation]:
     """Teach Great Expectations `add_duckdb`, once (its own `add_sql` fails every expectation on DuckDB).
@@ -189,7 +194,8 @@ def _duckdb_support() -> type[Expectation]:
             if self._connection is None or self._connection.closed:
                 self._connection = self.engine.connect()
                 _OPENED.append(self._connection)
-            yield self._connection
+            with stopping.interruptible(_native(self._connection)):
+                yield self._connection
 
     class DuckDBDatasource(SQLDatasource):
         type: Literal["duckdb"] = "duckdb"  # type: ignore[assignment]

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from therapy_audit import stopping
 from therapy_audit.errors import AuditError
 from therapy_audit.intake import x12
 
@@ -314,7 +315,7 @@ def _bulk(con: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]
 
     A transaction can write to one database only: what goes to intake_scratch goes by the other connection.
     """
-    with _sparing(con), con.cursor() as contract:
+    with _sparing(con), con.cursor() as contract, stopping.interruptible(contract):
         contract.begin()
         yield contract
         contract.commit()

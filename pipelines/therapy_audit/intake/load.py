@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from therapy_audit import progress
 from therapy_audit.errors import AuditError
 from therapy_audit.intake import claim_numbers, clinicians, interchange
 from therapy_audit.intake.contract import TABLES, Contract, contract
@@ -17,7 +18,7 @@ from therapy_audit.intake.mapping import MappingFile, Placement, applicable, kno
 from therapy_audit.intake.read import Sheet, Tally, sheets, unreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import duckdb
 
@@ -84,16 +85,23 @@ def load(con: duckdb.DuckDBPyConnection, inputs: Inputs) -> None:
             raise AuditError("\n".join(problems))
         con.execute("CREATE OR REPLACE TABLE intake_scratch.file (file_number INTEGER, source_file VARCHAR)")
         interchange.prepare(con)
-        for input_name in TABLES:
-            if input_name in placed:
-                problems += _load_kind(con, contract(input_name), placed[input_name])
-            if input_name in electronic:
-                problems += interchange.load(con, input_name, interchange.repeats_told(electronic[input_name]))
-        if problems:
-            raise AuditError("\n".join(problems))
-        interchange.finish(con)
-        claim_numbers.tell_apart(con)
-        clinicians.number(con)
+        kinds = len(placed) + len(electronic)
+        files = sum(len(found) for found in placed.values()) + sum(len(found) for found in electronic.values())
+        # A step for each file, one for what is done with all of a kind, and one for what is done at the end.
+        with progress.stage("intake", files + kinds + 1) as done:
+            for input_name in TABLES:
+                if input_name in placed:
+                    problems += _load_kind(con, contract(input_name), placed[input_name], done)
+                    done()
+                if input_name in electronic:
+                    problems += interchange.load(con, input_name, interchange.repeats_told(electronic[input_name]))
+                    done(len(electronic[input_name]) + 1)
+            if problems:
+                raise AuditError("\n".join(problems))
+            interchange.finish(con)
+            claim_numbers.tell_apart(con)
+            clinicians.number(con)
+            done()
 
 
 def matching(pattern: str) -> list[Path]:
@@ -206,8 +214,10 @@ def _told(sheet: Sheet, placement: Placement) -> list[str]:
     return notices
 
 
-def _load_kind(con: duckdb.DuckDBPyConnection, kind: Contract, files: Sequence[Placed]) -> list[str]:
-    """Load all files of one kind; return the problems, a sentence each."""
+def _load_kind(
+    con: duckdb.DuckDBPyConnection, kind: Contract, files: Sequence[Placed], done: Callable[[], None]
+) -> list[str]:
+    """Load all files of one kind, `done` after each; return the problems, a sentence each."""
     create_typed(con, kind)
     problems: list[str] = []
     read: dict[int, tuple[Sheet, int, list[str]]] = {}
@@ -229,6 +239,7 @@ def _load_kind(con: duckdb.DuckDBPyConnection, kind: Contract, files: Sequence[P
             rows_in,
             notices if rows_in else [*notices, "the file holds no rows below its header"],
         )
+        done()
     if problems:
         return problems
     later_notices = finish(con, kind)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from therapy_audit import progress
 from therapy_audit.notes import reading
 from therapy_audit.notes.lexicon import ELEMENTS
 
@@ -58,13 +59,15 @@ def fill(con: duckdb.DuckDBPyConnection, folder: Path | None = None) -> int:
     con.execute("DROP TABLE text_wanted")
     ((texts,),) = con.execute("SELECT count(*) FROM text_to_read").fetchall()
     parts = texts // _AT_ONCE + 1
-    for part in range(parts):
-        rows = con.execute(f"FROM text_to_read WHERE text_number % {parts} = {part}").to_arrow_table()
-        answers = reading.read(rows.column("text"), rows.column("hcpcs_code").to_pylist(), folder)
-        for table, told in _tables(rows.column("text_number").combine_chunks(), answers):
-            con.register("told", told)
-            con.execute(f"INSERT INTO {table} BY NAME FROM told")
-            con.unregister("told")
+    with progress.stage("notes", parts) as done:
+        for part in range(parts):
+            rows = con.execute(f"FROM text_to_read WHERE text_number % {parts} = {part}").to_arrow_table()
+            answers = reading.read(rows.column("text"), rows.column("hcpcs_code").to_pylist(), folder)
+            for table, told in _tables(rows.column("text_number").combine_chunks(), answers):
+                con.register("told", told)
+                con.execute(f"INSERT INTO {table} BY NAME FROM told")
+                con.unregister("told")
+            done()
     con.execute("DROP TABLE text_to_read")
     return int(texts)
 

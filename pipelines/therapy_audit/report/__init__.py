@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from therapy_audit import compare, engine
+from therapy_audit import compare, engine, progress
 from therapy_audit.report import tables
 
 if TYPE_CHECKING:
@@ -26,6 +26,19 @@ _WORKING = (
     *("report_finding", "report_exposure", "report_service", "report_answer", "report_denial", "report_denial_finding"),
     *("report_denial_spoken", "report_judged", "report_denial_rule", "report_risk"),
 )
+# The files that are nothing but a query's rows: {file: (query, values bound)}.
+_FILES: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    f"{name}.{kind}": (query, {"rows": None} if name == "risk" else {})
+    for name, query in (
+        ("findings", "findings_file"),
+        ("documentation", "documentation_file"),
+        ("clinician_profiles", "clinician_profiles"),
+        ("denials", "denials_file"),
+        ("risk", "risk"),
+        ("reconciliation", "reconciliation_file"),
+    )
+    for kind in ("parquet", "csv")
+} | {"coverage.csv": ("coverage_file", {}), "quarantine.csv": ("quarantine_file", {"rows": None})}
 _EPISODES = 500  # of which the page draws the visits: those of the findings with the largest amounts
 _VISITS = 80  # of each, from the first visit of the finding on
 
@@ -63,49 +76,43 @@ def write(
     """
     from therapy_audit.report import html, workbook
 
-    for name in _WORKING:
-        con.execute(tables.text(name))
-        if name == "report_judged":
-            engine.judge_lines(con, rules, "report_denial_spoken", name)
-    try:
-        content = tables.content(con, period=period, quality=quality) | {"settings": dict(settings or {})}
-        result = tables.summary(content)
-        tables.copy(con, "findings_file", folder / "findings.parquet")
-        tables.copy(con, "findings_file", folder / "findings.csv")
-        tables.copy(con, "documentation_file", folder / "documentation.parquet")
-        tables.copy(con, "documentation_file", folder / "documentation.csv")
-        tables.copy(con, "clinician_profiles", folder / "clinician_profiles.parquet")
-        tables.copy(con, "clinician_profiles", folder / "clinician_profiles.csv")
-        tables.copy(con, "denials_file", folder / "denials.parquet")
-        tables.copy(con, "denials_file", folder / "denials.csv")
-        tables.copy(con, "risk", folder / "risk.parquet", rows=None)
-        tables.copy(con, "risk", folder / "risk.csv", rows=None)
-        tables.copy(con, "reconciliation_file", folder / "reconciliation.parquet")
-        tables.copy(con, "reconciliation_file", folder / "reconciliation.csv")
-        tables.copy(con, "coverage_file", folder / "coverage.csv")
-        tables.copy(con, "quarantine_file", folder / "quarantine.csv", rows=None)
-        comparison = comparing(result)
-        content |= {"comparison": comparison}
-        result |= {"comparison": comparison and comparison.summary()}
-        if comparison:
-            compare.write(con, folder)
-        html.write(
-            folder / "report.html",
-            content,
-            html.Shown(
-                findings=tables.rows(con, "findings_shown", rows=report_rows),
-                texts=tables.rows(con, "texts_shown", rows=report_rows) if with_text else [],
-                visits=tables.rows(
-                    con, "timelines", rows=report_rows, episodes=_EPISODES, visits=_VISITS, with_text=with_text
+    with progress.stage("report", len(_WORKING) + len(_FILES) + 3) as done:
+        try:
+            for name in _WORKING:
+                con.execute(tables.text(name))
+                if name == "report_judged":
+                    engine.judge_lines(con, rules, "report_denial_spoken", name)
+                done()
+            content = tables.content(con, period=period, quality=quality) | {"settings": dict(settings or {})}
+            result = tables.summary(content)
+            done()
+            for file, (query, bound) in _FILES.items():
+                tables.copy(con, query, folder / file, **bound)
+                done()
+            comparison = comparing(result)
+            content |= {"comparison": comparison}
+            result |= {"comparison": comparison and comparison.summary()}
+            if comparison:
+                compare.write(con, folder)
+            html.write(
+                folder / "report.html",
+                content,
+                html.Shown(
+                    findings=tables.rows(con, "findings_shown", rows=report_rows),
+                    texts=tables.rows(con, "texts_shown", rows=report_rows) if with_text else [],
+                    visits=tables.rows(
+                        con, "timelines", rows=report_rows, episodes=_EPISODES, visits=_VISITS, with_text=with_text
+                    ),
+                    measures=tables.rows(con, "measures"),
+                    episodes=_EPISODES,
                 ),
-                measures=tables.rows(con, "measures"),
-                episodes=_EPISODES,
-            ),
-        )
-        workbook.write(folder / "findings.xlsx", con, content, rows=workbook_rows)
-    finally:
-        for name in (*_WORKING, "report_dismissed"):
-            con.execute(f"DROP TABLE IF EXISTS temp.{name}")
+            )
+            done()
+            workbook.write(folder / "findings.xlsx", con, content, rows=workbook_rows)
+            done()
+        finally:
+            for name in (*_WORKING, "report_dismissed"):
+                con.execute(f"DROP TABLE IF EXISTS temp.{name}")
     text = json.dumps(result, indent=2, ensure_ascii=False, allow_nan=False)
     (folder / "summary.json").write_text(text + "\n", encoding="utf-8")
     return result
