@@ -14,7 +14,7 @@ import click
 
 from therapy_audit import stopping
 from therapy_audit.advise_command import advise
-from therapy_audit.config import FAIL_ON, INPUTS, QUALITY
+from therapy_audit.config import ENGINES, FAIL_ON, INPUTS, QUALITY
 from therapy_audit.errors import AuditError
 from therapy_audit.papers_command import COMMANDS as PAPERS
 
@@ -81,6 +81,16 @@ def _input_options(command: Any) -> Any:
 )
 @click.option("--threads", type=click.IntRange(1, 256), help="Threads to use [all].")
 @click.option("--memory-limit", help="Memory for DuckDB, such as 2GB; beyond it spills to disk [80 % of the machine].")
+@click.option(
+    "--engine",
+    type=click.Choice(ENGINES),
+    help="Build the models here, or on Dask's workers: docs/cluster.md [duckdb].",
+)
+@click.option("--scheduler", metavar="ADDRESS", help="Dask scheduler, as tcp://host:8786 [processes of this machine].")
+@click.option(
+    "--partitions", type=click.IntRange(1, 100_000), help="Parts for Dask [4 for each thread of its workers]."
+)
+@click.option("--exchange", metavar="PATH", help="Folder or fsspec address that all of Dask's workers see.")
 @click.option("--timings", is_flag=True, help="Print the seconds of each stage, model and rule.")
 @click.option(
     "--catch-up/--no-catch-up",

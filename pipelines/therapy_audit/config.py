@@ -23,6 +23,7 @@ INPUTS = (
 REVIEWS = "reviews.csv"  # where `review import` keeps decisions, beside audit.toml
 FAIL_ON = ("error", "warning", "info", "never")
 QUALITY = ("stop", "warn")
+ENGINES = ("duckdb", "dask")
 OUTPUT = "reports/{period}"
 
 _KEYS = {
@@ -190,6 +191,10 @@ class Config:
     locality: str = "national"
     threads: int | None = None
     memory_limit: str | None = None
+    engine: str = "duckdb"
+    scheduler: str | None = None
+    partitions: int | None = None
+    exchange: str | None = None
     catch_up: int = 0
     deliver: delivery.Deliver | None = None
 

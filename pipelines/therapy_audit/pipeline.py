@@ -7,7 +7,7 @@ import json
 import os
 import platform
 import shutil
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime
 from importlib.metadata import version
@@ -114,7 +114,7 @@ def _audit(
     stage: Callable[[str, float], None],
 ) -> Result:
     from therapy_audit import quality, report
-    from therapy_audit.notes import lexicon, store
+    from therapy_audit.notes import lexicon
 
     timed = _Clock(stage)
     database = building / "audit.duckdb"
@@ -127,23 +127,22 @@ def _audit(
     )
     quality.write(checked, building / "quality")
     timed("quality")
-    with engine.connect(database, **settings) as con:
+    with engine.connect(database, **settings) as con, ExitStack() as kept:
         if not checked["success"] and config.quality == "stop":
             raise AuditError(_refuse(con, checked, output, building))
         start, end = dates or (None, None)
         first, last = engine.set_period(con, start, end, day(config.as_of) if config.as_of else None, moment().date())
         notices = _left_out(con)
         period = config.period or f"{first}..{last}"
-        store.fill(con, config.lexicon)
-        timed("notes")
-        engine.build_models(con, timed.detail)
-        timed("models")
+        partitions = kept.enter_context(_models(con, config, building, timed))
         if config.rules:
             _keep(config.rules, building / "rules")
         errors = engine.run_rules(con, ruleset.rules, timed.detail)
         timed("rules")
         words = lexicon.fingerprint(config.lexicon)
         manifest = _manifest(con, ruleset, words, period, errors, _own_settings(config))
+        if partitions is not None:
+            manifest["partitions"] = {"claim_lines": partitions}
         earlier = _earlier(config, output, last, manifest)
         summary = report.write(
             con,
@@ -161,6 +160,36 @@ def _audit(
         con.execute("CHECKPOINT")
     timed("report")
     return Result(output, summary, errors, checked, {rule.name: rule.title for rule in ruleset.rules}, notices)
+
+
+@contextmanager
+def _models(con: Any, config: Config, building: Path, timed: _Clock) -> Iterator[list[int] | None]:
+    """Read the notes and build the models, here or on Dask's workers; give the claim lines of each of their partitions.
+
+    What the workers left is there until the end of the block.
+    """
+    if config.engine == "duckdb":
+        from therapy_audit.notes import store
+
+        store.fill(con, config.lexicon)
+        timed("notes")
+        engine.build_models(con, timed.detail)
+        timed("models")
+        yield None
+        return
+    from therapy_audit import cluster
+
+    if config.scheduler and not config.exchange:
+        raise AuditError(
+            "--scheduler needs --exchange: a folder, or an address such as s3://bucket/folder, that the machine of the "
+            "run and all workers see."
+        )
+    with cluster.exchange(config.exchange or str(building.resolve())) as root:
+        with cluster.workers(config.scheduler, config.threads) as found:
+            parts = config.partitions or 4 * found.slots
+            lines = cluster.build(con, root, parts, found.run, lexicon=config.lexicon, timed=timed.detail)
+        timed("models")
+        yield lines
 
 
 def _own_settings(config: Config) -> dict[str, Any]:

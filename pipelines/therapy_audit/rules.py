@@ -77,11 +77,27 @@ class Scope:
 
 
 @dataclass(frozen=True)
+class Models:
+    """Under which key models are closed; those in neither mapping need all rows.
+
+    patient: {model: its CTEs that need all rows}; clinician: {model: {model that it reads: column with the number}};
+    any_row: models of which it is only asked whether they have a row; inner: those that number or repeat rows in each
+    partition.
+    """
+
+    patient: Mapping[str, tuple[str, ...]]
+    clinician: Mapping[str, Mapping[str, str]]
+    any_row: tuple[str, ...]
+    inner: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Grains:
     """What rules/grains.yaml holds."""
 
     grains: Mapping[str, Grain]
     scopes: Mapping[str, Scope]
+    models: Models
 
 
 @dataclass(frozen=True)
@@ -215,6 +231,12 @@ def grains() -> Grains:
             )
             for name, item in raw["scopes"].items()
         },
+        Models(
+            {name: tuple(parts) for name, parts in raw["models"]["patient"].items()},
+            raw["models"]["clinician"],
+            tuple(raw["models"]["any_row"]),
+            tuple(raw["models"]["inner"]),
+        ),
     )
 
 

@@ -1,0 +1,546 @@
+"""The same SQL on many machines: models by patient, then by clinician, in Dask's workers; the same findings.
+
+rules/grains.yaml says under which key each model is closed. What is closed under a patient is built from a partition's
+share of the contract tables, partition by partition; what is closed under a clinician from what those left; the rest,
+and small parts of the others, on the machine that runs the audit, over the partitions' files. Workers read and write
+Parquet in one folder that all of them see, on any path that fsspec knows.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import shutil
+import statistics
+import tempfile
+import time
+import uuid
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from therapy_audit import engine, progress, resources, stopping
+from therapy_audit import rules as rulebook
+from therapy_audit.errors import AuditError
+from therapy_audit.notes import store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    import duckdb
+
+_NOTES = ("service_text", "text_evidence", "evidence_span", "text_measure")
+_RETRIES = 3  # of a task that failed; a worker that is lost does not count
+_SLOW = 3  # times as long as the others: a second worker tries the same
+_PATIENCE = 30.0  # seconds before any task is slow
+_CONNECT = 15  # seconds until a scheduler answers
+
+
+@dataclass(frozen=True)
+class Step:
+    """A model, or the part of one that needs all rows, or the reading of the notes: under which key it is closed."""
+
+    name: str
+    kind: str  # TABLE, TEMP TABLE or TEMP VIEW
+    sql: str
+    key: str  # patient, clinician, whole; any where it holds no rows of its own
+    needs: frozenset[str]  # steps
+    reads: frozenset[str]  # contract and reference tables
+
+
+@dataclass(frozen=True)
+class Input:
+    """A table as it lies in Parquet: {column: type} as DuckDB has it in memory, and files."""
+
+    types: Mapping[str, str]
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What one worker builds of one partition, from which files; the results are <root>/<table>/<part>.parquet."""
+
+    root: str
+    part: int
+    inputs: Mapping[str, Input]
+    steps: tuple[tuple[str, str, str], ...]  # name, kind, sql
+    outputs: tuple[str, ...]
+    reads_notes: bool = False
+    lexicon: str | None = None
+
+
+Types = dict[str, dict[str, str]]  # {table: {column: type}}
+if TYPE_CHECKING:
+    Runner = Callable[[Sequence[Task]], Sequence[Types]]
+
+
+def plan(con: duckdb.DuckDBPyConnection) -> tuple[Step, ...]:
+    """Return all models as steps; `con` has the contract tables.
+
+    RuntimeError: rules/grains.yaml names a model or a part that there is not, or a model that is closed under a key
+    reads what is not.
+    """
+    texts = resources.texts(resources.folder("sql") / "models", ".sql")
+    folders = {"steps": "TEMP TABLE", "views": "TEMP VIEW"}
+    kinds = {path.rpartition(".")[2]: folders.get(path.partition(".")[0], "TABLE") for path in texts}
+    sqls = {path.rpartition(".")[2]: sql for path, sql in texts.items()}
+    closed = rulebook.grains().models
+    keys = {name: "any" if kind == "TEMP VIEW" else "whole" for name, kind in kinds.items()}
+    for key, names in (("patient", closed.patient), ("clinician", closed.clinician)):
+        if unknown := set(names) - set(sqls):
+            raise RuntimeError(f"rules/grains.yaml: there is no model {', '.join(sorted(unknown))}")
+        keys |= dict.fromkeys(names, key)
+    for name, parts in closed.patient.items():
+        for part in parts:
+            own = f"{name}_{part}"
+            sqls[own], sqls[name] = _cut(sqls[name], part, own)
+            kinds[own], keys[own] = "TEMP TABLE", "whole"
+    found = [Step("notes", "", "", "patient", frozenset(), frozenset({"visit_note", "note_service", "procedure_code"}))]
+    for name, sql in sqls.items():
+        tables = frozenset(con.get_table_names(sql)) - {name}
+        needs = tables & set(sqls) | ({"notes"} if tables & set(_NOTES) else set())
+        found.append(Step(name, kinds[name], sql, keys[name], needs, tables - set(sqls)))
+    by_name = {step.name: step for step in found}
+    for step in found:
+        _check(step, by_name)
+    return tuple(found)
+
+
+def _check(step: Step, steps: Mapping[str, Step]) -> None:
+    """Raise RuntimeError where a step that is closed under a key reads what its partition cannot have."""
+    closed = rulebook.grains().models
+    needs = [steps[name] for name in step.needs]
+    if step.key != "patient" and (inner := step.needs & set(closed.inner)):
+        raise RuntimeError(f"{step.name} reads {', '.join(sorted(inner))}, which means nothing outside its partition")
+    if step.key == "patient" and (others := [need.name for need in needs if need.key == "clinician"]):
+        raise RuntimeError(f"{step.name} is closed under a patient and reads {', '.join(others)}, which is not")
+    if step.key == "clinician" and (
+        others := [need.name for need in needs if need.name not in closed.clinician[step.name]]
+    ):
+        raise RuntimeError(f"{step.name} is closed under a clinician; whose is a row of {', '.join(others)}?")
+
+
+def _cut(sql: str, part: str, into: str) -> tuple[str, str]:
+    """Return the query of one CTE with those before it, and the whole with that CTE read from table `into`."""
+    found = re.search(rf"^(?:WITH (?:RECURSIVE )?)?{part} AS (?:(?:NOT )?MATERIALIZED )?\($", sql, re.MULTILINE)
+    end = re.compile(r"^\),?$", re.MULTILINE).search(sql, found.end()) if found else None
+    if not found or not end:
+        raise RuntimeError(f"there is no CTE {part} to take out for {into}")
+    alone = f"{sql[: end.start()]})\nSELECT * FROM {part}"
+    return alone, f'{sql[: found.end()]}\n    SELECT * FROM "{into}"\n{sql[end.start() :]}'
+
+
+def build(
+    con: duckdb.DuckDBPyConnection,
+    root: str,
+    parts: int,
+    run: Runner,
+    *,
+    lexicon: Path | None = None,
+    timed: Callable[[str, float], None] = lambda _name, _seconds: None,
+) -> list[int]:
+    """Read the notes and build all models of `con`, whose contract tables are filled; return each partition's lines.
+
+    `root` is a folder, or an fsspec address, that is empty and that all workers see; `run` runs tasks in any order and
+    any number of times. Afterwards `con` holds what store.fill and engine.build_models leave; steps are views of the
+    files below `root`.
+    """
+    exchange = _Exchange(con, root, parts, {step.name: step for step in plan(con)}, run, lexicon)
+    waiting = dict(exchange.steps)
+    with progress.stage("models", len(waiting)) as done:
+        while waiting:
+            before = len(waiting)
+            for key in ("whole", "patient", "clinician"):
+                ready = _ready(waiting, key)
+                if not ready:
+                    continue
+                started = time.perf_counter()
+                if key == "whole":
+                    for step in ready:
+                        con.execute(f'CREATE OR REPLACE {step.kind} "{step.name}" AS {step.sql}')
+                else:
+                    exchange.build(ready, key)
+                for step in ready:
+                    del waiting[step.name]
+                done(len(ready))
+                timed(f"models by {key}: {', '.join(step.name for step in ready)}", time.perf_counter() - started)
+            if len(waiting) == before:
+                raise RuntimeError(f"models that wait for each other: {', '.join(waiting)}")
+    exchange.keep()
+    con.execute((resources.folder("sql") / "in_scope.sql").read_text(encoding="utf-8"))
+    return exchange.lines()
+
+
+def _ready(waiting: Mapping[str, Step], key: str) -> list[Step]:
+    """Return the steps of a key that wait for none but each other, each after those that it reads."""
+    ready: dict[str, Step] = {}
+    while found := [
+        step
+        for step in waiting.values()
+        if step.name not in ready
+        and (step.key == key or (step.key == "any" and key == "whole"))
+        and not (step.needs & set(waiting)) - set(ready)
+    ]:
+        ready |= {step.name: step for step in found}
+    return list(ready.values())
+
+
+class _Exchange:
+    """The files between the machine that runs the audit and the workers."""
+
+    def __init__(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        root: str,
+        parts: int,
+        steps: Mapping[str, Step],
+        run: Runner,
+        lexicon: Path | None,
+    ) -> None:
+        self.con, self.root, self.parts, self.steps, self.run = con, root, parts, steps, run
+        self.lexicon = lexicon
+        self.built: dict[str, Input] = {}  # by workers; the files in the order of the partitions
+        self.shipped: dict[tuple[str, str], list[Input]] = {}
+        _see(con, root)
+        self.share_out()
+
+    def build(self, steps: Sequence[Step], key: str) -> None:
+        """Have the workers build these steps, partition by partition."""
+        if key == "clinician":
+            self.shipped = {of: files for of, files in self.shipped.items() if of[1] != key}
+            self.share_out_clinicians(steps)
+        views = [self.steps[name] for step in steps for name in sorted(step.needs) if self.steps[name].key == "any"]
+        wanted = [*{view.name: view for view in views}.values(), *steps]
+        own = {step.name for step in wanted} | (set(_NOTES) if "notes" in {step.name for step in steps} else set())
+        asked = {name for step in wanted for name in (*step.needs, *step.reads)} - own - {"notes"}
+        inputs = {name: self._inputs(name, key) for name in sorted(asked)}
+        outputs = [name for step in steps for name in (_NOTES if step.name == "notes" else (step.name,))]
+        done = self.run(
+            [
+                Task(
+                    self.root, part, {name: files[part] for name, files in inputs.items()},
+                    tuple((step.name, step.kind, step.sql) for step in wanted if step.name != "notes"),
+                    tuple(outputs), "notes" in {step.name for step in steps},
+                    str(self.lexicon.resolve()) if self.lexicon else None,
+                )
+                for part in range(self.parts)
+            ]
+        )  # fmt: skip
+        for name in outputs:
+            files = tuple(_place(self.root, name, part) for part in range(self.parts))
+            self.built[name] = Input(done[0][name], files)
+            if name in _NOTES:
+                self._keep_notes(name)
+            else:
+                self.con.execute(f'CREATE OR REPLACE TEMP VIEW "{name}" AS {_reading(self.built[name])}')
+
+    def _inputs(self, name: str, key: str) -> list[Input]:
+        """Return a table as the task of each partition reads it, written out if it has not been yet."""
+        if key == "patient" and name in self.built:
+            whole = self.built[name]
+            return [Input(whole.types, (file,)) for file in whole.files]
+        if (name, key) not in self.shipped:
+            self.shipped[name, key] = self._ship(name, key)
+        return self.shipped[name, key]
+
+    def _ship(self, name: str, key: str) -> list[Input]:
+        types = _types(self.con, name)
+        columns = _written(types)
+        if name == "claim_line":  # line_id is where a line stands in the whole table
+            types, columns = {"rowid": "BIGINT", **types}, f"rowid, {columns}"
+        folder = _place(self.root, f"{key}_{name}")
+        _make(folder)
+        part = self._whose(name, key, types)
+        if part is None:
+            file, some = f"{folder}/all.parquet", " LIMIT 1" if name in rulebook.grains().models.any_row else ""
+            self.con.execute(
+                f'COPY (SELECT {columns} FROM "{name}"{some}) TO {_text(file)} (FORMAT parquet, COMPRESSION zstd)'
+            )
+            return [Input(types, (file,))] * self.parts
+        number = "rowid, " if name == "claim_line" else ""
+        self.con.execute(
+            f'COPY (SELECT {columns}, part FROM (SELECT {number}* FROM "{name}") AS given INNER JOIN {part})'
+            f" TO {_text(folder)} (FORMAT parquet, COMPRESSION zstd, PARTITION_BY (part))"
+        )
+        return [Input(types, _files(f"{folder}/part={part}")) for part in range(self.parts)]
+
+    def _whose(self, name: str, key: str, types: Mapping[str, str]) -> str | None:
+        """Return what a table is joined with to know the partition of each row; None where all have all of it."""
+        models = rulebook.grains().models
+        # The parts that need all rows leave few, and are asked about more than a partition's own.
+        if name in models.any_row or name in {
+            f"{model}_{part}" for model, parts in models.patient.items() for part in parts
+        }:
+            return None
+        if key == "clinician":
+            columns = {by[name] for by in models.clinician.values() if name in by}
+            return f"clinician_part ON given.{columns.pop()} = clinician_part.npi" if columns else None
+        if "patient_id" in types:
+            parts = f"(SELECT unnest(range({self.parts})) AS part) AS share"
+            return f"{parts} ON hash(patient_id) % {self.parts} = share.part"
+        # What names no patient belongs to each whose claim or line it names.
+        for column, table in (("line_id", "line_part"), ("claim_id", "claim_part")):
+            if column in types:
+                return f"{table} USING ({column})"
+        return None
+
+    def share_out(self) -> None:
+        """Say in which partition each claim line and claim is."""
+        part = f"(hash(patient_id) % {self.parts})::INTEGER AS part"
+        self.con.execute(f"CREATE OR REPLACE TEMP TABLE line_part AS SELECT rowid AS line_id, {part} FROM claim_line")
+        self.con.execute(f"CREATE OR REPLACE TEMP TABLE claim_part AS SELECT DISTINCT claim_id, {part} FROM claim_line")
+
+    def share_out_clinicians(self, steps: Sequence[Step]) -> None:
+        """Spread the clinicians over the partitions by their rows: the largest first, to and fro, so none has two."""
+        given = {
+            (table, column) for step in steps for table, column in rulebook.grains().models.clinician[step.name].items()
+        }
+        own = {step.name for step in steps}
+        rows = " UNION ALL ".join(
+            f'SELECT {column} AS npi, count(*) AS items FROM "{table}" GROUP BY npi'
+            for table, column in sorted(given)
+            if table not in own
+        )
+        self.con.execute(
+            f"""
+            CREATE OR REPLACE TEMP TABLE clinician_part AS
+            WITH size AS (
+                SELECT npi, sum(items) AS items FROM ({rows}) WHERE npi IS NOT NULL GROUP BY npi
+            ),
+            ranked AS (
+                SELECT npi, items, row_number() OVER (ORDER BY items DESC, npi) - 1 AS place FROM size
+            )
+            SELECT
+                npi, items,
+                CASE WHEN place // {self.parts} % 2 = 0 THEN place % {self.parts}
+                    ELSE {self.parts} - 1 - place % {self.parts} END::INTEGER AS part
+            FROM ranked
+            """
+        )
+
+    def _keep_notes(self, name: str) -> None:
+        """Put what the partitions read in notes into its table; a text that several have was read in each."""
+        rows = _reading(self.built[name], "filename")
+        if name != "service_text":
+            rows = f"FROM ({rows}) QUALIFY dense_rank() OVER (PARTITION BY text_number ORDER BY filename) = 1"
+        self.con.execute(f"INSERT INTO {name} BY NAME SELECT * EXCLUDE (filename) FROM ({rows})")
+
+    def keep(self) -> None:
+        """Turn the models that the database keeps from views of files into tables."""
+        for name in self.built:
+            if name in self.steps and self.steps[name].kind == "TABLE":
+                self.con.execute(f'CREATE OR REPLACE TABLE main."{name}" AS FROM temp."{name}"')
+                self.con.execute(f'DROP VIEW temp."{name}"')
+        for name in ("line_part", "claim_part", "clinician_part"):
+            self.con.execute(f"DROP TABLE IF EXISTS {name}")
+
+    def lines(self) -> list[int]:
+        """Return how many claim lines each partition had."""
+        files = self.shipped["claim_line", "patient"]
+        return [self.con.execute(f"SELECT count(*) FROM ({_reading(part)})").fetchall()[0][0] for part in files]
+
+
+def work(task: Task, folder: str | None = None, memory_limit: str | None = None) -> Types:
+    """Build the steps of a task and write them, with a database in a new folder below `folder` that goes afterwards.
+
+    Each file is written aside and put in its place whole, so a task may run twice, also at once. Returns the types of
+    each table written.
+    """
+    with (
+        tempfile.TemporaryDirectory(dir=folder, prefix="therapy-audit-") as own,
+        engine.connect(Path(own) / "part.duckdb", threads=1, memory_limit=memory_limit) as con,
+    ):
+        _see(con, task.root)
+        engine.create_tables(con)
+        for name, given in task.inputs.items():
+            con.execute(f'CREATE OR REPLACE TABLE "{name}" AS {_reading(given)}')
+        if task.reads_notes:
+            store.fill(con, Path(task.lexicon) if task.lexicon else None)
+        for name, kind, sql in task.steps:
+            con.execute(f'CREATE OR REPLACE {kind} "{name}" AS {sql}')
+        types = {name: _types(con, name) for name in task.outputs}
+        for name, columns in types.items():
+            _write(con, f'SELECT {_written(columns)} FROM "{name}"', _place(task.root, name, task.part))
+    return types
+
+
+def _write(con: duckdb.DuckDBPyConnection, query: str, file: str) -> None:
+    aside = f"{file}.{uuid.uuid4().hex}"
+    _make(file.rpartition("/")[0])
+    con.execute(f"COPY ({query}) TO {_text(aside)} (FORMAT parquet, COMPRESSION zstd)")
+    if "://" in file:
+        import fsspec
+
+        fsspec.filesystem(file.partition("://")[0]).mv(aside, file)
+    else:
+        Path(aside).replace(file)
+
+
+def _types(con: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
+    return {name: kind for name, kind, *_ in con.execute(f'DESCRIBE "{table}"').fetchall()}
+
+
+def _written(types: Mapping[str, str]) -> str:
+    """Return the select list that writes a table: Parquet has no integers of 128 bits and would round them."""
+    return ", ".join(
+        f'"{name}"::DECIMAL(38, 0) AS "{name}"'
+        if kind == "HUGEINT"
+        else f'"{name}"::VARCHAR AS "{name}"'
+        if "HUGEINT" in kind
+        else f'"{name}"'
+        for name, kind in types.items()
+    )
+
+
+def _reading(given: Input, also: str = "") -> str:
+    """Return the query that reads a table back with its types."""
+    columns = ", ".join(f'"{name}"::{kind} AS "{name}"' for name, kind in given.types.items())
+    if not given.files:
+        nothing = ", ".join(f'NULL::{kind} AS "{name}"' for name, kind in given.types.items())
+        return f"SELECT {nothing} WHERE FALSE"
+    files = ", ".join(map(_text, given.files))
+    more, asked = (f", {also}", f", {also} = TRUE") if also else ("", "")
+    return f"SELECT {columns}{more} FROM read_parquet([{files}], hive_partitioning = FALSE{asked})"
+
+
+def _text(value: str) -> str:
+    """Return a path of ours as an SQL text: COPY and views take no bound values."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _place(root: str, table: str, part: int | None = None) -> str:
+    return f"{root}/{table}" if part is None else f"{root}/{table}/{part:05}.parquet"
+
+
+def _make(folder: str) -> None:
+    if "://" in folder:
+        import fsspec
+
+        fsspec.filesystem(folder.partition("://")[0]).makedirs(folder, exist_ok=True)
+    else:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+
+
+def _files(folder: str) -> tuple[str, ...]:
+    if "://" in folder:
+        import fsspec
+
+        protocol = folder.partition("://")[0]
+        return tuple(sorted(f"{protocol}://{file}" for file in fsspec.filesystem(protocol).glob(f"{folder}/*.parquet")))
+    return tuple(sorted(str(file) for file in Path(folder).glob("*.parquet")))
+
+
+def _see(con: duckdb.DuckDBPyConnection, root: str) -> None:
+    """Let DuckDB read and write below an fsspec address."""
+    if "://" in root:
+        import fsspec
+
+        con.register_filesystem(fsspec.filesystem(root.partition("://")[0]))
+
+
+def alone(tasks: Sequence[Task]) -> list[Types]:
+    """Run tasks one after another in this process."""
+    return [work(task) for task in tasks]
+
+
+@dataclass(frozen=True)
+class Workers:
+    """What runs tasks, and how many at once."""
+
+    run: Runner
+    slots: int
+
+
+@contextmanager
+def workers(scheduler: str | None, processes: int | None = None) -> Iterator[Workers]:
+    """Give Dask's workers: those of the scheduler at an address, else so many processes of this machine.
+
+    A task whose worker is lost runs on another, one that failed is tried again, and one that takes far longer than the
+    others is begun a second time elsewhere: what is done first counts. AuditError: there is no Dask or no scheduler.
+    """
+    try:
+        distributed: Any = import_module("distributed")
+    except ImportError:
+        raise AuditError(
+            "--engine dask needs Dask, which is not installed; run: pip install 'therapy-audit[cluster]'."
+        ) from None
+    with ExitStack() as opened:
+        if scheduler:
+            try:
+                client = opened.enter_context(distributed.Client(scheduler, timeout=_CONNECT))
+            except (OSError, ValueError) as fault:
+                raise AuditError(
+                    f"--scheduler {scheduler}: no Dask scheduler answers there ({type(fault).__name__}); "
+                    "write it as tcp://host:8786."
+                ) from None
+        else:
+            cluster = opened.enter_context(
+                distributed.LocalCluster(
+                    n_workers=processes or os.cpu_count() or 1, threads_per_worker=1, processes=True,
+                    dashboard_address=None, silence_logs=logging.CRITICAL,
+                )
+            )  # fmt: skip
+            client = opened.enter_context(distributed.Client(cluster))
+        slots = sum(client.nthreads().values())
+        if not slots:
+            raise AuditError(f"--scheduler {scheduler}: it has no workers; start some with `dask worker`.")
+        yield Workers(lambda tasks: _on(client, tasks), slots)
+
+
+def _in_worker(task: Task) -> Types:
+    """Do a task within the memory and on the disk of the worker that was given it."""
+    worker: Any = import_module("distributed").get_worker()
+    limit = worker.memory_manager.memory_limit
+    os.umask(0o077)
+    # DuckDB is not all that lives in the worker, and counts most, not all, of what it takes.
+    share = f"{int(0.6 * limit / worker.state.nthreads / 2**20)}MiB" if limit else None
+    return work(task, worker.local_directory, share)
+
+
+@contextmanager
+def exchange(base: str) -> Iterator[str]:
+    """Make a folder of its own below a folder or fsspec address, and take it away at the end."""
+    root = f"{base.rstrip('/')}/therapy-audit-{uuid.uuid4().hex}"
+    _make(root)
+    try:
+        yield root
+    finally:
+        if "://" in root:
+            import fsspec
+
+            fsspec.filesystem(root.partition("://")[0]).rm(root, recursive=True)
+        else:
+            shutil.rmtree(root, ignore_errors=True)
+
+
+def _on(client: Any, tasks: Sequence[Task]) -> list[Types]:
+    """Run the tasks on a client's workers."""
+    distributed: Any = import_module("distributed")
+    results: dict[int, Types] = {}
+    waiting = {client.submit(_in_worker, task, retries=_RETRIES, pure=False): place for place, task in enumerate(tasks)}
+    begun = time.monotonic()
+    took: list[float] = []
+    again: set[int] = set()
+    while len(results) < len(tasks):
+        try:
+            done = distributed.wait(list(waiting), timeout=0.5, return_when="FIRST_COMPLETED").done
+        except TimeoutError:
+            done = set()
+        stopping.check()
+        for future in done:
+            place = waiting.pop(future)
+            if place not in results:
+                results[place] = future.result()
+                took.append(time.monotonic() - begun)
+        left = set(range(len(tasks))) - set(results)
+        # All run at once by now, or have: the last of them may be on a machine that is slow.
+        if took and 2 * len(left) <= len(tasks):
+            late = max(_PATIENCE, _SLOW * statistics.median(took))
+            for place in left - again if time.monotonic() - begun > late else ():
+                again.add(place)
+                waiting[client.submit(_in_worker, tasks[place], retries=_RETRIES, pure=False)] = place
+    client.cancel(list(waiting))
+    return [results[place] for place in range(len(tasks))]
