@@ -235,7 +235,7 @@ class _Exchange:
             if name in _NOTES:
                 self._keep_notes(name)
             else:
-                self.con.execute(f'CREATE OR REPLACE TEMP VIEW "{name}" AS {_reading(self.built[name])}')
+                self.con.execute(f'CREATE OR REPLACE TEMP VIEW "{name}" AS {reading(self.built[name])}')
 
     def _inputs(self, name: str, key: str) -> list[Input]:
         """Return a table as the task of each partition reads it, written out if it has not been yet."""
@@ -247,8 +247,8 @@ class _Exchange:
         return self.shipped[name, key]
 
     def _ship(self, name: str, key: str) -> list[Input]:
-        types = _types(self.con, name)
-        columns = _written(types)
+        types = types_of(self.con, name)
+        columns = written(types)
         if name == "claim_line":  # line_id is where a line stands in the whole table
             types, columns = {"rowid": "BIGINT", **types}, f"rowid, {columns}"
         folder = _place(self.root, f"{key}_{name}")
@@ -294,36 +294,16 @@ class _Exchange:
         self.con.execute(f"CREATE OR REPLACE TEMP TABLE claim_part AS SELECT DISTINCT claim_id, {part} FROM claim_line")
 
     def share_out_clinicians(self, steps: Sequence[Step]) -> None:
-        """Spread the clinicians over the partitions by their rows: the largest first, to and fro, so none has two."""
+        """Say in which partition each clinician of the tables that these steps read is."""
         given = {
             (table, column) for step in steps for table, column in rulebook.grains().models.clinician[step.name].items()
         }
         own = {step.name for step in steps}
-        rows = " UNION ALL ".join(
-            f'SELECT {column} AS npi, count(*) AS items FROM "{table}" GROUP BY npi'
-            for table, column in sorted(given)
-            if table not in own
-        )
-        self.con.execute(
-            f"""
-            CREATE OR REPLACE TEMP TABLE clinician_part AS
-            WITH size AS (
-                SELECT npi, sum(items) AS items FROM ({rows}) WHERE npi IS NOT NULL GROUP BY npi
-            ),
-            ranked AS (
-                SELECT npi, items, row_number() OVER (ORDER BY items DESC, npi) - 1 AS place FROM size
-            )
-            SELECT
-                npi, items,
-                CASE WHEN place // {self.parts} % 2 = 0 THEN place % {self.parts}
-                    ELSE {self.parts} - 1 - place % {self.parts} END::INTEGER AS part
-            FROM ranked
-            """
-        )
+        spread(self.con, [(table, column) for table, column in sorted(given) if table not in own], self.parts)
 
     def _keep_notes(self, name: str) -> None:
         """Put what the partitions read in notes into its table; a text that several have was read in each."""
-        rows = _reading(self.built[name], "filename")
+        rows = reading(self.built[name], "filename")
         if name != "service_text":
             rows = f"FROM ({rows}) QUALIFY dense_rank() OVER (PARTITION BY text_number ORDER BY filename) = 1"
         self.con.execute(f"INSERT INTO {name} BY NAME SELECT * EXCLUDE (filename) FROM ({rows})")
@@ -340,7 +320,34 @@ class _Exchange:
     def lines(self) -> list[int]:
         """Return how many claim lines each partition had."""
         files = self.shipped["claim_line", "patient"]
-        return [self.con.execute(f"SELECT count(*) FROM ({_reading(part)})").fetchall()[0][0] for part in files]
+        return [self.con.execute(f"SELECT count(*) FROM ({reading(part)})").fetchall()[0][0] for part in files]
+
+
+def spread(con: duckdb.DuckDBPyConnection, tables: Sequence[tuple[str, str]], parts: int) -> None:
+    """Put the clinicians of (table, column) into `clinician_part` (npi, items, part), in parts of about equal size.
+
+    The largest come first, to and fro over the parts: one huge clinician has the smallest of the others beside it.
+    """
+    rows = " UNION ALL ".join(
+        f'SELECT {column} AS npi, count(*) AS items FROM "{table}" GROUP BY npi' for table, column in tables
+    )
+    con.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE clinician_part AS
+        WITH size AS (
+            SELECT npi, sum(items)::BIGINT AS items FROM ({rows}) WHERE npi IS NOT NULL GROUP BY npi
+        ),
+        ranked AS (
+            SELECT npi, items, row_number() OVER (ORDER BY items DESC, npi) - 1 AS place FROM size
+        )
+        SELECT
+            npi, items,
+            CASE
+                WHEN place // {parts} % 2 = 0 THEN place % {parts} ELSE {parts} - 1 - place % {parts}
+            END::INTEGER AS part
+        FROM ranked
+        """
+    )
 
 
 def work(task: Task, folder: str | None = None, memory_limit: str | None = None) -> Types:
@@ -356,18 +363,19 @@ def work(task: Task, folder: str | None = None, memory_limit: str | None = None)
         _see(con, task.root)
         engine.create_tables(con)
         for name, given in task.inputs.items():
-            con.execute(f'CREATE OR REPLACE TABLE "{name}" AS {_reading(given)}')
+            con.execute(f'CREATE OR REPLACE TABLE "{name}" AS {reading(given)}')
         if task.reads_notes:
             store.fill(con, Path(task.lexicon) if task.lexicon else None)
         for name, kind, sql in task.steps:
             con.execute(f'CREATE OR REPLACE {kind} "{name}" AS {sql}')
-        types = {name: _types(con, name) for name in task.outputs}
+        types = {name: types_of(con, name) for name in task.outputs}
         for name, columns in types.items():
-            _write(con, f'SELECT {_written(columns)} FROM "{name}"', _place(task.root, name, task.part))
+            write(con, f'SELECT {written(columns)} FROM "{name}"', _place(task.root, name, task.part))
     return types
 
 
-def _write(con: duckdb.DuckDBPyConnection, query: str, file: str) -> None:
+def write(con: duckdb.DuckDBPyConnection, query: str, file: str) -> None:
+    """Write a query's rows as Parquet, aside and then in place: whoever reads the file finds all of it or none."""
     aside = f"{file}.{uuid.uuid4().hex}"
     _make(file.rpartition("/")[0])
     con.execute(f"COPY ({query}) TO {_text(aside)} (FORMAT parquet, COMPRESSION zstd)")
@@ -379,11 +387,12 @@ def _write(con: duckdb.DuckDBPyConnection, query: str, file: str) -> None:
         Path(aside).replace(file)
 
 
-def _types(con: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
+def types_of(con: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
+    """Return {column: type} of a table."""
     return {name: kind for name, kind, *_ in con.execute(f'DESCRIBE "{table}"').fetchall()}
 
 
-def _written(types: Mapping[str, str]) -> str:
+def written(types: Mapping[str, str]) -> str:
     """Return the select list that writes a table: Parquet has no integers of 128 bits and would round them."""
     return ", ".join(
         f'"{name}"::DECIMAL(38, 0) AS "{name}"'
@@ -395,7 +404,7 @@ def _written(types: Mapping[str, str]) -> str:
     )
 
 
-def _reading(given: Input, also: str = "") -> str:
+def reading(given: Input, also: str = "") -> str:
     """Return the query that reads a table back with its types."""
     columns = ", ".join(f'"{name}"::{kind} AS "{name}"' for name, kind in given.types.items())
     if not given.files:
@@ -487,10 +496,10 @@ def workers(scheduler: str | None, processes: int | None = None) -> Iterator[Wor
         slots = sum(client.nthreads().values())
         if not slots:
             raise AuditError(f"--scheduler {scheduler}: it has no workers; start some with `dask worker`.")
-        yield Workers(lambda tasks: _on(client, tasks), slots)
+        yield Workers(lambda tasks: on_client(client, tasks), slots)
 
 
-def _in_worker(task: Task) -> Types:
+def in_worker(task: Task) -> Types:
     """Do a task within the memory and on the disk of the worker that was given it."""
     worker: Any = import_module("distributed").get_worker()
     limit = worker.memory_manager.memory_limit
@@ -516,11 +525,11 @@ def exchange(base: str) -> Iterator[str]:
             shutil.rmtree(root, ignore_errors=True)
 
 
-def _on(client: Any, tasks: Sequence[Task]) -> list[Types]:
+def on_client(client: Any, tasks: Sequence[Task]) -> list[Types]:
     """Run the tasks on a client's workers."""
     distributed: Any = import_module("distributed")
     results: dict[int, Types] = {}
-    waiting = {client.submit(_in_worker, task, retries=_RETRIES, pure=False): place for place, task in enumerate(tasks)}
+    waiting = {client.submit(in_worker, task, retries=_RETRIES, pure=False): place for place, task in enumerate(tasks)}
     begun = time.monotonic()
     took: list[float] = []
     again: set[int] = set()
@@ -541,6 +550,6 @@ def _on(client: Any, tasks: Sequence[Task]) -> list[Types]:
             late = max(_PATIENCE, _SLOW * statistics.median(took))
             for place in left - again if time.monotonic() - begun > late else ():
                 again.add(place)
-                waiting[client.submit(_in_worker, tasks[place], retries=_RETRIES, pure=False)] = place
+                waiting[client.submit(in_worker, tasks[place], retries=_RETRIES, pure=False)] = place
     client.cancel(list(waiting))
     return [results[place] for place in range(len(tasks))]

@@ -1,0 +1,285 @@
+"""The models built in parts, by patient and by clinician, are those of one machine, row by row."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import signal
+import threading
+import time
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from therapy_audit import cluster, engine, pipeline, rules, synth
+from therapy_audit.config import Config
+from therapy_audit.errors import AuditError
+from therapy_audit.notes import store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import duckdb
+
+_INPUTS = (
+    "claims", "notes", "providers", "plans_of_care", "authorizations", "opening_balances", "remittances",
+)  # fmt: skip
+# All that a report or a rule reads, but for the steps of the models.
+_RESULTS = ("finding", "finding_line", "coverage", "service_text", "text_evidence", "evidence_span", "text_measure")
+# Parts are as many as files and queries: 64 of them take two minutes, whatever the data.
+_PARTS = [1, 2, 7] + ([64] if "THERAPY_AUDIT_TEST_64_PARTITIONS" in os.environ else [])
+
+
+@pytest.fixture(scope="module")
+def clinic(tmp_path_factory: pytest.TempPathFactory) -> Config:
+    """A small clinic's files."""
+    folder = tmp_path_factory.mktemp("clinic")
+    synth.write(folder, seed=9, lines=700, dirt=True)
+    return Config(inputs={name: (str(folder / f"{name}.csv"),) for name in _INPUTS}, quality="warn")
+
+
+@pytest.fixture(scope="module")
+def loaded(clinic: Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Its contract tables, as a database."""
+    database = tmp_path_factory.mktemp("loaded") / "audit.duckdb"
+    with engine.connect(database) as con:
+        pipeline.take_in(con, clinic, rules.load())
+        engine.set_period(con)
+    return database
+
+
+@pytest.fixture(scope="module")
+def whole(loaded: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with what one machine makes of it."""
+    database = tmp_path_factory.mktemp("whole") / "audit.duckdb"
+    database.write_bytes(loaded.read_bytes())
+    with engine.connect(database) as con:
+        store.fill(con)
+        engine.build_models(con)
+        engine.run_rules(con, rules.load().rules)
+    return database
+
+
+def _copied(loaded: Path, folder: Path) -> Path:
+    database = folder / "audit.duckdb"
+    database.write_bytes(loaded.read_bytes())
+    return database
+
+
+def _differences(con: duckdb.DuckDBPyConnection, whole: Path) -> list[str]:
+    """Return the tables that one machine has otherwise; the rules are run first."""
+    assert engine.run_rules(con, rules.load().rules) == {}
+    con.execute(f"ATTACH '{whole}' AS whole (READ_ONLY)")
+    models = [
+        name
+        for (name,) in con.execute(
+            "SELECT table_name FROM duckdb_tables() WHERE database_name = 'whole' AND NOT contains(sql, 'NOT NULL')"
+        ).fetchall()
+    ]
+    assert {"therapy_line", "kx_ledger", "clinician_day"} <= set(models)
+    different = []
+    for name in dict.fromkeys((*models, *_RESULTS)):
+        columns = con.execute(f'SELECT column_name, column_type FROM (DESCRIBE whole."{name}")').fetchall()
+        assert columns == con.execute(f'SELECT column_name, column_type FROM (DESCRIBE "{name}")').fetchall(), name
+        one, other = (f'SELECT * FROM {database}."{name}"' for database in ("whole.main", "main"))
+        if any(con.execute(f"{a} EXCEPT ALL {b} LIMIT 1").fetchall() for a, b in ((one, other), (other, one))):
+            different.append(name)
+    return different
+
+
+@pytest.mark.parametrize("parts", _PARTS)
+def test_any_number_of_partitions_gives_the_same(loaded: Path, whole: Path, tmp_path: Path, parts: int) -> None:
+    with engine.connect(_copied(loaded, tmp_path)) as con:
+        lines = cluster.build(con, str(tmp_path / "exchange"), parts, cluster.alone)
+        assert _differences(con, whole) == []
+        assert len(lines) == parts
+        assert [(sum(lines),)] == con.execute("SELECT count(*) FROM claim_line").fetchall()
+
+
+def test_the_exchange_may_be_any_address_of_fsspec(loaded: Path, whole: Path, tmp_path: Path) -> None:
+    fsspec = pytest.importorskip("fsspec")
+    with cluster.exchange("memory://audits") as root:
+        with engine.connect(_copied(loaded, tmp_path)) as con:
+            cluster.build(con, root, 2, cluster.alone)
+            assert _differences(con, whole) == []
+        assert fsspec.filesystem("memory").exists(root)
+    assert not fsspec.filesystem("memory").exists(root)
+
+
+@pytest.mark.filterwarnings("default")  # those of Dask and of what it brings
+def test_a_worker_that_is_killed_is_made_up_for(loaded: Path, whole: Path, tmp_path: Path) -> None:
+    distributed = pytest.importorskip("distributed")
+    killed: list[int] = []
+
+    def kill(client: Any) -> None:
+        while not killed:
+            time.sleep(0.05)
+            busy = {address for address, tasks in client.processing().items() if tasks}
+            ids = client.run(os.getpid, workers=sorted(busy)[:1]) if busy else {}
+            for number in ids.values():
+                os.kill(number, signal.SIGKILL)
+                killed.append(number)
+
+    with cluster.workers(None, 2) as found, engine.connect(_copied(loaded, tmp_path)) as con:
+        client = distributed.default_client()
+        before = set(client.run(os.getpid).values())
+        killing = threading.Thread(target=kill, args=(client,))
+        killing.start()
+        cluster.build(con, str(tmp_path / "exchange"), 3, found.run)
+        killing.join()
+        assert set(killed) < before
+        assert _differences(con, whole) == []
+    assert not [path for path in (tmp_path / "exchange").rglob("*") if path.is_file() and path.suffix != ".parquet"]
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_task_of_a_slow_worker_is_begun_again_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    distributed = pytest.importorskip("distributed")
+    begun: list[int] = []
+    free = threading.Event()
+
+    def do(task: int) -> str:
+        begun.append(task)
+        if task == 3 and begun.count(3) == 1:
+            free.wait(60)
+            return "late"
+        return f"done {task}"
+
+    monkeypatch.setattr(cluster, "in_worker", do)
+    monkeypatch.setattr(cluster, "_PATIENCE", 0.5)
+    with (
+        distributed.LocalCluster(2, threads_per_worker=1, processes=False, dashboard_address=None) as local,
+        distributed.Client(local) as client,
+    ):
+        tasks: Sequence[Any] = range(4)
+        assert cluster.on_client(client, tasks) == ["done 0", "done 1", "done 2", "done 3"]
+        assert begun.count(3) == 2
+        free.set()
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_task_that_fails_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    distributed = pytest.importorskip("distributed")
+    begun: list[int] = []
+
+    def do(task: int) -> int:
+        begun.append(task)
+        if begun.count(task) == 1:
+            raise OSError("the share was not there")
+        return task
+
+    monkeypatch.setattr(cluster, "in_worker", do)
+    with (
+        distributed.LocalCluster(
+            1, threads_per_worker=1, processes=False, dashboard_address=None, silence_logs=50
+        ) as local,
+        distributed.Client(local) as client,
+    ):
+        tasks: Sequence[Any] = range(2)
+        assert cluster.on_client(client, tasks) == [0, 1]
+
+
+def test_clinicians_are_spread_by_their_rows() -> None:
+    with engine.connect() as con:
+        con.execute(
+            "CREATE TABLE block AS SELECT 'npi' || n AS npi"
+            " FROM (SELECT n, unnest(range(CASE WHEN n = 5 THEN 1000 ELSE 10 + n END)) FROM range(8) AS t(n))"
+        )
+        con.execute("INSERT INTO block VALUES (NULL)")
+        cluster.spread(con, [("block", "npi")], 3)
+        rows = con.execute("SELECT part, list(npi ORDER BY items DESC) FROM clinician_part GROUP BY part ORDER BY part")
+        # By size 5, 7, 6 go there, 4, 3, 2 back, 1 and 0 there again.
+        assert rows.fetchall() == [(0, ["npi5", "npi2", "npi1"]), (1, ["npi7", "npi3", "npi0"]), (2, ["npi6", "npi4"])]
+
+
+@pytest.fixture
+def empty() -> Iterator[duckdb.DuckDBPyConnection]:
+    with engine.connect() as con:
+        engine.prepare(con, rules.load())
+        yield con
+
+
+def _closed(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
+    found = rules.grains()
+    models = dataclasses.replace(found.models, **changes)
+    monkeypatch.setattr(rules, "grains", lambda: dataclasses.replace(found, models=models))
+
+
+def test_a_model_reads_only_what_its_key_allows(
+    empty: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = {step.name: step for step in cluster.plan(empty)}
+    models = rules.grains().models
+    assert {step.key for step in steps.values()} == {"patient", "clinician", "whole", "any"}
+    assert all(steps[name].key == "patient" for name in models.patient)
+    assert steps["therapy_line"].needs >= {"therapy_line_note_span"}
+    assert "visit_note" in steps["therapy_line_note_span"].reads
+    assert steps["therapy_line"].needs == {*steps["therapy_line"].needs, "therapy_line_note_span"}
+    _closed(monkeypatch, patient={**models.patient, "clinician_day": ()})
+    with pytest.raises(RuntimeError, match="clinician_day is closed under a patient and reads double_booking"):
+        cluster.plan(empty)
+    _closed(monkeypatch, patient={**models.patient, "no_model": ()})
+    with pytest.raises(RuntimeError, match="there is no model no_model"):
+        cluster.plan(empty)
+    _closed(monkeypatch, patient={**models.patient, "therapy_line": ("no_part",)})
+    with pytest.raises(RuntimeError, match="there is no CTE no_part to take out for therapy_line_no_part"):
+        cluster.plan(empty)
+    _closed(monkeypatch, clinician={**models.clinician, "double_booking": {}})
+    with pytest.raises(RuntimeError, match="whose is a row of time_block"):
+        cluster.plan(empty)
+    without = {name: parts for name, parts in models.patient.items() if name != "repeated_line"}
+    _closed(monkeypatch, patient=without)
+    with pytest.raises(RuntimeError, match="repeated_line reads line_discipline, modifier_set, which means nothing"):
+        cluster.plan(empty)
+
+
+def test_what_needs_all_rows_is_seen_to(loaded: Path, whole: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    """Without its part the ledger takes a partition's opening balances for all: the comparison has to tell."""
+    models = rules.grains().models
+    _closed(monkeypatch, patient={**models.patient, "episode_day": (), "therapy_line": (), "visit": ()})
+    with engine.connect(_copied(loaded, tmp_path)) as con:
+        cluster.build(con, str(tmp_path / "exchange"), 7, cluster.alone)
+        assert _differences(con, whole) != []
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_run_on_workers_writes_the_same_report(
+    clinic: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("distributed")
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1790000000")
+    one, many = tmp_path / "one" / "report", tmp_path / "many" / "report"
+    pipeline.run(dataclasses.replace(clinic, output=one))
+    pipeline.run(dataclasses.replace(clinic, output=many, engine="dask", partitions=2, threads=1))
+    names = {path.relative_to(one) for path in one.rglob("*") if path.is_file()}
+    assert names == {path.relative_to(many) for path in many.rglob("*") if path.is_file()}
+    for name in names - {Path("audit.duckdb"), Path("manifest.json")}:
+        assert (one / name).read_bytes() == (many / name).read_bytes(), name
+    mine, theirs = (json.loads((folder / "manifest.json").read_text()) for folder in (one, many))
+    assert sum(theirs.pop("partitions")["claim_lines"]) == mine["rows"]["claim_line"]
+    assert mine == theirs
+
+
+def test_usage_is_told(clinic: Config, tmp_path: Path) -> None:
+    config = dataclasses.replace(clinic, output=tmp_path / "report", engine="dask", scheduler="tcp://127.0.0.1:1")
+    with pytest.raises(AuditError, match="--scheduler needs --exchange"):
+        pipeline.run(config)
+    assert not (tmp_path / "report").exists()
+
+
+def test_tables_come_back_with_their_types(tmp_path: Path) -> None:
+    row = "SELECT 99999999999999999999999999999999999999::HUGEINT AS h, [1::HUGEINT] AS l, TIME '08:30' AS t,"
+    row += " {'a': 1.25::DECIMAL(12, 2), 'b': NULL::DATE} AS s, 3::UTINYINT AS u"
+    with engine.connect() as con:
+        con.execute(f"CREATE TABLE made AS {row}")
+        types = cluster.types_of(con, "made")
+        file = f"{tmp_path}/{uuid.uuid4().hex}/made.parquet"
+        cluster.write(con, f"SELECT {cluster.written(types)} FROM made", file)
+        con.execute(f"CREATE TABLE back AS {cluster.reading(cluster.Input(types, (file,)))}")
+        con.execute(f"CREATE TABLE none AS {cluster.reading(cluster.Input(types, ()))}")
+        assert cluster.types_of(con, "back") == cluster.types_of(con, "none") == types
+        assert con.execute("FROM back").fetchall() == con.execute("FROM made").fetchall()
+        assert con.execute("FROM none").fetchall() == []
