@@ -19,6 +19,7 @@ import uuid
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,7 +70,7 @@ class Task:
     steps: tuple[tuple[str, str, str], ...]  # name, kind, sql
     outputs: tuple[str, ...]
     reads_notes: bool = False
-    lexicon: str | None = None
+    lexicon: Mapping[str, str] | None = None  # a clinic's own words, {file: text}
 
 
 Types = dict[str, dict[str, str]]  # {table: {column: type}}
@@ -201,7 +202,8 @@ class _Exchange:
         lexicon: Path | None,
     ) -> None:
         self.con, self.root, self.parts, self.steps, self.run = con, root, parts, steps, run
-        self.lexicon = lexicon
+        own = sorted(lexicon.glob("*.yaml")) if lexicon else []
+        self.lexicon = {path.name: path.read_text(encoding="utf-8") for path in own} if lexicon else None
         self.built: dict[str, Input] = {}  # by workers; the files in the order of the partitions
         self.shipped: dict[tuple[str, str], list[Input]] = {}
         _see(con, root)
@@ -224,7 +226,7 @@ class _Exchange:
                     self.root, part, {name: files[part] for name, files in inputs.items()},
                     tuple((step.name, step.kind, step.sql) for step in wanted if step.name != "notes"),
                     tuple(outputs), "notes" in {step.name for step in steps},
-                    str(self.lexicon.resolve()) if self.lexicon else None,
+                    self.lexicon,
                 )
                 for part in range(self.parts)
             ]
@@ -365,7 +367,11 @@ def work(task: Task, folder: str | None = None, memory_limit: str | None = None)
         for name, given in task.inputs.items():
             con.execute(f'CREATE OR REPLACE TABLE "{name}" AS {reading(given)}')
         if task.reads_notes:
-            store.fill(con, Path(task.lexicon) if task.lexicon else None)
+            words = Path(own) / "lexicon"
+            for file, text in (task.lexicon or {}).items():
+                words.mkdir(exist_ok=True)
+                (words / file).write_text(text, encoding="utf-8")
+            store.fill(con, words if task.lexicon else None)
         for name, kind, sql in task.steps:
             con.execute(f'CREATE OR REPLACE {kind} "{name}" AS {sql}')
         types = {name: types_of(con, name) for name in task.outputs}
@@ -455,6 +461,17 @@ def alone(tasks: Sequence[Task]) -> list[Types]:
     return [work(task) for task in tasks]
 
 
+def check(scheduler: str | None, shared: str | None) -> None:
+    """Raise AuditError where a run on workers lacks what it takes, before anything is read."""
+    if not find_spec("distributed") or not find_spec("fsspec"):
+        raise AuditError("--engine dask needs Dask, which is not installed; run: pip install 'therapy-audit[cluster]'.")
+    if scheduler and not shared:
+        raise AuditError(
+            "--scheduler needs --exchange: a folder, or an address such as s3://bucket/folder, that the machine of the "
+            "run and all workers see."
+        )
+
+
 @dataclass(frozen=True)
 class Workers:
     """What runs tasks, and how many at once."""
@@ -468,14 +485,10 @@ def workers(scheduler: str | None, processes: int | None = None) -> Iterator[Wor
     """Give Dask's workers: those of the scheduler at an address, else so many processes of this machine.
 
     A task whose worker is lost runs on another, one that failed is tried again, and one that takes far longer than the
-    others is begun a second time elsewhere: what is done first counts. AuditError: there is no Dask or no scheduler.
+    others is begun a second time elsewhere: what is done first counts. AuditError: no scheduler answers, or it has no
+    workers.
     """
-    try:
-        distributed: Any = import_module("distributed")
-    except ImportError:
-        raise AuditError(
-            "--engine dask needs Dask, which is not installed; run: pip install 'therapy-audit[cluster]'."
-        ) from None
+    distributed: Any = import_module("distributed")
     with ExitStack() as opened:
         if scheduler:
             try:
@@ -489,7 +502,7 @@ def workers(scheduler: str | None, processes: int | None = None) -> Iterator[Wor
             cluster = opened.enter_context(
                 distributed.LocalCluster(
                     n_workers=processes or os.cpu_count() or 1, threads_per_worker=1, processes=True,
-                    dashboard_address=None, silence_logs=logging.CRITICAL,
+                    host="127.0.0.1", dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL,
                 )
             )  # fmt: skip
             client = opened.enter_context(distributed.Client(cluster))

@@ -59,6 +59,10 @@ def run(config: Config, stage: Callable[[str, float], None] = lambda _name, _sec
     """
     if not config.inputs.get("claims"):
         raise AuditError("No claims were given; name them with --claims or under [inputs] in audit.toml.")
+    if config.engine == "dask":
+        from therapy_audit import cluster
+
+        cluster.check(config.scheduler, config.exchange)
     config = settled(config)  # before anything is read
     dates = span(config.period) if config.period else None
     ruleset = rules_of(config)
@@ -179,11 +183,6 @@ def _models(con: Any, config: Config, building: Path, timed: _Clock) -> Iterator
         return
     from therapy_audit import cluster
 
-    if config.scheduler and not config.exchange:
-        raise AuditError(
-            "--scheduler needs --exchange: a folder, or an address such as s3://bucket/folder, that the machine of the "
-            "run and all workers see."
-        )
     with cluster.exchange(config.exchange or str(building.resolve())) as root:
         with cluster.workers(config.scheduler, config.threads) as found:
             parts = config.partitions or 4 * found.slots
