@@ -759,6 +759,20 @@ def bench_report(findings: int, seed: int) -> None:
     click.echo(measuring.table(measuring.measure(findings, seed)))
 
 
+@bench.command("cluster")
+@click.option("--lines", default=1_000_000, show_default=True, type=click.IntRange(100), help="Claim lines, about.")
+@click.option("--seed", default=2026, show_default=True)
+@click.option("--scheduler", metavar="ADDRESS", help="Dask scheduler, as tcp://host:8786 [processes of this machine].")
+@click.option("--exchange", metavar="PATH", help="Folder or fsspec address that all of Dask's workers see.")
+@click.option("--partitions", type=click.IntRange(1, 100_000), help="Parts [4 for each thread of the workers].")
+@click.option("--hours", default=8.0, show_default=True, type=click.FloatRange(0.1), help="In which a run is to end.")
+def bench_cluster(**given: Any) -> None:
+    """Time a run on Dask's workers, and say how many of them larger data would take."""
+    from therapy_audit import bench_cluster as measuring
+
+    click.echo(measuring.table(**given))
+
+
 @bench.command("accuracy")
 @click.option("--lines", default=50_000, show_default=True, type=click.IntRange(100), help="Claim lines, about.")
 @click.option("--seed", default=2027, show_default=True, help="Another clinic than that of the samples.")

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     import duckdb
 
 _NOTES = ("service_text", "text_evidence", "evidence_span", "text_measure")
+# What `timed` is told: models built on the machine of the run, tables handed over, the time that the workers took.
+HERE, EXCHANGED, AT_WORK = "models here,", "exchange by", "workers by"
 _RETRIES = 3  # of a task that failed; a worker that is lost does not count
 _SLOW = 3  # times as long as the others: a second worker tries the same
 _PATIENCE = 30.0  # seconds before any task is slow
@@ -159,15 +161,22 @@ def build(
                 if not ready:
                     continue
                 started = time.perf_counter()
+                at_work = 0.0
                 if key == "whole":
                     for step in ready:
                         con.execute(f'CREATE OR REPLACE {step.kind} "{step.name}" AS {step.sql}')
                 else:
-                    exchange.build(ready, key)
+                    at_work = exchange.build(ready, key)
                 for step in ready:
                     del waiting[step.name]
                 done(len(ready))
-                timed(f"models by {key}: {', '.join(step.name for step in ready)}", time.perf_counter() - started)
+                here = time.perf_counter() - started - at_work
+                names = ", ".join(step.name for step in ready)
+                if key == "whole":
+                    timed(f"{HERE} whole: {names}", here)
+                else:
+                    timed(f"{EXCHANGED} {key}: {names}", here)
+                    timed(f"{AT_WORK} {key}: {names}", at_work)
             if len(waiting) == before:
                 raise RuntimeError(f"models that wait for each other: {', '.join(waiting)}")
     exchange.keep()
@@ -209,8 +218,8 @@ class _Exchange:
         _see(con, root)
         self.share_out()
 
-    def build(self, steps: Sequence[Step], key: str) -> None:
-        """Have the workers build these steps, partition by partition."""
+    def build(self, steps: Sequence[Step], key: str) -> float:
+        """Have the workers build these steps, partition by partition; return the seconds that they were at work."""
         if key == "clinician":
             self.shipped = {of: files for of, files in self.shipped.items() if of[1] != key}
             self.share_out_clinicians(steps)
@@ -220,6 +229,7 @@ class _Exchange:
         asked = {name for step in wanted for name in (*step.needs, *step.reads)} - own - {"notes"}
         inputs = {name: self._inputs(name, key) for name in sorted(asked)}
         outputs = [name for step in steps for name in (_NOTES if step.name == "notes" else (step.name,))]
+        started = time.perf_counter()
         done = self.run(
             [
                 Task(
@@ -231,6 +241,7 @@ class _Exchange:
                 for part in range(self.parts)
             ]
         )  # fmt: skip
+        at_work = time.perf_counter() - started
         for name in outputs:
             files = tuple(_place(self.root, name, part) for part in range(self.parts))
             self.built[name] = Input(done[0][name], files)
@@ -238,6 +249,7 @@ class _Exchange:
                 self._keep_notes(name)
             else:
                 self.con.execute(f'CREATE OR REPLACE TEMP VIEW "{name}" AS {reading(self.built[name])}')
+        return at_work
 
     def _inputs(self, name: str, key: str) -> list[Input]:
         """Return a table as the task of each partition reads it, written out if it has not been yet."""
