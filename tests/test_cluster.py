@@ -265,6 +265,25 @@ def test_a_run_whose_worker_is_killed_writes_the_same_report(
     assert mine == theirs
 
 
+@pytest.mark.filterwarnings("default")
+def test_workers_that_cannot_do_the_same_are_told(client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with cluster.workers(client.scheduler.address) as found, cluster.exchange(str(tmp_path)) as root:
+        found.look(root)
+        with pytest.raises(AuditError, match="--exchange: 2 of 2 workers do not see the folder"):
+            found.look(str(tmp_path / "elsewhere"))
+        asked: list[str] = []
+
+        def versioned(name: str) -> str:
+            asked.append(name)
+            return "1.0" if len(asked) <= 4 else "2.0"
+
+        monkeypatch.setattr(cluster, "version", versioned)
+        with pytest.raises(AuditError, match="install the same everywhere"):
+            found.look(root)
+    with pytest.raises(AuditError, match="no Dask scheduler answers there"), cluster.workers("tcp://127.0.0.1:1"):
+        pass
+
+
 def test_usage_is_told(clinic: Config, tmp_path: Path) -> None:
     config = dataclasses.replace(clinic, output=tmp_path / "report", engine="dask", scheduler="tcp://127.0.0.1:1")
     with pytest.raises(AuditError, match="--scheduler needs --exchange"):

@@ -78,8 +78,8 @@ def table(
     more = large.lines - small.lines
 
     def each(before: float, after: float) -> float:
-        """Return the seconds that a further line takes."""
-        return max(after - before, 1e-9) / more
+        """Return the seconds that a further line takes; where nothing is seen of it, of all of them on the average."""
+        return (after - before) / more if after > before else max(after, 1e-9) / large.lines
 
     stages = {stage: each(small.here.get(stage, 0), seconds) for stage, seconds in large.here.items()}
     here, work = sum(stages.values()), each(small.at_work, large.at_work) * large.slots

@@ -19,6 +19,7 @@ import uuid
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,6 +40,7 @@ HERE, EXCHANGED, AT_WORK = "models here,", "exchange by", "workers by"
 _RETRIES = 3  # of a task that failed; a worker that is lost does not count
 _SLOW = 3  # times as long as the others: a second worker tries the same
 _PATIENCE = 30.0  # seconds before any task is slow
+_MARK = "here"  # the file by which workers see that they see the exchange
 _CONNECT = 15  # seconds until a scheduler answers
 
 
@@ -486,10 +488,11 @@ def check(scheduler: str | None, shared: str | None) -> None:
 
 @dataclass(frozen=True)
 class Workers:
-    """What runs tasks, and how many at once."""
+    """What runs tasks, how many at once, and what looks whether all see a folder."""
 
     run: Runner
     slots: int
+    look: Callable[[str], None]
 
 
 @contextmanager
@@ -521,7 +524,34 @@ def workers(scheduler: str | None, processes: int | None = None) -> Iterator[Wor
         slots = sum(client.nthreads().values())
         if not slots:
             raise AuditError(f"--scheduler {scheduler}: it has no workers; start some with `dask worker`.")
-        yield Workers(lambda tasks: on_client(client, tasks), slots)
+        yield Workers(lambda tasks: on_client(client, tasks), slots, lambda root: _look(client, root))
+
+
+def _look(client: Any, root: str) -> None:
+    """Raise AuditError where a worker does not see the folder, or would not build what this machine would."""
+    told = client.run(about, root).values()
+    here = about(root)
+    if blind := [sees for sees, _ in told if not sees]:
+        raise AuditError(
+            f"--exchange: {len(blind)} of {len(told)} workers do not see the folder that was made there; name one that "
+            "all machines share, under the same path."
+        )
+    if others := sorted({made for _, made in told if made != here[1]}):
+        raise AuditError(
+            f"The workers have {'; '.join(others)}, and this machine {here[1]}; install the same everywhere, so that "
+            "the findings are the same."
+        )
+
+
+def about(root: str) -> tuple[bool, str]:
+    """Return whether this machine sees a folder, and the versions on which findings rest."""
+    if "://" in root:
+        import fsspec
+
+        sees = bool(fsspec.filesystem(root.partition("://")[0]).exists(f"{root}/{_MARK}"))
+    else:
+        sees = (Path(root) / _MARK).exists()
+    return sees, ", ".join(f"{name} {version(name)}" for name in ("therapy-audit", "duckdb"))
 
 
 def in_worker(task: Task) -> Types:
@@ -534,11 +564,22 @@ def in_worker(task: Task) -> Types:
     return work(task, worker.local_directory, share)
 
 
+def _mark(root: str) -> None:
+    """Put an empty file there: some stores have no folders."""
+    if "://" in root:
+        import fsspec
+
+        fsspec.filesystem(root.partition("://")[0]).pipe_file(f"{root}/{_MARK}", b"")
+    else:
+        (Path(root) / _MARK).touch()
+
+
 @contextmanager
 def exchange(base: str) -> Iterator[str]:
     """Make a folder of its own below a folder or fsspec address, and take it away at the end."""
     root = f"{base.rstrip('/')}/therapy-audit-{uuid.uuid4().hex}"
     _make(root)
+    _mark(root)
     try:
         yield root
     finally:

@@ -185,6 +185,7 @@ def _models(con: Any, config: Config, building: Path, timed: _Clock) -> Iterator
 
     with cluster.exchange(config.exchange or str(building.resolve())) as root:
         with cluster.workers(config.scheduler, config.threads) as found:
+            found.look(root)
             parts = config.partitions or 4 * found.slots
             lines = cluster.build(con, root, parts, found.run, lexicon=config.lexicon, timed=timed.detail)
         timed("models")
