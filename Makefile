@@ -4,7 +4,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install -c const
 # What is installed is decided by these two files only, so a change of code installs nothing.
 PINS := pyproject.toml constraints.txt
 
-.PHONY: audit test lint format docs clean
+.PHONY: audit test lint format docs lock promises clean
 
 audit: .venv/.audit-installed
 	@$(BIN)/therapy-audit run data/samples/audit.toml
@@ -29,6 +29,19 @@ format: .venv/.test-installed
 
 docs: .venv/.audit-installed
 	@$(BIN)/python -m therapy_audit.docs
+
+# constraints.txt decides the versions; the lock adds what they need on every platform, and the hashes.
+LOCK := requirements.lock
+lock:
+	@sed -n '/^#/p' $(LOCK) > $(LOCK).new
+	@uv pip compile pyproject.toml --extra encryption --universal --python-version 3.11 --generate-hashes --quiet \
+		--no-header --no-annotate --no-emit-index-url --constraints constraints.txt >> $(LOCK).new
+	@mv $(LOCK).new $(LOCK)
+
+# The figures of docs/security.md.
+promises: .venv/.test-installed
+	@$(BIN)/python -m pytest -q tests/test_hostile.py tests/test_privacy.py tests/test_sealing.py tests/test_supply.py \
+		--write-promises docs/security.md
 
 clean:
 	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist reports

@@ -161,16 +161,19 @@ class Audit:
         self.close()
 
 
-def open(folder: str | Path) -> Audit:  # noqa: A001  (ta.open reads as it should)
-    """Open a report folder that a run has written. Raises AuditError where there is none."""
-    import duckdb
+def open(folder: str | Path, *, locked: bool = False) -> Audit:  # noqa: A001  (ta.open reads as it should)
+    """Open a report folder that a run has written. Raises AuditError where there is none.
+
+    `locked` keeps all SQL on it from other files, as every command does; without it a query may read your files too.
+    """
+    from therapy_audit import engine
 
     database = Path(folder) / "audit.duckdb"
     if not database.exists():
         raise AuditError(
             f"{folder}: there is no audit.duckdb in it; name a folder that `therapy-audit run` has written."
         )
-    return Audit(Path(folder), duckdb.connect(str(database), read_only=True))
+    return Audit(Path(folder), engine.opened(database, locked=locked))
 
 
 def run(

@@ -147,6 +147,7 @@ def advise_all(days: Sequence[Day], config: Config) -> list[dict[str, Any]]:
     with engine.connect(threads=config.threads) as con:
         engine.prepare(con, ruleset, config.reference or reference_beside(Path()))
         engine.set_locality(con, config.locality, "audit.toml: locality")
+        engine.lock(con)
         known = _known_codes(con)
         plans = _plans(con, days, config, ruleset)
         visits = [

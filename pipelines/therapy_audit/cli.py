@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from therapy_audit import unseen
 from therapy_audit.advise_command import advise
 from therapy_audit.config import FAIL_ON, INPUTS, QUALITY
 from therapy_audit.errors import AuditError
@@ -59,6 +60,18 @@ def _input_options(command: Any) -> Any:
 )
 @click.option("--with-text", is_flag=True, default=None, help="Show note text in the report.")
 @click.option("--report-rows", type=click.IntRange(0), help="Most findings shown in report.html [100000].")
+@click.option(
+    "--deidentified", is_flag=True, default=None, help="A report to share: pseudonyms, moved dates, no text of notes."
+)
+@click.option(
+    "--key", type=click.Path(dir_okay=False, path_type=Path), help="Key file of the pseudonyms [pseudonyms.key]."
+)
+@click.option(
+    "--encrypt-to",
+    multiple=True,
+    metavar="AGE1...",
+    help="Leave the report encrypted to this public key; several times.",
+)
 @click.option("--workbook-rows", type=click.IntRange(0, 1_000_000), help="Most findings in findings.xlsx [10000].")
 @click.option(
     "--reference",
@@ -101,6 +114,7 @@ def run(config: Path | None, timings: bool, catch_up: bool | None, no_deliver: b
         base,
         inputs={**(base.inputs if base else settings.reviews_beside(Path())), **inputs},
         mappings=flags.pop("mappings") or None,
+        encrypt_to=flags.pop("encrypt_to") or None,
         **flags,
     )
 
@@ -129,6 +143,10 @@ def _run_one(chosen: Any, told: Any, deliver_by: Path | None) -> int:
         broken = ", ".join(f"{name} ({fault})" for name, fault in result.rule_errors.items())
         click.echo(f"These rules failed and judged nothing: {broken}. Please report it.", err=True)
     delivered = _delivered(result.folder, chosen.deliver, deliver_by) if deliver_by and chosen.deliver else 0
+    if chosen.encrypt_to:
+        from therapy_audit import sealing
+
+        click.echo(f"Encrypted: {_near(sealing.encrypt(result.folder, chosen.encrypt_to))}")
     return 3 if result.rule_errors else delivered or int(result.reached(chosen.fail_on))
 
 
@@ -200,6 +218,64 @@ def deliver(folder: Path, config: Path, show: bool) -> None:  # noqa: FBT001
         click.echo(delivery.shown(folder, to.mail, to.folder), nl=False)
         return
     sys.exit(_delivered(folder, to, config))
+
+
+@cli.command()
+@click.option("--extra", "extras", multiple=True, type=click.Choice(["encryption", "notebooks"]))
+@click.option("--licences", is_flag=True, help="Print a table of licences in its place.")
+@click.option(
+    "--advisories",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Say what this file of OSV advisories tells of what is installed; exit 1 where it does.",
+)
+def sbom(extras: tuple[str, ...], licences: bool, advisories: Path | None) -> None:  # noqa: FBT001
+    """Print a bill of materials (CycloneDX JSON) of what is installed with therapy-audit."""
+    import json
+
+    from therapy_audit import supply
+
+    if advisories:
+        found, read = supply.advisories(advisories, extras)
+        for one in found:
+            mended = f"mended in {one.fixed_in}" if one.fixed_in else "not mended"
+            click.echo(f"{one.package} {one.version}: {one.id} ({mended}): {one.summary}")
+        click.echo(f"{len(found)} of {read:,} advisories speak of what is installed", err=True)
+        sys.exit(1 if found else 0)
+    click.echo(supply.licences(extras) if licences else json.dumps(supply.sbom(extras), indent=2))
+
+
+@cli.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path), default="report.key")
+def keygen(file: Path) -> None:
+    """Make a key pair for encrypted reports: the key in FILE, its public part told. A lost key opens nothing."""
+    from therapy_audit import sealing
+
+    click.echo(f"Public key: {sealing.make_key(file)}")
+    click.echo(f"The key is in {file}; keep it, and a copy of it, where the reports are not.", err=True)
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--to", "recipients", multiple=True, required=True, metavar="AGE1...", help="Public key; several times.")
+@click.option("--keep", is_flag=True, help="Keep the folder in plain as well.")
+def encrypt(folder: Path, recipients: tuple[str, ...], keep: bool) -> None:  # noqa: FBT001
+    """Encrypt the report in FOLDER to FOLDER.age, and remove the folder."""
+    from therapy_audit import sealing
+
+    click.echo(f"Encrypted: {sealing.encrypt(folder, recipients, keep=keep)}")
+
+
+@cli.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "--key", type=click.Path(dir_okay=False, path_type=Path), default="report.key", show_default=True, help="Key file."
+)
+@click.option("--out", "folder", type=click.Path(file_okay=False, path_type=Path), help="Folder [FILE without .age].")
+def decrypt(file: Path, key: Path, folder: Path | None) -> None:
+    """Decrypt a report, FILE.age, back into a folder."""
+    from therapy_audit import sealing
+
+    click.echo(f"Report: {sealing.decrypt(file, key, folder) / 'report.html'}")
 
 
 @cli.command()
@@ -544,7 +620,7 @@ def explain(finding_id: str, folder: Path | None, with_text: bool, as_json: bool
     import therapy_audit as ta
     from therapy_audit import explain as explaining
 
-    with ta.open(folder or explaining.newest_run()) as audit:
+    with ta.open(folder or explaining.newest_run(), locked=True) as audit:
         found = audit.explain(finding_id, with_text=with_text)
     click.echo(explaining.as_json(found) if as_json else explaining.as_text(found))
 
@@ -956,8 +1032,16 @@ for _command in PAPERS:
     cli.add_command(_command)
 
 
+def _plain(stream: Any) -> None:
+    """Leave out of all that is written to a stream what a terminal would obey or not show."""
+    write = stream.write
+    stream.write = lambda text: write(unseen.without(text))
+
+
 def main() -> None:
     """Run the command line; an AuditError is one sentence on stderr and exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        _plain(stream)
     try:
         cli(standalone_mode=False)
     except AuditError as fault:

@@ -128,7 +128,7 @@ def folders(old: Path, new: Path) -> Comparison:
         raise AuditError(f"{new}: there is no audit.duckdb in it, which tells what claims were given; run it again.")
     earlier = [run for run in history.before(new.resolve(), after.end, after.generated_at) if run.order < before.order]
     try:
-        with duckdb.connect(str(database), read_only=True, config={"autoinstall_known_extensions": "false"}) as con:
+        with engine.reading(database) as con:
             return compare(con, after, before, earlier, lambda: _rules_of(after))
     except duckdb.IOException:
         raise AuditError(f"{database}: the database cannot be opened; is another program writing it?") from None
@@ -195,28 +195,33 @@ def _rows(con: duckdb.DuckDBPyConnection, query: str, **bound: Any) -> list[dict
 def _insert_runs(con: duckdb.DuckDBPyConnection, runs: Sequence[history.Run], last: str) -> None:
     con.execute(
         "CREATE OR REPLACE TEMP TABLE compare_run (run_number INTEGER, role VARCHAR, name VARCHAR, period VARCHAR,"
-        " period_start DATE, period_end DATE, lines_audited BIGINT, path VARCHAR)"
+        " period_start DATE, period_end DATE, lines_audited BIGINT)"
     )
     roles = [*(["earlier"] * (len(runs) - 2)), "old", "new"]
     names = [*(run.folder.name for run in runs[:-1]), last]
     for number, (role, name, run) in enumerate(zip(roles, names, runs, strict=True), start=1):
         con.execute(
-            "INSERT INTO compare_run VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                number, role, name, run.period, run.start, run.end, run.summary.get("lines_audited", 0),
-                str(run.folder / "findings.parquet"),
-            ],
-        )  # fmt: skip
+            "INSERT INTO compare_run VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [number, role, name, run.period, run.start, run.end, run.summary.get("lines_audited", 0)],
+        )
 
 
 def _read_findings(con: duckdb.DuckDBPyConnection, runs: Sequence[history.Run]) -> None:
     """Read the findings of all runs; what a version before did not write is null."""
-    paths = [str(run.folder / "findings.parquet") for run in runs]
-    source = "read_parquet($paths, union_by_name = TRUE, filename = TRUE)"
-    known = {name for name, *_ in con.execute(f"DESCRIBE SELECT * FROM {source}", {"paths": paths}).fetchall()}
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    # Read here and handed over: the database of a run may open no file by now.
+    pieces = []
+    for number, run in enumerate(runs, start=1):
+        rows = pq.read_table(run.folder / "findings.parquet")
+        pieces.append(rows.append_column("run_number", pa.repeat(pa.scalar(number, pa.int32()), rows.num_rows)))
+    told = pa.concat_tables(pieces, promote_options="permissive")
+    known = set(told.column_names)
     silent = "coalesce(review_state = 'dismissed', FALSE)" if "review_state" in known else "FALSE"
     state = "review_state" if "review_state" in known else "NULL::VARCHAR"
     exposure = "coalesce(exposure_amount, amount_at_risk)" if "exposure_amount" in known else "amount_at_risk"
+    con.register("compare_told", told)
     texts = ", ".join(f"CASE WHEN role <> 'earlier' THEN {name} END AS {name}" for name in _TEXTS[2:])
     con.execute(
         f"""
@@ -225,11 +230,11 @@ def _read_findings(con: duckdb.DuckDBPyConnection, runs: Sequence[history.Run]) 
             run_number, finding_id, rule, title, provider_name, {texts}, direction, claim_id, claim_line_number,
             service_date, rendering_npi, payer, amount_at_risk, {exposure} AS exposure_amount, {silent} AS is_silent,
             {state} AS review_state, md5(facts) AS facts_md5, facts ->> '$.clinician_npi' AS clinician_npi
-        FROM {source}
-        INNER JOIN compare_run ON filename = path
-        """,
-        {"paths": paths},
+        FROM compare_told
+        INNER JOIN compare_run USING (run_number)
+        """
     )
+    con.unregister("compare_told")
 
 
 def _insert_basis(con: duckdb.DuckDBPyConnection, previous: history.Run, new: history.Run) -> None:
@@ -269,16 +274,16 @@ def _terms(run: history.Run) -> dict[str, Any]:
 def _old_claims(con: duckdb.DuckDBPyConnection, previous: history.Run) -> None:
     """Fill the claims that the earlier run was given, as far as its database is there and can be read."""
     con.execute("CREATE OR REPLACE TEMP TABLE compare_old_claim (claim_id VARCHAR)")
-    path = str(previous.folder / "audit.duckdb").replace("'", "''")
+    path = previous.folder / "audit.duckdb"
     known = False
-    if (previous.folder / "audit.duckdb").is_file():
+    if path.is_file():
         try:
-            con.execute(f"ATTACH '{path}' AS compare_old (READ_ONLY)")
-            try:
-                con.execute("INSERT INTO compare_old_claim SELECT DISTINCT claim_id FROM compare_old.claim_line")
-                known = True
-            finally:
-                con.execute("DETACH compare_old")
+            with engine.reading(path) as old:
+                claims = old.execute("SELECT DISTINCT claim_id FROM claim_line").to_arrow_table()
+            con.register("compare_given", claims)
+            con.execute("INSERT INTO compare_old_claim FROM compare_given")
+            con.unregister("compare_given")
+            known = True
         except duckdb.Error:
             known = False  # of another version, or in use: then a claim that came in since is not told apart
     con.execute("CREATE OR REPLACE TEMP TABLE compare_old_known AS SELECT $known AS known", {"known": known})

@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from therapy_audit import delivery, fees
+from therapy_audit import deidentify, delivery, fees
 from therapy_audit.errors import AuditError
 from therapy_audit.rules import PayerPair
 
@@ -30,13 +30,14 @@ _KEYS = {
     "with_text": bool, "inputs": dict, "payers": dict, "unit_method": dict, "parameters": dict, "mappings": list,
     "required_modifiers": dict, "pairs": list, "reference": str, "locality": str, "lexicon": str, "as_of": str,
     "fees": dict, "benchmarks": str, "catch_up": int, "deliver": dict,
-    "previous": str, "rules": str,
+    "previous": str, "rules": str, "deidentified": bool, "key": str,
+    "encrypt_to": list,
 }  # fmt: skip
 
 # Keys that are not taken as they stand.
 _OWN_FORM = {
     "inputs", "mappings", "output", "pairs", "reference", "lexicon", "fees", "benchmarks", "deliver", "previous",
-    "rules",
+    "rules", "key",
 }  # fmt: skip
 
 TEMPLATE = """\
@@ -88,6 +89,14 @@ TEMPLATE = """\
 
 # Folder with rules of your own, such as a payer's contract asks for: YAML and SQL side by side (CONTRIBUTING.md).
 # rules = "rules"
+
+# A report to share: pseudonyms in place of the numbers of patients, claims and clinicians, dates moved by patient, no
+# text of notes (docs/security.md). The key is made where there is none; keep it apart from the report.
+# deidentified = true
+# key = "pseudonyms.key"
+
+# Leave the report encrypted, as one file, to these public keys (`therapy-audit keygen` makes one, `decrypt` opens it).
+# encrypt_to = ["age1..."]
 
 # What clinicians elsewhere bill, in place of the peers in the data (docs/profiles.md): a CSV with the columns
 # discipline, metric, p20, p50, p80.
@@ -192,6 +201,9 @@ class Config:
     memory_limit: str | None = None
     catch_up: int = 0
     deliver: delivery.Deliver | None = None
+    deidentified: bool = False
+    key: Path | None = None  # of the pseudonyms
+    encrypt_to: Sequence[str] = ()  # public keys
 
 
 def read(path: Path) -> Config:
@@ -200,7 +212,9 @@ def read(path: Path) -> Config:
         raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise AuditError(f"{path}: there is no such file; `therapy-audit init` writes one.") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as fault:
+    except RecursionError:
+        raise AuditError(f"{path.name}: not readable as TOML (it nests too deep).") from None
+    except (OSError, ValueError) as fault:  # a TOMLDecodeError, no UTF-8, a number of thousands of digits
         raise AuditError(f"{path.name}: not readable as TOML ({fault}).") from None
     _check(raw, path.name)
     here = path.resolve().parent
@@ -217,6 +231,7 @@ def read(path: Path) -> Config:
         fees=fees.files_of(raw.get("fees", {}), here, path.name),
         lexicon=here / raw["lexicon"] if "lexicon" in raw else None,
         rules=here / raw["rules"] if "rules" in raw else None,
+        key=here / raw["key"] if "key" in raw else None,
         benchmarks=here / raw["benchmarks"] if "benchmarks" in raw else None,
         deliver=delivery.settings(raw["deliver"], here, path.name) if "deliver" in raw else None,
         previous=previous_of(raw["previous"], here) if "previous" in raw else None,
@@ -252,6 +267,8 @@ def settled(config: Config) -> Config:
     if config.as_of:
         day(config.as_of)
     named = str(config.output or OUTPUT)
+    if config.deidentified and "{period}" in named:
+        named += deidentify.SUFFIX  # never in place of the report with names
     return replace(config, period=period, output=Path(named.replace("{period}", period or "all")))
 
 
@@ -309,6 +326,8 @@ def _check(raw: dict[str, Any], name: str) -> None:
             raise AuditError(f"{name}: {key} must be a whole number from 0 to 1000000.")
     if isinstance(raw.get("catch_up"), bool) or not 0 <= raw.get("catch_up", 0) <= 120:
         raise AuditError(f"{name}: catch_up must be a number of months from 0 to 120.")
+    if not all(isinstance(item, str) for item in raw.get("encrypt_to", [])):
+        raise AuditError(f'{name}: encrypt_to must be a list of public keys, such as ["age1..."].')
     if not all(isinstance(item, str) for item in raw.get("mappings", [])):
         raise AuditError(f'{name}: mappings must be a list of file names, such as ["mapping.yaml"].')
     for key, files in raw.get("inputs", {}).items():

@@ -52,7 +52,7 @@ def read(folder: Path | None) -> dict[str, Any]:
         return {"run": None, "rules": [_told(rule, ruleset, None, None) for rule in ruleset.rules]}
     import therapy_audit as ta
 
-    with ta.open(folder) as audit:
+    with ta.open(folder, locked=True) as audit:
         outcomes = {
             row[0]: dict(zip((*_OUTCOMES, "reasons"), row[1:], strict=True))
             for row in audit.con.execute(f"SELECT rule, {', '.join(_OUTCOMES)}, reasons FROM coverage").fetchall()

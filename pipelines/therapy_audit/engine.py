@@ -57,6 +57,42 @@ def connect(
         yield con
 
 
+_LOCKED: dict[str, Any] = {
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "enable_external_access": "false",
+    "lock_configuration": "true",
+}
+
+
+def opened(database: Path, *, locked: bool = True) -> duckdb.DuckDBPyConnection:
+    """Open a report's database for reading; `locked` from the first, since what is in it may come from someone else.
+
+    Where this process has it open already, it is as it was opened then: DuckDB has one setting for all connections.
+    """
+    first, second = (_LOCKED, {}) if locked else ({}, _LOCKED)
+    try:
+        return duckdb.connect(str(database), read_only=True, config=first)
+    except duckdb.ConnectionException:
+        return duckdb.connect(str(database), read_only=True, config=second)
+
+
+@contextmanager
+def reading(database: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a report's database for reading, locked, and close it."""
+    with opened(database) as con:
+        yield con
+
+
+def lock(con: duckdb.DuckDBPyConnection) -> None:
+    """Keep all later SQL of this database, also a user's own rules, from files, network and settings, for good.
+
+    What it spills still goes to its own temporary folder, and what is exported leaves through Arrow.
+    """
+    con.execute("SET enable_external_access = false")
+    con.execute("SET lock_configuration = true")
+
+
 def create_tables(con: duckdb.DuckDBPyConnection) -> None:
     """Create the contract tables, empty, and the functions that all SQL shares."""
     con.execute(_sql("schema"))
@@ -274,7 +310,12 @@ def build_models(
         if timed:
             timed(f"model {ready}", perf_counter() - started)
     if only is None:
-        con.execute(_sql("in_scope"))
+        create_scopes(con)
+
+
+def create_scopes(con: duckdb.DuckDBPyConnection) -> None:
+    """Create the macros through which rules read their rows."""
+    con.execute(_sql("in_scope"))
 
 
 @dataclass(frozen=True)
@@ -335,11 +376,15 @@ def try_own(ruleset: RuleSet) -> None:
     faults = []
     with connect() as con:
         prepare(con, ruleset)
+        lock(con)
         con.execute("INSERT INTO audit_period VALUES (DATE '2026-01-01', DATE '2026-12-31', NULL)")
         build_models(con)
         con.execute(_RAW_FINDING)
         for rule in own:
             try:
+                if told := _not_one_query(rule):
+                    faults.append(f"{rule.name}: {told}")
+                    continue
                 scope = scope_of(rule)
                 if missing := _not_returned(con, rule):
                     faults.append(f"{rule.name}: its SQL must return {', '.join(missing)} as well.")
@@ -349,6 +394,8 @@ def try_own(ruleset: RuleSet) -> None:
                     f"SELECT {_cases(_doubts(con, rule))} FROM {scope}($rule) WHERE {rule.applies_to or 'TRUE'}",
                     {"rule": rule.name},
                 )
+            except duckdb.PermissionException:
+                faults.append(f"{rule.name}: its SQL reaches for a file; a rule reads the tables of the audit only.")
             except duckdb.Error as fault:
                 # Nothing but rules is in this database, so the sentence holds no patient's data.
                 told = " ".join(str(fault).partition("\n\nLINE")[0].split())
@@ -357,6 +404,22 @@ def try_own(ruleset: RuleSet) -> None:
                 faults.append(f"{fault}.")
     if faults:
         raise AuditError("\n".join(faults))
+
+
+def _not_one_query(rule: Rule) -> str | None:
+    """Return what is wrong where a rule's SQL, or a condition of its YAML, would not stay within its parentheses."""
+    if unfit := [name for name in rule.requires if not re.fullmatch(r"\w+", str(name))]:
+        return f"requires has '{unfit[0]}', which is no column."
+    condition = f"SELECT ({rule.applies_to or 'TRUE'})"
+    for what, text in (("its SQL must be one SELECT.", rule.sql), ("applies_to must be one condition.", condition)):
+        try:
+            # Parsed alone: a parenthesis that closes one of ours is an error here.
+            found = duckdb.extract_statements(text)
+        except duckdb.Error:
+            return None if text == rule.sql else what  # of its SQL, DuckDB says more when it is tried
+        if len(found) != 1 or found[0].type != duckdb.StatementType.SELECT:
+            return what
+    return None
 
 
 def _not_returned(con: duckdb.DuckDBPyConnection, rule: Rule) -> list[str]:
@@ -509,13 +572,14 @@ def _check(con: duckdb.DuckDBPyConnection, rule: Rule) -> None:
     severity = "severity" if "severity" in columns else f"'{rule.severity}'"
     amount, at_stake, units = (name if name in columns else "NULL" for name in _PRICED)
     packed = ", ".join(f'"{name}" := "{name}"' for name in facts)
+    told_facts = f"to_json(struct_pack({packed}))" if facts else "'{}'::JSON"
     con.execute(
         f"""
         INSERT INTO raw_finding
         SELECT
             '{rule.name}', {named}, {severity}, {amount},
             {message_sql(rule.message)},
-            to_json(struct_pack({packed})),
+            {told_facts},
             {told}, {at_stake}, {units}
         FROM ({rule.sql})
         """,

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from therapy_audit import engine, rules, units
+from therapy_audit import deidentify, engine, rules, units
 from therapy_audit.errors import AuditError
 
 if TYPE_CHECKING:
@@ -30,7 +30,9 @@ _WIDTH = 110
 
 def newest_run(reports: Path = Path("reports")) -> Path:
     """Return the report folder that was written last. AuditError where there is none."""
-    runs = [path.parent for path in reports.glob("[!.]*/audit.duckdb")]
+    runs = [
+        path.parent for path in reports.glob("[!.]*/audit.duckdb") if not path.parent.name.endswith(deidentify.SUFFIX)
+    ]
     if not runs:
         raise AuditError(
             f"There is no report in {reports}/; name its folder with --run, or write one: therapy-audit run."

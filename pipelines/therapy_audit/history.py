@@ -64,9 +64,11 @@ def runs(root: Path) -> list[Run]:
         if folder.name.startswith(".") or not (folder / "manifest.json").is_file():
             continue
         try:
-            found.append(read(folder))
+            run = read(folder)
         except AuditError:
             continue
+        if not run.manifest.get("deidentified"):  # its numbers are others
+            found.append(run)
     return sorted(found, key=lambda run: run.order)
 
 

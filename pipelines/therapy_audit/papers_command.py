@@ -19,7 +19,7 @@ def _opened(run_folder: Path | None) -> ta.Audit:
     import therapy_audit as ta
     from therapy_audit import explain
 
-    return ta.open(run_folder or explain.newest_run())
+    return ta.open(run_folder or explain.newest_run(), locked=True)
 
 
 def _tell(paths: list[Path]) -> None:

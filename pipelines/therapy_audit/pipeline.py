@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from therapy_audit import benchmarks, compare, engine, fees, history, rules
+from therapy_audit import benchmarks, compare, deidentify, engine, fees, history, rules, sealing
 from therapy_audit.config import Config, day, reference_beside, settled, span
 from therapy_audit.errors import AuditError
 
@@ -60,6 +60,12 @@ def run(config: Config, stage: Callable[[str, float], None] = lambda _name, _sec
     if not config.inputs.get("claims"):
         raise AuditError("No claims were given; name them with --claims or under [inputs] in audit.toml.")
     config = settled(config)  # before anything is read
+    if config.deidentified and (config.with_text or config.data_docs):
+        raise AuditError("A report without names shows no text of notes and no data docs; leave out one or the other.")
+    if config.encrypt_to:
+        sealing.check(config.encrypt_to)
+        if config.deliver and config.deliver.folder:
+            raise AuditError("[deliver] copies a report in plain; leave out its folder, or encrypt_to.")
     dates = span(config.period) if config.period else None
     ruleset = rules_of(config)
     output = report_folder(config)
@@ -119,8 +125,14 @@ def _audit(
     timed = _Clock(stage)
     database = building / "audit.duckdb"
     settings: dict[str, Any] = {"threads": config.threads, "memory_limit": config.memory_limit}
+    key = deidentify.key(config.key or Path(deidentify.KEY)) if config.deidentified else None
+    if key:
+        # A decision is on a finding by its number, which is another one here.
+        config = replace(config, inputs={**config.inputs, "reviews": ()}, previous=Path("none"))
     with engine.connect(database, **settings) as con:
         take_in(con, config, ruleset)
+        if key:
+            deidentify.pseudonymise(con, key)
     timed("intake")
     checked = quality.check(
         database, previous=_previous_counts(output), data_docs=building / "data_docs" if config.data_docs else None
@@ -132,9 +144,10 @@ def _audit(
             raise AuditError(_refuse(con, checked, output, building))
         start, end = dates or (None, None)
         first, last = engine.set_period(con, start, end, day(config.as_of) if config.as_of else None, moment().date())
-        notices = _left_out(con)
+        notices = _heard_at_once(con)
         period = config.period or f"{first}..{last}"
         store.fill(con, config.lexicon)
+        engine.lock(con)
         timed("notes")
         engine.build_models(con, timed.detail)
         timed("models")
@@ -142,8 +155,12 @@ def _audit(
             _keep(config.rules, building / "rules")
         errors = engine.run_rules(con, ruleset.rules, timed.detail)
         timed("rules")
+        if key:
+            deidentify.shift(con, key)
         words = lexicon.fingerprint(config.lexicon)
         manifest = _manifest(con, ruleset, words, period, errors, _own_settings(config))
+        if key:
+            manifest["deidentified"] = {"key": deidentify.fingerprint(key)}
         earlier = _earlier(config, output, last, manifest)
         summary = report.write(
             con,
@@ -154,18 +171,21 @@ def _audit(
             workbook_rows=config.workbook_rows,
             with_text=config.with_text,
             settings=_own_settings(config),
+            deidentified=deidentify.fingerprint(key) if key else None,
             rules=ruleset.rules,
             comparing=lambda told: _compare(con, ruleset, earlier, building, output, told, manifest),
         )
         (building / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
         con.execute("CHECKPOINT")
+    if key:
+        deidentify.rewrite(database, key)
     timed("report")
     return Result(output, summary, errors, checked, {rule.name: rule.title for rule in ruleset.rules}, notices)
 
 
 def _own_settings(config: Config) -> dict[str, Any]:
     """Return what the user set in place of the shipped terms: the result rests on it."""
-    given = {
+    given: dict[str, Any] = {
         "as_of": config.as_of,
         "locality": config.locality,
         "parameters": dict(config.parameters),
@@ -176,6 +196,8 @@ def _own_settings(config: Config) -> dict[str, Any]:
         "fees": fees.fingerprints(config.fees),
         "benchmarks": benchmarks.told(config.benchmarks) if config.benchmarks else None,
     }
+    if config.deidentified:
+        del given["payers"]  # a pattern may be a name
     return {name: value for name, value in given.items() if value}
 
 
@@ -187,11 +209,17 @@ def _keep(own: Path, folder: Path) -> None:
         copy.write_bytes(path.read_bytes())
 
 
-def _left_out(con: Any) -> list[str]:
-    """Return what a user should hear at once: columns of the files that were not read."""
+# Of the notices those that can be wrong for a whole column: left out, dates that no American export has, an encoding
+# that was guessed.
+_AT_ONCE = r"^columns left out|: read day first|rows in the other order were refused|^not UTF-8"
+
+
+def _heard_at_once(con: Any) -> list[str]:
+    """Return what a user should hear at once, not only in the report."""
     rows = con.execute(
         "SELECT source_file, notice FROM (SELECT source_file, unnest(notices) AS notice FROM intake_file)"
-        " WHERE starts_with(notice, 'columns left out') ORDER BY ALL"
+        " WHERE regexp_matches(notice, ?) ORDER BY ALL",
+        [_AT_ONCE],
     ).fetchall()
     hint = "`therapy-audit map FILE` proposes where they belong; correct that, and name it with --mapping"
     return [f"{source_file}: {notice}. {hint}" for source_file, notice in rows]
@@ -243,6 +271,8 @@ def replaced(output: Path, umask: int = 0o077) -> Iterator[Path]:
         parent.mkdir(parents=True, exist_ok=True)
     except OSError as fault:
         raise AuditError(f"{parent}: the output folder cannot be made ({fault.strerror}).") from None
+    if output.is_symlink():
+        raise AuditError(f"{output}: this is a symbolic link; name the folder that it leads to, or another.")
     if output.exists() and not _is_report(output):
         raise AuditError(
             f"{output}: the folder holds other things than a report; name a new or an older report's folder."
@@ -252,17 +282,17 @@ def replaced(output: Path, umask: int = 0o077) -> Iterator[Path]:
     busy = f"{output}: another run is writing this report; wait for it or name another --out."
     try:
         with locked(lock_of(output), busy):
-            if previous.exists() and not output.exists():
+            if previous.exists() and not previous.is_symlink() and not output.exists():
                 previous.rename(output)  # a run died between the two renames below
             for leftover in (building, previous):
-                shutil.rmtree(leftover, ignore_errors=True)
+                _clear(leftover)
             building.mkdir()
             try:
                 yield building
             except BaseException:
                 shutil.rmtree(building, ignore_errors=True)
                 raise
-            shutil.rmtree(output.with_name(output.name + ".refused"), ignore_errors=True)
+            _clear(output.with_name(output.name + ".refused"))
             if output.exists():
                 output.rename(previous)
             building.rename(output)
@@ -273,6 +303,14 @@ def replaced(output: Path, umask: int = 0o077) -> Iterator[Path]:
         raise AuditError(f"{parent}: the output folder cannot be written ({fault.strerror}).") from None
     finally:
         os.umask(before)
+
+
+def _clear(folder: Path) -> None:
+    """Remove a folder of ours; of a link that stands in its place the link, never what it leads to."""
+    if folder.is_symlink():
+        folder.unlink()
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def lock_of(output: Path) -> Path:
@@ -286,13 +324,13 @@ def _is_report(folder: Path) -> bool:
 
 def _refuse(con: Any, checked: dict[str, Any], output: Path, building: Path) -> str:
     """Keep the quarantine and the quality results of a run that is not to go on, and return the sentence."""
+    from therapy_audit.report import tables
+
     refused = output.with_name(output.name + ".refused")
-    shutil.rmtree(refused, ignore_errors=True)
+    _clear(refused)
     refused.mkdir()
     shutil.copytree(building / "quality", refused / "quality")
-    con.execute(
-        "COPY (SELECT * FROM quarantine ORDER BY ALL) TO ? (FORMAT csv, HEADER)", [str(refused / "quarantine.csv")]
-    )
+    tables.copy(con, "quarantine_file", refused / "quarantine.csv", rows=None)
     critical = [item for item in checked["checks"] if item["severity"] == "critical" and not item["success"]]
     told = "; ".join(f"{item['table']}: {item['why']}" for item in critical[:3])
     more = f" and {len(critical) - 3} more" if len(critical) > 3 else ""

@@ -28,6 +28,7 @@ from filelock import FileLock, Timeout
 
 from therapy_audit import engine, resources
 from therapy_audit.errors import AuditError
+from therapy_audit.intake import expanding
 from therapy_audit.rules import FAR_FUTURE
 
 if TYPE_CHECKING:
@@ -934,8 +935,11 @@ def _sheets(source: _Source, rows: int | None = None) -> Iterator[tuple[str, Ite
     try:
         if source.member:
             with source.open() as stream:
-                workbook = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(stream.read()))
+                content = io.BytesIO(stream.read())
+            expanding.check_workbook(content, source.told)
+            workbook = python_calamine.CalamineWorkbook.from_filelike(content)
         else:
+            expanding.check_workbook(source.path, source.told)
             workbook = python_calamine.CalamineWorkbook.from_path(str(source.path))
         for name in workbook.sheet_names:
             sheet = itertools.islice(workbook.get_sheet_by_name(name).iter_rows(), rows)

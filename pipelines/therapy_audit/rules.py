@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from therapy_audit import resources
+from therapy_audit import plain_yaml, resources
 from therapy_audit.errors import AuditError
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ DIRECTIONS = ("overpayment", "underpayment", "compliance")
 UNIT_METHODS = ("cms", "midpoint")
 OWN = "own."  # how the ids of a user's own rules and parameters begin
 FAR_FUTURE = date(9999, 12, 31)
+_NAME = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)  # of a user's file, a part of a rule's id
 
 _RULE_KEYS = {
     "title": True, "severity": True, "direction": True, "grain": True, "plans": True, "effective_from": True,
@@ -275,6 +276,13 @@ def _own(
     """Read a user's own rules and parameters; what is wrong with them is added to `faults`."""
     if not folder.is_dir():
         raise AuditError(f"{folder}: there is no such folder; `rules` names the folder of your own rules.")
+    for path in sorted(folder.rglob("*")):
+        if path.is_symlink():
+            raise AuditError(f"{path}: this is a symbolic link; put the file itself into the folder of your rules.")
+        if path.suffix in {".yaml", ".sql"} and not all(
+            map(_NAME.fullmatch, path.relative_to(folder).with_suffix("").parts)
+        ):
+            raise AuditError(f"{path}: a rule's id is made of its path; name it with letters, digits, _ and - only.")
     try:
         texts = resources.texts(folder, ".yaml")
         checks = {**shipped, **{OWN + name: text for name, text in resources.texts(folder, ".sql").items()}}
@@ -387,6 +395,8 @@ def parameter(name: str, text: str, own_file: str | None = None) -> Parameter:
     for key, by_date in raw["values"].items():
         if not isinstance(by_date, dict) or not by_date or not all(isinstance(day, date) for day in by_date):
             raise AuditError(f"{where}: the values of '{key}' must be by date, such as {{2026-01-01: 2480}}.")
+        if not all(_is_value(value) for value in by_date.values()):
+            raise AuditError(f"{where}: the values of '{key}' must be numbers below 10^14.")
         if max(by_date) > raw["known_until"]:
             raise AuditError(f"{where}: known_until {raw['known_until']} lies before the last value of '{key}'.")
     if raw.get("keys", "plan") != "plan":
@@ -400,6 +410,10 @@ def parameter(name: str, text: str, own_file: str | None = None) -> Parameter:
         _references(raw["references"], where),
         by_plan="keys" in raw,
     )
+
+
+def _is_value(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e14  # not NaN either
 
 
 def _plans(text: str) -> tuple[tuple[Plan, ...], tuple[tuple[str, str | None], ...]]:
@@ -426,9 +440,10 @@ def _references(raw: Any, where: str) -> tuple[Reference, ...]:
 
 def _mapping(text: str, where: str, keys: Mapping[str, bool], what: str) -> dict[str, Any]:
     try:
-        raw = resources.parsed(text)
+        raw = plain_yaml.load(text)
     except yaml.YAMLError as fault:
-        raise AuditError(f"{where}: not readable as YAML ({str(fault).splitlines()[0]}).") from None
+        told = fault.problem if isinstance(fault, plain_yaml.TooMuchError) else str(fault).partition("\n")[0]
+        raise AuditError(f"{where}: not readable as YAML ({told}).") from None
     _check_keys(raw, where, keys, what)
     return dict(raw)
 

@@ -10,6 +10,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from therapy_audit import deidentify, sealing
 from therapy_audit.config import OUTPUT, Config, day, span
 from therapy_audit.errors import AuditError
 
@@ -58,6 +59,8 @@ def turn(config: Config) -> Iterator[Owed]:
 def owed(config: Config) -> Owed:
     """Return the months that have no good report yet; see `turn`."""
     output = config.output or Path(OUTPUT)
+    if config.deidentified and "{period}" in output.name:
+        output = output.with_name(output.name + deidentify.SUFFIX)
     last = _number(span("last-month", day(config.as_of) if config.as_of else None)[0])
     good = sorted(number for number in map(_number, _good(output)) if number <= last)
     if not good:
@@ -83,8 +86,9 @@ def _good(output: Path) -> list[date]:
     named = re.compile(re.escape(before) + r"(\d{4}-(?:0[1-9]|1[0-2]))" + re.escape(after))
     found = []
     for folder in output.parent.iterdir() if output.parent.is_dir() else ():
-        month = named.fullmatch(folder.name)
-        if month and _whole(folder, month[1]):
+        sealed = folder.suffix == sealing.SUFFIX and folder.is_file()  # its run succeeded, or it would not be there
+        month = named.fullmatch(folder.name.removesuffix(sealing.SUFFIX) if sealed else folder.name)
+        if month and (sealed or _whole(folder, month[1])):
             found.append(date.fromisoformat(f"{month[1]}-01"))
     return found
 

@@ -111,6 +111,7 @@ def scrub(config: Config, history: Sequence[str] = ()) -> Scrubbed:
         pipeline.take_in(con, read, ruleset)
         _split(con, claims, history)
         refused = _refused(con, config, claims)
+        engine.lock(con)
         errors: dict[str, str] = {}
         open_points: list[dict[str, Any]] = []
         if con.execute("SELECT 1 FROM judged_claim LIMIT 1").fetchone():

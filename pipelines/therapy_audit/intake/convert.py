@@ -24,6 +24,7 @@ _TYPES = {
     "time": "TIME", "modifiers": "VARCHAR[]", "list": "VARCHAR[]",
 }  # fmt: skip
 _JOINED = ("date", "word", "code", "modifiers")  # few distinct values: each is read once and joined back
+_NUL = "a NUL character stands in the row, so that part of it may be lost; export the file again"
 _FAULTS = {
     "date": "no date that can be read; give one such as 2026-01-31, in one order of day and month per column",
     "money": "not an amount in dollars; give one such as 1234.50",
@@ -103,9 +104,12 @@ def stage(
     cells = ", ".join(f"h{n}" if is_clean(sheet) else f"cell(h{n}) AS h{n}" for n in range(len(sheet.headers)))
     filled = ", ".join(f"h{position}" for position in [*placed, *rest])
     values = ", ".join(_combined(column, positions) for column, positions in columns.items())
+    read = ", ".join(f"h{position}" for position in placed)
+    # Some programs end a text at a NUL, so that two would read two different values.
+    nul = f"CASE WHEN contains(concat_ws('', {read}), chr(0)) THEN 'nul' END" if sheet.may_hold_nul and read else "NULL"
     for relation in relations(con, sheet, tally):
         con.execute(
-            f"INSERT INTO intake_scratch.raw SELECT source_row, part, NULL, {values} "
+            f"INSERT INTO intake_scratch.raw SELECT source_row, part, {nul}, {values} "
             f"FROM (SELECT source_row, part, {cells} FROM {relation}) WHERE coalesce({filled}) IS NOT NULL"
             + (f" LIMIT {most_rows}" if most_rows else "")
         )
@@ -198,7 +202,7 @@ def _one_row_per_code(con: duckdb.DuckDBPyConnection, kind: Contract, columns: l
         SELECT
             source_row,
             part * 1000 + item AS part,
-            {f"CASE {' '.join(faults)} END" if faults else "NULL"} AS list_fault,
+            coalesce(list_fault, {f"CASE {' '.join(faults)} END" if faults else "NULL"}) AS list_fault,
             {", ".join(f"{value} AS {name}" for value, name in zip(values, named, strict=True))}
         FROM item"""
     )
@@ -468,7 +472,8 @@ def _fault(column: str, reason: str, cell: str = "") -> str:
 
 def _fault_cases(kind: Contract, columns: list[str]) -> list[str]:
     """Return the WHEN branches that find a row's first fault, a required column that is empty before all others."""
-    cases = [
+    cases = [f"WHEN raw.list_fault = 'nul' THEN {_fault('', _NUL)}"]
+    cases += [
         f"WHEN raw.{column} IS NULL THEN {_fault(column, f'{column} is empty; every row of {kind.input} needs one')}"
         for column in kind.required
         if column not in kind.may_be_empty

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from therapy_audit import plain_yaml
 from therapy_audit.errors import AuditError
 from therapy_audit.intake.contract import (
     READ_AS,
@@ -18,7 +19,6 @@ from therapy_audit.intake.contract import (
     header_key,
     private_headers,
 )
-from therapy_audit.resources import parsed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -54,7 +54,7 @@ class Placement:
 def read_mapping(path: Path) -> MappingFile:
     """Read one mapping YAML. AuditError: not YAML, unknown key, input or column, or a value of the wrong form."""
     try:
-        content = parsed(path.read_text(encoding="utf-8"))
+        content = plain_yaml.load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise AuditError(
             f"{path.name}: the mapping cannot be read ({type(error).__name__}); give the path of a YAML file in UTF-8."
@@ -62,6 +62,8 @@ def read_mapping(path: Path) -> MappingFile:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
+        if isinstance(error, plain_yaml.TooMuchError):
+            raise AuditError(f"{path.name}{line}: the mapping is not read, since {error.problem}.") from error
         raise AuditError(
             f"{path.name}{line}: the mapping is not valid YAML; `therapy-audit map FILE` writes one to start from."
         ) from error
@@ -82,9 +84,13 @@ def read_mapping(path: Path) -> MappingFile:
             raise AuditError(
                 f"{path.name}: {str(key)!r} is not a column of {kind}; its columns are {', '.join(known)}."
             )
-    for key in dates:
+    for key, form in dates.items():
         if READ_AS.get(key) != "date":
             raise AuditError(f"{path.name}: 'dates' has {key!r}, which is not a date column.")
+        if not _is_date_form(str(form)):
+            raise AuditError(
+                f"{path.name}: 'dates' has {str(form)!r} for {key}, which is no form of dates; write one as '%d/%m/%Y'."
+            )
     placed = {
         key: tuple(map(str, value)) if isinstance(value, list) else (str(value),)
         for key, value in columns.items()
@@ -108,6 +114,17 @@ def read_mapping(path: Path) -> MappingFile:
         {key: str(value) for key, value in dates.items()},
         tuple(map(str, ignore)),
     )
+
+
+def _is_date_form(form: str) -> bool:
+    import duckdb
+
+    with duckdb.connect() as con:
+        try:
+            con.execute("SELECT try_strptime('', $form)", {"form": form})
+        except duckdb.Error:
+            return False
+    return "%" in form
 
 
 def applicable(mappings: Sequence[MappingFile], input_name: str, file_name: str) -> MappingFile | None:

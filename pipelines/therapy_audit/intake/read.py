@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from therapy_audit.errors import AuditError
+from therapy_audit.intake import expanding
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,13 +33,19 @@ FORMS = {
     ".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl",
 }  # fmt: skip
 HEADER_WITHIN = 20  # records; a title above the header is rarely longer
+MOST_COLUMNS = 2_048  # of a file: each costs memory in every row, read or not
+LONGEST = 1 << 24  # bytes; the longest record that can be read
+MOST_JSON = 1 << 30  # bytes; a JSON array is read as a whole
 _CHUNK = 1 << 22
-_BLOCK = 1 << 24  # bytes; the longest record that can be read
+_BLOCK = LONGEST
+_HEAD = 1 << 20  # bytes that hold the header, whatever stands above it
 _BATCH = 20_000  # rows of a sheet turned into Arrow at a time
 
 _NOTHING = pa.array(
     ["", "NULL", "null", "Null", "(null)", "\\N", "nan", "NaN", "NaT", "None", "<NA>", "N/A", "n/a", "#N/A"]
 )
+
+DIRECTION_MARKS = "[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
 
 Knows = Callable[[Sequence[str]], int]  # how many headers of a record are known
 
@@ -60,6 +67,7 @@ class Sheet:
     delimiter: str = ","
     header_bytes: int = 0  # where the first record below the header begins, in UTF-8
     nested: str = ""  # the key whose array of objects is read as one row each
+    may_hold_nul: bool = True  # false where a look at all its bytes found none
 
 
 @dataclass
@@ -87,6 +95,11 @@ def sheets(con: duckdb.DuckDBPyConnection, path: Path, source_file: str, knows: 
         byte_count = path.stat().st_size
         if not byte_count:
             raise AuditError(f"{source_file}: the file is empty; export it again with its header row.")
+        if form == "json" and byte_count > MOST_JSON:
+            raise AuditError(
+                f"{source_file}: a JSON array of more than {MOST_JSON:,} bytes is not read; "
+                "give it as JSON Lines (.jsonl), one object per line."
+            )
         with path.open("rb") as file:
             sheet = Sheet(path, source_file, form, (), hashlib.file_digest(file, "sha256").hexdigest(), byte_count)
         opener = {
@@ -96,9 +109,28 @@ def sheets(con: duckdb.DuckDBPyConnection, path: Path, source_file: str, knows: 
             "json": _open_json,
             "jsonl": _open_json,
         }[form]
-        return opener(con, sheet, knows)
+        found = opener(con, sheet, knows)
     except (OSError, UnicodeError) as error:
         raise unreadable(source_file, error) from error
+    for sheet in found:
+        if len(sheet.headers) > MOST_COLUMNS:
+            raise _too_wide(source_file)
+    return found
+
+
+def _too_wide(source_file: str) -> AuditError:
+    return AuditError(
+        f"{source_file}: the header has more than {MOST_COLUMNS:,} columns, which no export of claims or notes has; "
+        "export only the columns that are needed."
+    )
+
+
+def _too_long(source_file: str, row: int | None = None) -> AuditError:
+    place = "" if row is None else f"below row {row} "
+    return AuditError(
+        f"{source_file}: {place}a record is longer than {LONGEST:,} bytes, the most that is read; "
+        "look there for a quotation mark that is never closed, or for a cell that holds a file."
+    )
 
 
 def unreadable(source_file: str, error: Exception) -> AuditError:
@@ -165,6 +197,8 @@ def _cleaned(table: pa.Table) -> pa.Table:
     for column in table.columns[2:]:
         text = pc.utf8_trim_whitespace(column)
         if not pc.all(pc.string_is_ascii(text)).as_py():
+            # Marks that show a text in another order than it is stored in say nothing, and can hide what it says.
+            text = pc.replace_substring_regex(text, DIRECTION_MARKS, "")
             text = pc.utf8_trim(text, " \t\r\n\x1f\u00a0\u200b\ufeff")
         nothing = pc.is_in(text, _NOTHING)
         columns.append(pc.if_else(nothing, pa.scalar(None, pa.string()), text) if pc.any(nothing).as_py() else text)
@@ -208,26 +242,38 @@ def _chunks(stream: Any) -> Iterator[bytes]:
             yield chunk
 
 
-def _encoding(path: Path) -> tuple[str, str]:
-    """Return the codec of a text file and a notice on it ('' where it is plain UTF-8)."""
+def _encoding(path: Path, source_file: str) -> tuple[str, str, bool]:
+    """Return the codec of a text file, a notice on it ('' where it is plain UTF-8), and whether a NUL may be in it."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     chunks = _chunks(_text_stream(path, "utf-8"))
-    chunk = b""
+    chunk, expanded, holds_nul, unended = b"", 0, False, 0
+    packed = path.stat().st_size
     for number, chunk in enumerate(chunks):
+        expanded += len(chunk)
+        holds_nul |= b"\0" in chunk
+        unended = len(chunk) - 1 - chunk.rfind(b"\n") + (0 if b"\n" in chunk else unended)
+        if unended > 2 * LONGEST:
+            raise _too_long(source_file)
+        if expanded > expanding.SMALL and expanded > expanding.MOST_RATIO * packed:
+            raise AuditError(
+                f"{source_file}: the file expands to more than {expanding.MOST_RATIO} times its size, as no export "
+                "does; give it uncompressed."
+            )
         if number == 0:
             if chunk.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-                return "utf-16", "read as UTF-16, as its byte order mark says"
+                return "utf-16", "read as UTF-16, as its byte order mark says", True
             zeros = np.frombuffer(chunk[:2000], dtype=np.uint8) == 0
             for start, codec in ((1, "utf-16-le"), (0, "utf-16-be")):
-                if zeros[start::2].mean() > 0.4:
-                    return codec, f"read as {codec.upper()}, which its bytes look like"
+                # Half of each letter's two bytes, and not the other half: a file of nothing but NUL is none.
+                if zeros[start::2].sum() > 0.4 * len(zeros[start::2]) > 0 and zeros[1 - start :: 2].mean() < 0.4:
+                    return codec, f"read as {codec.upper()}, which its bytes look like", True
         try:
             decoder.decode(chunk)
         except UnicodeDecodeError:
             break
     else:
         if not decoder.getstate()[0]:  # bytes left over are a letter cut short by the file's end
-            return "utf-8", ""
+            return "utf-8", "", holds_nul
     import charset_normalizer
 
     lines = [line for line in chunk.splitlines() if not line.isascii()][:2000]
@@ -238,27 +284,38 @@ def _encoding(path: Path) -> tuple[str, str]:
     return (
         codec,
         f"not UTF-8: read as {codec.replace('_', '-')}, as its bytes look; save it as UTF-8 if letters come out wrong",
+        True,
     )
 
 
 def _open_csv(_con: duckdb.DuckDBPyConnection, sheet: Sheet, knows: Knows) -> list[Sheet]:
-    encoding, notice = _encoding(sheet.path)
+    encoding, notice, may_hold_nul = _encoding(sheet.path, sheet.source_file)
     with _text_stream(sheet.path, encoding) as stream:
-        raw = bytes(stream.read(1 << 20))
+        raw = bytes(stream.read(_HEAD))
     head = raw.decode("utf-8", errors="ignore")
     text = head.removeprefix("\ufeff")
     if not text.strip():
         raise AuditError(f"{sheet.source_file}: the file is empty; export it again with its header row.")
     best: tuple[int, int] = (-1, -1)
+    too_wide = False
     found: tuple[str, list[list[str]], list[int]] = (",", [], [])
     for delimiter in ",\t;|":
         records, ends = _leading_records(text, delimiter)
+        if max(map(len, records)) > MOST_COLUMNS:
+            too_wide = True
+            continue
         score = (max(map(knows, records)), max(map(len, records)))
         if score > best:
             best, found = score, (delimiter, records, ends)
     delimiter, records, ends = found
+    if too_wide and best[0] < 2:
+        raise _too_wide(sheet.source_file)
     header = find_header(records, knows)
     headers = records[header]
+    if ends[header] == len(text) and len(raw) == _HEAD:
+        raise AuditError(
+            f"{sheet.source_file}: the header is longer than {_HEAD:,} bytes; look for a cell that holds a file."
+        )
     # Exports that end each line with the delimiter, but not the header: the last field is no one's.
     below = [record for record in records[header + 1 :] if any(record)]
     if below and all(len(record) == len(headers) + 1 and not record[-1] for record in below):
@@ -273,6 +330,7 @@ def _open_csv(_con: duckdb.DuckDBPyConnection, sheet: Sheet, knows: Knows) -> li
             delimiter=delimiter,
             header_bytes=len(head[:skipped].encode()),
             notices=(notice,) if notice else (),
+            may_hold_nul=may_hold_nul,
         )
     ]
 
@@ -343,6 +401,8 @@ def _csv_tables(sheet: Sheet, tally: Tally) -> Iterator[pa.Table]:
                 names=["source_row", "part", *names],
             )
     except (pa.ArrowInvalid, UnicodeDecodeError) as error:
+        if "straddling" in str(error):
+            raise _too_long(sheet.source_file, good + len(bad) + sheet.header_row) from error
         if "Empty CSV" not in str(error):
             raise AuditError(
                 f"{sheet.source_file}: the file cannot be read as delimited text in {sheet.encoding} "
@@ -413,19 +473,32 @@ def _open_parquet(con: duckdb.DuckDBPyConnection, sheet: Sheet, _knows: Knows) -
 def _workbook(sheet: Sheet) -> Any:
     import python_calamine
 
+    expanding.check_workbook(sheet.path, sheet.source_file)
     try:
         return python_calamine.CalamineWorkbook.from_path(str(sheet.path))
-    except (python_calamine.CalamineError, python_calamine.PasswordError, ValueError) as error:
-        raise AuditError(
-            f"{sheet.source_file}: the workbook cannot be opened; save it again as XLSX, without a password."
-        ) from error
+    except (python_calamine.CalamineError, ValueError) as error:
+        raise _no_workbook(sheet.source_file) from error
+
+
+def _no_workbook(source_file: str) -> AuditError:
+    return AuditError(f"{source_file}: the workbook cannot be opened; save it again as XLSX, without a password.")
+
+
+def _sheet_rows(source_file: str, workbook: Any, name: str, most: int | None = None) -> Any:
+    """Return the rows of a workbook's sheet; it is only now that a damaged part of it shows."""
+    import python_calamine
+
+    try:
+        return workbook.get_sheet_by_name(name).to_python(skip_empty_area=False, nrows=most)
+    except (python_calamine.CalamineError, ValueError) as error:
+        raise _no_workbook(source_file) from error
 
 
 def _open_workbook(_con: duckdb.DuckDBPyConnection, sheet: Sheet, knows: Knows) -> list[Sheet]:
     workbook = _workbook(sheet)
     found = []
     for name in workbook.sheet_names:
-        rows = workbook.get_sheet_by_name(name).to_python(skip_empty_area=False, nrows=HEADER_WITHIN)
+        rows = _sheet_rows(sheet.source_file, workbook, name, HEADER_WITHIN)
         records = [[_cell_text(value) for value in row] for row in rows]
         if not records:
             continue
@@ -445,7 +518,7 @@ def _open_workbook(_con: duckdb.DuckDBPyConnection, sheet: Sheet, knows: Knows) 
 
 
 def _workbook_tables(sheet: Sheet, tally: Tally) -> Iterator[pa.Table]:
-    rows = _workbook(sheet).get_sheet_by_name(sheet.sheet).to_python(skip_empty_area=False)[sheet.header_row :]
+    rows = _sheet_rows(sheet.source_file, _workbook(sheet), sheet.sheet)[sheet.header_row :]
     tally.records = len(rows)
     width = len(sheet.headers)
     for start in range(0, len(rows), _BATCH):
@@ -478,6 +551,8 @@ def _open_json(con: duckdb.DuckDBPyConnection, sheet: Sheet, knows: Knows) -> li
     """Find the keys of all records; an array of objects within them becomes rows of its own."""
     tally = Tally([], [])
     _stage_json(con, sheet, tally)
+    if (_one(con, "SELECT max(len(json_keys(record))) FROM intake_scratch.json_record") or 0) > MOST_COLUMNS:
+        raise _too_wide(sheet.source_file)
     keys = con.execute(
         """-- The keys of the records, in order of first appearance, with the kinds of value that each holds.
         WITH pair AS (SELECT source_row, record, UNNEST(json_keys(record)) AS name FROM intake_scratch.json_record)
@@ -489,7 +564,7 @@ def _open_json(con: duckdb.DuckDBPyConnection, sheet: Sheet, knows: Knows) -> li
                 AND json_type(record, '$."' || name || '"[0]') = 'OBJECT'
             ) AS is_nested
         FROM pair
-        WHERE NOT contains(name, '"') AND name <> ''
+        WHERE NOT regexp_matches(name, '["\\\\\\x00]') AND name <> ''
         GROUP BY name
         ORDER BY min(source_row), name"""
     ).fetchall()
@@ -524,7 +599,7 @@ def _child_keys(con: duckdb.DuckDBPyConnection, path: str) -> list[str]:
         name AS (SELECT source_row, UNNEST(json_keys(record)) AS name FROM child WHERE json_type(record) = 'OBJECT')
         SELECT name
         FROM name
-        WHERE NOT contains(name, '"') AND name <> ''
+        WHERE NOT regexp_matches(name, '["\\\\\\x00]') AND name <> ''
         GROUP BY name
         ORDER BY min(source_row), name""",
         [path],
@@ -549,10 +624,13 @@ def _stage_json(con: duckdb.DuckDBPyConnection, sheet: Sheet, tally: Tally) -> N
             for start in range(0, len(content), _BATCH):
                 _insert_json(con, tally, [json.dumps(record) for record in content[start : start + _BATCH]], start)
             return
-    encoding, _ = _encoding(sheet.path)
+    encoding, _, _ = _encoding(sheet.path, sheet.source_file)
     with io.TextIOWrapper(_text_stream(sheet.path, encoding), encoding="utf-8", newline="\n") as lines:
-        start, batch = 0, []
-        for line in lines:
+        start = 0
+        batch: list[str] = []
+        for line in iter(lambda: lines.readline(LONGEST), ""):
+            if len(line) == LONGEST and not line.endswith("\n"):
+                raise _too_long(sheet.source_file, start + len(batch))
             batch.append(line.removeprefix("\ufeff").strip())
             if len(batch) == _BATCH:
                 _insert_json(con, tally, batch, start)

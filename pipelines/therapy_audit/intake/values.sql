@@ -1,8 +1,16 @@
 -- How a cell's text becomes a value. Each macro takes trimmed text (or null) and returns null where it cannot read it.
 
 -- Text without surrounding white space (no-break and zero-width included); null where nothing is left or it stands for nothing.
+-- Marks that show a text in another order than it is stored in go too.
 CREATE OR REPLACE TEMP MACRO stripped(v) AS
-CASE WHEN regexp_matches(v, '^[^!-~]|[^!-~]$') THEN trim(v, E' \t\r\n\x1f' || chr(160) || chr(8203) || chr(65279)) ELSE v END;
+CASE
+    WHEN regexp_matches(v, '^[^!-~]|[^!-~]$|[\x{061C}\x{200E}\x{200F}\x{202A}-\x{202E}\x{2066}-\x{2069}]')
+        THEN trim(
+            regexp_replace(v, '[\x{061C}\x{200E}\x{200F}\x{202A}-\x{202E}\x{2066}-\x{2069}]', '', 'g'),
+            E' \t\r\n\x1f' || chr(160) || chr(8203) || chr(65279)
+        )
+    ELSE v
+END;
 
 CREATE OR REPLACE TEMP MACRO cell(v) AS
 CASE
@@ -28,7 +36,8 @@ CREATE OR REPLACE TEMP MACRO unbracketed(v) AS trim(regexp_replace(v, '[\[\]{}"'
 -- A whole number without a sign; '2.0', '2 units' and '1,200' count. Null above the limit.
 CREATE OR REPLACE TEMP MACRO whole(v, most) AS
 CASE
-    WHEN TRY_CAST(v AS INTEGER) BETWEEN 0 AND most AND NOT contains(v, '.') THEN TRY_CAST(v AS INTEGER)
+    -- As it is written: the cast alone would take 0x10, 1e3 and 1_0 too.
+    WHEN TRY_CAST(v AS INTEGER) BETWEEN 0 AND most AND TRY_CAST(v AS INTEGER)::VARCHAR = v THEN TRY_CAST(v AS INTEGER)
     WHEN
         TRY_CAST(replace(regexp_extract(unbracketed(v), '(?i)^([0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:[.]0*)?\s*(?:units?|u|ea|visits?)?[.]?$', 1), ',', '') AS INTEGER) <= most
         THEN TRY_CAST(replace(regexp_extract(unbracketed(v), '(?i)^([0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:[.]0*)?\s*(?:units?|u|ea|visits?)?[.]?$', 1), ',', '') AS INTEGER)
@@ -37,7 +46,7 @@ END;
 -- Whole minutes: '30', '30.0', '30 min', '0:30' and '0:30:00' (hours and minutes of a day).
 CREATE OR REPLACE TEMP MACRO whole_minutes(v) AS
 CASE
-    WHEN TRY_CAST(v AS INTEGER) BETWEEN 0 AND 1440 AND NOT contains(v, '.') THEN TRY_CAST(v AS INTEGER)
+    WHEN TRY_CAST(v AS INTEGER) BETWEEN 0 AND 1440 AND TRY_CAST(v AS INTEGER)::VARCHAR = v THEN TRY_CAST(v AS INTEGER)
     WHEN regexp_full_match(v, '[0-9]{1,2}:[0-5][0-9](:00)?')
         THEN CASE
             WHEN TRY_CAST(split_part(v, ':', 1) AS INTEGER) < 24
@@ -51,6 +60,7 @@ CREATE OR REPLACE TEMP MACRO money(v) AS
 CASE
     WHEN regexp_full_match(v, '-?[0-9]{1,10}([.][0-9]{1,4})?') THEN TRY_CAST(v AS DECIMAL(12, 2))
     WHEN regexp_full_match(unbracketed(v), '(?i)[$]?[(]?[-+]?\s*(usd)?\s*[$]?\s*[-+]?(([0-9]{1,3}(,[0-9]{3})+|[0-9]{1,10})([.][0-9]*)?|[.][0-9]+)\s*[-]?\s*[)]?')
+        AND len(regexp_extract_all(v, '[-+(]')) <= 1
         THEN TRY_CAST(
             (CASE WHEN regexp_matches(v, '[-(]') THEN '-' ELSE '' END) || regexp_replace(v, '[^0-9.]', '', 'g') AS DECIMAL(12, 2)
         )

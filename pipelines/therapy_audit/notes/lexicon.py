@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from therapy_audit import resources, rules
+from therapy_audit import plain_yaml, resources, rules
 from therapy_audit.errors import AuditError
 from therapy_audit.notes import english
 
@@ -144,9 +144,11 @@ def _with_folder(folder: Path) -> Lexicon:
 
 def _read(name: str, text: str) -> dict[str, Any]:
     try:
-        found = resources.parsed(text)
+        found = plain_yaml.load(text)
     except yaml.YAMLError as fault:
         where = getattr(fault, "problem_mark", None)
+        if isinstance(fault, plain_yaml.TooMuchError):
+            raise AuditError(f"{name}: not read, since {fault.problem}.") from None
         raise AuditError(f"{name}: not YAML{f' at line {where.line + 1}' if where else ''}.") from None
     if not isinstance(found, dict):
         raise AuditError(f"{name}: holds no mapping; a concept has title and terms.")

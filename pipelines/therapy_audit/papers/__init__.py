@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from therapy_audit import resources
+from therapy_audit import resources, unseen
 from therapy_audit.errors import AuditError
 from therapy_audit.report import html, tables
 
@@ -64,6 +64,7 @@ def write(path: Path, template: str, **content: Any) -> None:
         loader=PackageLoader("therapy_audit.papers"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=unseen.without,
         trim_blocks=True,
         lstrip_blocks=True,
     )

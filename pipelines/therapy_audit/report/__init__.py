@@ -47,6 +47,7 @@ def write(
     workbook_rows: int = 10_000,
     with_text: bool = False,
     settings: Mapping[str, Any] | None = None,
+    deidentified: str | None = None,
     rules: Sequence[Rule] = (),
     comparing: Callable[[dict[str, Any]], Comparison | None] = lambda _summary: None,
 ) -> dict[str, Any]:
@@ -57,9 +58,9 @@ def write(
     `con` holds the contract tables, the models and the results of a run (sql/schema.sql). `period` is the run's name
     for its dates, `quality` what quality.check() returned. More findings than `report_rows` and `workbook_rows` are
     left to the files, the smallest amounts first. Note text is shown only `with_text`. `settings` are the user's own
-    terms, told under Method; `rules` those that ran, asked about denied lines. `comparing` is told the
-    summary when findings.parquet is written, and returns what became of the findings since the run before. Returns the
-    summary.
+    terms, told under Method; `deidentified` is the fingerprint of the key of its pseudonyms; `rules` are those that
+    ran, asked about denied lines. `comparing` is told the summary when findings.parquet is written, and returns what
+    became of the findings since the run before. Returns the summary.
     """
     from therapy_audit.report import html, workbook
 
@@ -68,7 +69,10 @@ def write(
         if name == "report_judged":
             engine.judge_lines(con, rules, "report_denial_spoken", name)
     try:
-        content = tables.content(con, period=period, quality=quality) | {"settings": dict(settings or {})}
+        content = tables.content(con, period=period, quality=quality) | {
+            "settings": dict(settings or {}),
+            "deidentified": deidentified,
+        }
         result = tables.summary(content)
         tables.copy(con, "findings_file", folder / "findings.parquet")
         tables.copy(con, "findings_file", folder / "findings.csv")

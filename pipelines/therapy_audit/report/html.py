@@ -11,6 +11,8 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+from therapy_audit import unseen
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
@@ -70,6 +72,7 @@ def write(path: Path, content: Row, shown: Shown) -> None:
         loader=PackageLoader("therapy_audit.report"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=unseen.without,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -207,7 +210,7 @@ def _hash(script: str) -> str:
 
 def _embedded(value: Any) -> str:
     """Return JSON that cannot end or open an element of the page it stands in."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text: str = unseen.without(json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")))
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from therapy_audit import resources
+from therapy_audit import deidentify, resources
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +26,9 @@ _DENIAL_TABLES = ("ages", "payment", "crosswalk", "rules", "unmatched")
 _RISKS = 10  # of each level
 _DISMISSED = 100  # findings shown
 _DENIED = 1000  # denials shown
+_BATCH = 100_000  # rows written at once
+# What a spreadsheet takes for the begin of a formula, in the wide forms of East Asian keyboards too.
+_FORMULA = r"^[=+\-@\t\r\n\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}]"
 _KX_PATIENTS = 15  # on either side of the threshold
 SCHEMA_VERSION = 1  # of summary.json (summary.schema.json): raised when a key goes or changes, not when one comes
 
@@ -37,7 +40,8 @@ def text(name: str) -> str:
 
 def rows(con: duckdb.DuckDBPyConnection, query: str, *, neutral: bool = False, **bound: Any) -> list[Row]:
     """Return the rows of a query of sql/reports/, as dicts; `neutral` for a spreadsheet's cells."""
-    result = con.execute(_neutral(con, text(query), bound) if neutral else text(query), bound or None)
+    select = _leaving(con, text(query), bound)
+    result = con.execute(_neutral(con, select, bound) if neutral else select, bound or None)
     names = [column[0] for column in result.description or ()]
     return [dict(zip(names, values, strict=True)) for values in result.fetchall()]
 
@@ -49,10 +53,48 @@ def copy(con: duckdb.DuckDBPyConnection, query: str, path: Path, **bound: Any) -
 
 def copy_select(con: duckdb.DuckDBPyConnection, select: str, path: Path, **bound: Any) -> None:
     """Write the rows of any SELECT in the same way."""
-    neutral = path.suffix == ".csv"
-    options = "FORMAT csv, HEADER" if neutral else "FORMAT parquet, COMPRESSION zstd"
-    select = _neutral(con, select, bound) if neutral else select
-    con.execute(f"COPY (\n{select}\n) TO $path ({options})", {**bound, "path": str(path)})
+    select = _leaving(con, select, bound)
+    write_rows(con, _neutral(con, select, bound) if path.suffix == ".csv" else select, path, **bound)
+
+
+def write_rows(con: duckdb.DuckDBPyConnection, select: str, path: Path, **bound: Any) -> None:
+    """Write the rows of a SELECT as they are, as Parquet or CSV.
+
+    They leave through Arrow: the database of a run may write no file itself (engine.lock).
+    """
+    described = con.execute(f"DESCRIBE\n{select}", bound or None).fetchall()
+    if path.suffix == ".csv":
+        _write_csv(con, select, path, [name for name, *_ in described], bound)
+        return
+    import pyarrow.parquet as pq
+
+    # Arrow would make decimals of 38 digits of what are sums of counts.
+    listed = ", ".join(
+        f'"{name}"::DOUBLE AS "{name}"' if kind == "HUGEINT" else f'"{name}"' for name, kind, *_ in described
+    )
+    rows = con.execute(f"SELECT {listed} FROM (\n{select}\n)", bound or None).to_arrow_reader(_BATCH)
+    with pq.ParquetWriter(path, rows.schema, compression="zstd") as file:
+        for batch in rows:
+            file.write_batch(batch)
+
+
+def _write_csv(
+    con: duckdb.DuckDBPyConnection, select: str, path: Path, names: list[str], bound: Mapping[str, Any]
+) -> None:
+    """Write a CSV as DuckDB's COPY does: a missing value is empty, an empty text is quoted."""
+    cells = ", ',', ".join(_csv_cell(f'"{name}"::VARCHAR') for name in names)
+    rows = con.execute(f"SELECT concat({cells}) FROM (\n{select}\n)", bound or None).to_arrow_reader(_BATCH)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        file.write(",".join(names) + "\n")  # names of ours: none needs quotes
+        for batch in rows:
+            file.writelines(f"{line}\n" for line in batch.column(0).to_pylist())
+
+
+def _csv_cell(text: str) -> str:
+    return (
+        f"CASE WHEN {text} IS NULL THEN '' WHEN {text} = '' OR regexp_matches({text}, '^#|[\",\\n\\r]')"
+        f" THEN '\"' || replace({text}, '\"', '\"\"') || '\"' ELSE {text} END"
+    )
 
 
 def content(con: duckdb.DuckDBPyConnection, *, period: str, quality: Mapping[str, Any] | None) -> Row:
@@ -114,6 +156,7 @@ def summary(content: Row) -> Row:
     evaluated = {row["rule"]: row for row in content["coverage_file"]}
     result = {
         "schema_version": SCHEMA_VERSION,
+        **({"deidentified": True} if content.get("deidentified") else {}),
         "period": content["period"],
         "period_start": headline["period_start"].isoformat(),
         "period_end": headline["period_end"].isoformat(),
@@ -206,11 +249,19 @@ def _plain(value: Any) -> Any:
     return value
 
 
+def neutral(column: str) -> str:
+    """Return SQL that puts an apostrophe before a text that a spreadsheet would take for a formula."""
+    return f"regexp_replace({column}, '{_FORMULA}', '''\\0')"
+
+
+def _leaving(con: duckdb.DuckDBPyConnection, select: str, bound: Mapping[str, Any]) -> str:
+    """Return the query as its rows may leave: of a report without names with the dates of patients moved."""
+    return deidentify.moved(con, select, bound) if deidentify.is_on(con) else select
+
+
 def _neutral(con: duckdb.DuckDBPyConnection, select: str, bound: Mapping[str, Any]) -> str:
-    """Put an apostrophe before each text that a spreadsheet would take for a formula; numbers stay numbers."""
+    """Make the texts of a query neutral to a spreadsheet; numbers stay numbers."""
     columns = con.execute(f"DESCRIBE\n{select}", bound or None).fetchall()
-    listed = ", ".join(
-        rf"""regexp_replace("{name}", '^[=+\-@\t\r\n]', '''\0') AS "{name}" """ if kind == "VARCHAR" else f'"{name}"'
-        for name, kind, *_ in columns
-    )
+    names = ((f'"{name}"', kind) for name, kind, *_ in columns)
+    listed = ", ".join(f"{neutral(name)} AS {name}" if kind == "VARCHAR" else name for name, kind in names)
     return f"SELECT {listed} FROM (\n{select}\n)"

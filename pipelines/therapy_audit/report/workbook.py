@@ -135,6 +135,7 @@ def _read_me(content: tables.Row, findings: int, quarantined: int, denials: int)
     return [
         ("Therapy audit findings", None),
         ("Period", f"{content['period']} (service dates {headline['period_start']} to {headline['period_end']})"),
+        *_unnamed(content),
         ("What this is", ("Claim lines that may not survive an audit, one row per finding, the largest amounts first. "
          "A finding is a question to check against the record, not a verdict.")),
         ("Totals", None),
@@ -189,6 +190,16 @@ def _read_me(content: tables.Row, findings: int, quarantined: int, denials: int)
         *(("Reference to renew", (f"{row['reference']}, edition {row['edition']}, covers up to {row['covers_to']} "
            f"({row['findings']:,} findings after it). Load {row['official_file']}.")) for row in stale),
     ]  # fmt: skip
+
+
+def _unnamed(content: tables.Row) -> list[tuple[str, Any]]:
+    if not content.get("deidentified"):
+        return []
+    told = (
+        "Numbers of patients, claims, notes and payments, clinicians and payers are pseudonyms "
+        f"(key {content['deidentified']}), dates are moved by patient, and no text of a note is here."
+    )
+    return [("Without names", told)]
 
 
 def _weights(content: tables.Row) -> str:

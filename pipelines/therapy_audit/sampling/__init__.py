@@ -13,6 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from therapy_audit import deidentify
 from therapy_audit.errors import AuditError
 from therapy_audit.sampling import book, estimator, frame, lookback, sizes
 
@@ -66,7 +67,9 @@ def sample(run: Path, folder: Path, plan: Plan) -> dict[str, Any]:
 
     if folder.exists() and any(folder.iterdir() if folder.is_dir() else [folder]):
         raise AuditError(f"{folder}: there is something in it already; name a new folder with --out.")
-    with therapy_audit.open(run) as audit, _private(), _new(folder):
+    if deidentify.told(run):
+        raise AuditError(f"{run}: a report without names has moved dates; draw from the report with names.")
+    with therapy_audit.open(run, locked=True) as audit, _private(), _new(folder):
         return draw(audit.con, folder, plan, run=Path(run).resolve().name)
 
 
@@ -527,7 +530,9 @@ def usd(value: Decimal | float) -> str:
 
 def newest_run(reports: Path = Path("reports")) -> Path:
     """Return the only report in folder reports/. AuditError where there is none or several."""
-    found = sorted(path.parent for path in reports.glob("*/audit.duckdb"))
+    found = sorted(
+        path.parent for path in reports.glob("*/audit.duckdb") if not path.parent.name.endswith(deidentify.SUFFIX)
+    )
     if len(found) != 1:
         named = ", ".join(str(path) for path in found)
         raise AuditError(

@@ -11,6 +11,7 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 from therapy_audit.errors import AuditError
+from therapy_audit.intake import expanding
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,7 +35,7 @@ _WIDTHS = {
 }  # fmt: skip
 _PIECE = 30_000  # characters of the design in one cell
 _FAULTS = 10
-_FORMULA = re.compile(r"^[=+\-@\t\r\n]")
+_FORMULA = re.compile(r"^[=+\-@\t\r\n\uFF1D\uFF0B\uFF0D\uFF20]")
 
 
 @dataclass(frozen=True)
@@ -263,6 +264,7 @@ def _sheets(path: Path) -> dict[str, list[list[Any]]]:
 
     if not path.exists():
         raise AuditError(f"{path}: there is no such file.")
+    expanding.check_workbook(path, str(path))
     try:
         with CalamineWorkbook.from_path(str(path)) as book:
             return {

@@ -192,16 +192,14 @@ def draw(con: duckdb.DuckDBPyConnection, seed: int, strata: Sequence[Stratum], t
 
 def write(con: duckdb.DuckDBPyConnection, path: Path) -> None:
     """Write the frame as CSV or Parquet, by the file's suffix; a CSV's texts are neutral to a spreadsheet."""
-    options, columns = "FORMAT parquet, COMPRESSION zstd", "*"
+    from therapy_audit.report import tables
+
+    columns = "*"
     if path.suffix == ".csv":
         described = con.execute(f"DESCRIBE\n{sql('frame_file')}").fetchall()
         texts = [name for name, kind, *_ in described if kind == "VARCHAR" and name != "item_key"]  # has a prefix
-        neutral = ", ".join(rf"regexp_replace({name}, '^[=+\-@\t\r\n]', '''\0') AS {name}" for name in texts)
-        options, columns = "FORMAT csv, HEADER", f"* REPLACE ({neutral})"
-    con.execute(
-        f"COPY (SELECT {columns} FROM (\n{sql('frame_file')}\n) ORDER BY item_number) TO $path ({options})",
-        {"path": str(path)},
-    )
+        columns = f"* REPLACE ({', '.join(f'{tables.neutral(name)} AS {name}' for name in texts)})"
+    tables.write_rows(con, f"SELECT {columns} FROM (\n{sql('frame_file')}\n) ORDER BY item_number", path)
 
 
 def sql(name: str) -> str:

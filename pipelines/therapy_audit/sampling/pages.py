@@ -72,12 +72,14 @@ def workpaper(path: Path, estimated: Estimated) -> None:
 def _write(path: Path, template: str, **content: Any) -> None:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
+    from therapy_audit import unseen
     from therapy_audit.sampling import usd
 
     environment = Environment(
         loader=PackageLoader("therapy_audit.sampling"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=unseen.without,
         trim_blocks=True,
         lstrip_blocks=True,
     )
