@@ -7,11 +7,9 @@ SELECT
     -- at what its units bring on the average.
     greatest(
         line.line_amount - coalesce(
-            round(
-                (price.full_units * fee.full_unit_fee + price.reduced_units * coalesce(fee.reduced_unit_fee, 0))
-                * coalesce(price.likely_allowed / nullif(price.expected_allowed, 0), 1), 2
-            ),
-            round(code_price.unit_amount * coalesce(line.units, 1), 2),
+            (price.full_units * fee.full_unit_fee + price.reduced_units * fee.reduced_unit_fee)
+            * coalesce(price.likely_allowed / nullif(price.expected_allowed, 0), 1),
+            code_price.unit_amount * coalesce(line.units, 1),
             0.00
         ), 0.00
     )::DECIMAL(12, 2) AS amount_at_risk,

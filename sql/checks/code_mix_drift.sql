@@ -5,7 +5,7 @@ WITH change AS (
         code_mix.*,
         code_mix.share_since - code_mix.share_before AS rise
     FROM code_mix
-    INNER JOIN audit_period ON code_mix.since <= audit_period.period_end
+    CROSS JOIN audit_period
     INNER JOIN parameter AS least_units
         ON
             least_units.name = $units
@@ -54,9 +54,9 @@ peer AS (
     SELECT
         change.clinician_npi,
         sum(month.activity_units) FILTER (month.month < change.since)
-        / nullif(sum(month.units) FILTER (month.month < change.since), 0) AS share_before,
+        / sum(month.units) FILTER (month.month < change.since) AS share_before,
         sum(month.activity_units) FILTER (month.month >= change.since)
-        / nullif(sum(month.units) FILTER (month.month >= change.since), 0) AS share_since
+        / sum(month.units) FILTER (month.month >= change.since) AS share_since
     FROM change
     INNER JOIN code_mix_month AS month
         ON change.discipline = month.discipline AND change.clinician_npi <> month.clinician_npi

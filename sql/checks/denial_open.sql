@@ -7,7 +7,7 @@ SELECT
         answer.denied_amount,
         coalesce(
             price.expected_allowed,
-            round(code_price.unit_amount * coalesce(current_line.units, 1), 2)::DECIMAL(12, 2),
+            (code_price.unit_amount * coalesce(current_line.units, 1))::DECIMAL(12, 2),
             answer.denied_amount
         )
     ) AS amount_at_risk,

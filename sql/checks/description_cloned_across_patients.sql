@@ -25,7 +25,6 @@ WITH described AS (
         ON share.name = $share AND day.service_date BETWEEN share.effective_from AND share.effective_to
     INNER JOIN parameter AS patients
         ON patients.name = $patients AND day.service_date BETWEEN patients.effective_from AND patients.effective_to
-    WHERE day.clinician_npi IS NOT NULL AND day.text_key IS NOT NULL
 ),
 
 shared AS (
@@ -125,7 +124,7 @@ clinician AS (
         count(DISTINCT patient_id) AS patients,
         count(DISTINCT note_id) AS notes,
         list(
-            DISTINCT stake_of_patient(patient_id, service_date, discipline, hcpcs_code)
+            stake_of_patient(patient_id, service_date, discipline, hcpcs_code)
             ORDER BY stake_of_patient(patient_id, service_date, discipline, hcpcs_code)
         ) AS at_stake,
         min({'service_date': service_date, 'claim_id': claim_id, 'claim_line_number': claim_line_number}) AS first_line

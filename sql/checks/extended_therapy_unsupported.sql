@@ -9,7 +9,7 @@ WITH past AS (
         min({'service_date': service_date, 'claim_id': claim_id, 'claim_line_number': claim_line_number}) AS first_day,
         max(episode_visit) AS visits,
         count(*) AS visits_past,
-        max(visits_before) AS visits_before,
+        any_value(visits_before) AS visits_before,
         any_value(missing_elements) AS missing_elements,
         list(stake(service_date, NULL, NULL) ORDER BY service_date) AS at_stake
     FROM extended_days_in_scope($rule)

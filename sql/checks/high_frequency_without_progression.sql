@@ -8,7 +8,7 @@ WITH activity AS (
         day.episode_start,
         any_value(day.visits_of_activity) AS activity_visits,
         any_value(day.episode_visits) AS visits,
-        min(day.measure_since) AS since,
+        any_value(day.measure_since) AS since,
         arg_max(
             {'measures': day.measures_so_far, 'run': day.measure_visits, 'number': day.visit_number}, day.service_date
         ) AS last_visit,
@@ -19,9 +19,7 @@ WITH activity AS (
     FROM activities_in_scope($rule) AS day
     INNER JOIN parameter AS from_visit
         ON from_visit.name = $visits AND day.service_date BETWEEN from_visit.effective_from AND from_visit.effective_to
-    INNER JOIN parameter AS share
-        ON share.name = $share AND day.service_date BETWEEN share.effective_from AND share.effective_to
-    WHERE day.is_frequent AND day.visits_of_activity >= share.value * day.episode_visits
+    WHERE day.is_frequent
     GROUP BY day.patient_id, day.discipline, day.hcpcs_code, day.episode_start
     HAVING count(*) = count(day.described)
 )

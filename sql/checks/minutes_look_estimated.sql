@@ -4,7 +4,7 @@ WITH clinician AS (
     SELECT
         clinician_npi,
         sum(services) AS services,
-        sum(services) FILTER (minutes % 15 = 0) AS round_services,
+        sum(if(minutes % 15 = 0, services, 0)) AS round_services,
         max(services) AS alike_services,
         arg_max(minutes, (services, minutes)) AS minutes
     FROM clinician_minutes
@@ -24,10 +24,10 @@ SELECT
     anchor.first_line.claim_line_number,
     clinician.clinician_npi,
     clinician.services,
-    floor(100 * greatest(coalesce(clinician.round_services, 0), clinician.alike_services) / clinician.services)::INTEGER
+    floor(100 * greatest(clinician.round_services, clinician.alike_services) / clinician.services)::INTEGER
         AS percent,
     CASE
-        WHEN clinician.alike_services >= coalesce(clinician.round_services, 0) THEN clinician.minutes || ' minutes'
+        WHEN clinician.alike_services >= clinician.round_services THEN clinician.minutes || ' minutes'
         ELSE 'multiples of 15'
     END AS pattern,
     clinician.minutes
@@ -41,4 +41,4 @@ INNER JOIN parameter AS least_services
         AND anchor.first_line.service_date BETWEEN least_services.effective_from AND least_services.effective_to
 WHERE
     clinician.services >= least_services.value
-    AND greatest(coalesce(clinician.round_services, 0), clinician.alike_services) >= share.value * clinician.services
+    AND greatest(clinician.round_services, clinician.alike_services) >= share.value * clinician.services

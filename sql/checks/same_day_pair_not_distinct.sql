@@ -14,17 +14,6 @@ WITH pair AS (
         AND partner.units_billed > 0
 ),
 
-described AS (
-    SELECT
-        patient_id,
-        service_date,
-        discipline,
-        hcpcs_code,
-        own_text_key
-    FROM activity_day
-    WHERE own_text_key IS NOT NULL AND hcpcs_code IN ('97530', '97110', '97112', '97535')
-),
-
 judged AS (
     SELECT
         visit.visit_id,
@@ -40,13 +29,13 @@ judged AS (
         END AS reason
     FROM visits_in_scope($rule) AS visit
     INNER JOIN pair ON visit.visit_id = pair.visit_id
-    LEFT JOIN described
+    LEFT JOIN activity_day AS described
         ON
             visit.patient_id = described.patient_id
             AND visit.service_date = described.service_date
             AND visit.discipline = described.discipline
             AND described.hcpcs_code = '97530'
-    LEFT JOIN described AS partner
+    LEFT JOIN activity_day AS partner
         ON
             visit.patient_id = partner.patient_id
             AND visit.service_date = partner.service_date

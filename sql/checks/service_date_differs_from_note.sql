@@ -7,7 +7,7 @@ SELECT
     service_date,
     discipline,
     note_date,
-    min(note_id) AS note_id,
+    any_value(note_id) AS note_id,
     min(match_key) AS match_key
 FROM reconciled_visits_in_scope($rule)
 WHERE reconciliation_state = 'matched' AND note_date <> service_date AND match_key IN ('adjacent day', 'note number')

@@ -22,9 +22,9 @@ visit AS (
         service.patient_id,
         service.service_date,
         service.discipline,
-        min(service.payer) AS payer,
-        min(service.plan) AS plan,
-        min(service.note_id) AS note_id,
+        any_value(service.payer) AS payer,
+        any_value(service.plan) AS plan,
+        any_value(service.note_id) AS note_id,
         min(service.hcpcs_code) AS hcpcs_code,
         count(*) AS services,
         string_agg(
@@ -32,7 +32,7 @@ visit AS (
             || coalesce(' for ' || service.documented_minutes || ' minutes', ''),
             ', ' ORDER BY service.hcpcs_code
         ) AS listed,
-        bool_or(billed.patient_id IS NOT NULL) AS is_billed,
+        any_value(billed.patient_id IS NOT NULL) AS is_billed,
         coalesce(sum(service.line_amount), 0.00) AS amount_at_risk
     FROM service
     LEFT JOIN billed

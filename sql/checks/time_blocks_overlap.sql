@@ -4,7 +4,7 @@ SELECT
     claim_line_number,
     [stake(
         service_date, NULL,
-        greatest(coalesce(timed_units_billed - units_of_minutes(greatest(timed_minutes - overlap_minutes, 0)), 0), 0)
+        greatest(timed_units_billed - units_of_minutes(timed_minutes - overlap_minutes), 0)
     )] AS at_stake,
     overlap_minutes,
     timed_minutes AS minutes
