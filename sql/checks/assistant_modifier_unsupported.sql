@@ -37,7 +37,6 @@ shared AS (
         code.*,
         CASE
             WHEN sole_giver = 'assistant' THEN units
-            WHEN sole_giver = 'therapist' THEN 0
             WHEN timed THEN (assistant_units(therapist_minutes, assistant_minutes, units, parameter.value = 1)).most
             ELSE (assistant_units_untimed(therapist_minutes, assistant_minutes, units)).most
         END AS units_supported
