@@ -17,6 +17,5 @@ WHERE
     AND (
         evaluation
         OR assistant_modifier_count > 1
-        OR list_contains(modifiers, 'GN')
         OR assistant_modifier_discipline IS DISTINCT FROM modifier_discipline
     )

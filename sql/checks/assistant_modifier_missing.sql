@@ -17,7 +17,6 @@ WITH code AS (
     WHERE
         discipline IN ('PT', 'OT')
         AND NOT evaluation
-        AND units > 0
         AND giver_known
         AND (assistant_minutes > 0 OR sole_giver = 'assistant')
     GROUP BY patient_id, service_date, discipline, plan, hcpcs_code
@@ -28,7 +27,6 @@ shared AS (
         code.*,
         CASE
             WHEN sole_giver = 'assistant' THEN {'due': units, 'least': units, 'most': units}
-            WHEN sole_giver = 'therapist' THEN {'due': 0, 'least': 0, 'most': 0}
             WHEN timed THEN assistant_units(therapist_minutes, assistant_minutes, units, parameter.value = 1)
             ELSE assistant_units_untimed(therapist_minutes, assistant_minutes, units)
         END AS share
@@ -69,13 +67,12 @@ line AS (
 SELECT
     line.claim_id,
     line.claim_line_number,
-    round(
-        line.line_amount * least(line.units_missing - line.units_before, line.units) / line.units * reduction.value, 2
-    ) AS amount_at_risk,
+    line.line_amount * least(line.units_missing - line.units_before, line.units) / line.units * reduction.value
+        AS amount_at_risk,
     CASE WHEN line.units_marked < line.share.least THEN 'error' ELSE 'warning' END AS severity,
     line.hcpcs_code,
     CASE
-        WHEN line.assistant_minutes IS NULL THEN 'the ' || line.sole_giver || ' gave it'
+        WHEN line.therapist_minutes IS NULL THEN 'the ' || line.sole_giver || ' gave it'
         ELSE 'the therapist gave ' || line.therapist_minutes || ' minutes and an assistant ' || line.assistant_minutes
     END AS who,
     line.code_units,

@@ -1,7 +1,7 @@
 -- CQ or CO on more units than the note gives to an assistant by any reading: they are paid 15 % less for no reason.
--- The code's units of a day, and how many of them each way of reckoning gives to the assistant.
+-- Units of a code and a day, and how many of them any way of reckoning gives to the assistant.
 WITH marked AS (
-    SELECT DISTINCT
+    SELECT
         patient_id,
         service_date,
         discipline,
@@ -22,27 +22,24 @@ code AS (
         any_value(assistant_minutes) AS assistant_minutes,
         any_value(documented_minutes - assistant_minutes) AS therapist_minutes,
         sum(units)::INTEGER AS units,
-        coalesce(sum(units) FILTER (assistant_modifier_count > 0), 0)::INTEGER AS units_marked
+        (sum(units) FILTER (assistant_modifier_count > 0))::INTEGER AS units_marked
     FROM in_scope($rule)
     SEMI JOIN marked USING (patient_id, service_date, discipline, hcpcs_code)
     WHERE
         discipline IN ('PT', 'OT')
         AND NOT evaluation
-        AND units > 0
         AND giver_known
     GROUP BY patient_id, service_date, discipline, plan, hcpcs_code
-    HAVING count(*) FILTER (assistant_modifier_count > 0) > 0
 ),
 
 shared AS (
     SELECT
         code.*,
         CASE
-            WHEN sole_giver = 'assistant' THEN {'due': units, 'least': units, 'most': units}
-            WHEN sole_giver = 'therapist' THEN {'due': 0, 'least': 0, 'most': 0}
-            WHEN timed THEN assistant_units(therapist_minutes, assistant_minutes, units, parameter.value = 1)
-            ELSE assistant_units_untimed(therapist_minutes, assistant_minutes, units)
-        END AS share
+            WHEN sole_giver = 'assistant' THEN units
+            WHEN timed THEN (assistant_units(therapist_minutes, assistant_minutes, units, parameter.value = 1)).most
+            ELSE (assistant_units_untimed(therapist_minutes, assistant_minutes, units)).most
+        END AS units_supported
     FROM code
     INNER JOIN parameter
         ON
@@ -59,7 +56,7 @@ line AS (
         line.units,
         shared.* EXCLUDE (units),
         shared.units AS code_units,
-        shared.units_marked - shared.share.most AS units_unsupported,
+        shared.units_marked - shared.units_supported AS units_unsupported,
         coalesce(sum(line.units) OVER (
             PARTITION BY line.patient_id, line.service_date, line.discipline, line.plan, line.hcpcs_code
             ORDER BY line.units DESC, line.claim_id, line.claim_line_number
@@ -73,25 +70,23 @@ line AS (
             AND line.discipline = shared.discipline
             AND line.plan IS NOT DISTINCT FROM shared.plan
             AND line.hcpcs_code = shared.hcpcs_code
-    WHERE shared.units_marked > shared.share.most AND line.assistant_modifier_count > 0 AND line.units > 0
+    WHERE shared.units_marked > shared.units_supported AND line.assistant_modifier_count > 0 AND line.units > 0
 )
 
 SELECT
     line.claim_id,
     line.claim_line_number,
-    round(
-        line.line_amount * least(line.units_unsupported - line.units_before, line.units) / line.units
-        * reduction.value, 2
-    ) AS amount_at_risk,
+    line.line_amount * least(line.units_unsupported - line.units_before, line.units) / line.units * reduction.value
+        AS amount_at_risk,
     line.hcpcs_code,
     CASE
-        WHEN line.assistant_minutes IS NULL THEN 'the ' || line.sole_giver || ' gave it'
+        WHEN line.therapist_minutes IS NULL THEN 'the ' || line.sole_giver || ' gave it'
         ELSE 'the therapist gave ' || line.therapist_minutes || ' minutes and an assistant ' || line.assistant_minutes
     END AS who,
     line.code_units,
     line.therapist_minutes,
     line.assistant_minutes,
-    line.share.most AS units_supported,
+    line.units_supported,
     line.units_marked,
     CASE line.discipline WHEN 'PT' THEN 'CQ' ELSE 'CO' END AS modifier
 FROM line

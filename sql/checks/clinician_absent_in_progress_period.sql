@@ -17,7 +17,6 @@ period AS (
         plan,
         episode_start,
         period_start,
-        min(period_day) AS first_day,
         max(service_date) AS until,
         count(*) AS treatment_days,
         list(stake(service_date, NULL, NULL) ORDER BY service_date) AS at_stake
@@ -28,7 +27,7 @@ period AS (
         -- One day of which nobody knows may have been the therapist's.
         count(therapist_took_part) = count(*)
         AND NOT bool_or(therapist_took_part)
-        AND (bool_or(period_reported) OR max(period_day) = max(days_allowed))
+        AND (any_value(period_reported) OR max(period_day) = any_value(days_allowed))
         -- Under another plan, or before the audited period, there may have been more.
         AND max(period_day) = count(*)
 )

@@ -8,7 +8,7 @@ WITH judged AS (
         -- No more than lie past what the clock holds; minutes with two patients at once are another rule's dollars.
         greatest(
             least(
-                units_of_minutes(greatest(day.minutes - day.clock_minutes - day.double_booked_minutes, 0)),
+                units_of_minutes(day.minutes - day.clock_minutes - day.double_booked_minutes),
                 coalesce(day.units_billed - units_of_minutes(day.clock_minutes), 0)
             ), 0
         ) AS units_over

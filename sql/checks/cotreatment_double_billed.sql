@@ -17,7 +17,7 @@ WITH day AS (
         ON visit.patient_id = cotreatment.patient_id AND visit.service_date = cotreatment.service_date
     GROUP BY visit.patient_id, visit.service_date, cotreatment.joint_minutes, cotreatment.later_discipline
     -- Where only one of two disciplines bills, the joint minutes may all be that one's.
-    HAVING count(visit.timed_minutes) = count(*) AND (count(*) > 1 OR max(cotreatment.disciplines) = 1)
+    HAVING count(visit.timed_minutes) = count(*) AND (count(*) > 1 OR any_value(cotreatment.disciplines) = 1)
 ),
 
 -- The most that any split of the joint minutes between two disciplines earns; within one, minutes are pooled.
@@ -25,12 +25,12 @@ judged AS (
     SELECT
         *,
         CASE len(minutes)
-            WHEN 1 THEN units_of_minutes(greatest(minutes[1] - joint_minutes, 0))
+            WHEN 1 THEN units_of_minutes(minutes[1] - joint_minutes)
             WHEN 2
                 THEN list_max(list_transform(
                     range(0, joint_minutes + 1),
-                    lambda given: units_of_minutes(greatest(minutes[1] - given, 0))
-                    + units_of_minutes(greatest(minutes[2] - (joint_minutes - given), 0))
+                    lambda given: units_of_minutes(minutes[1] - given)
+                    + units_of_minutes(minutes[2] - (joint_minutes - given))
                 ))
             ELSE (list_sum(minutes) - joint_minutes + 7 * len(minutes)) // 15
         END AS units_allowed

@@ -14,8 +14,9 @@ SELECT
     year.expected_crossing_date,
     CASE
         WHEN year.visits_left = 1 THEN 'at the current pace the next visit passes it'
-        WHEN year.visits_left > 1 THEN 'at the current pace visit ' || year.visits_left || ' from here passes it'
-        ELSE 'the pace is not known'
+        ELSE coalesce(
+            'at the current pace visit ' || year.visits_left || ' from here passes it', 'the pace is not known'
+        )
     END
     || coalesce(' (about ' || year.expected_crossing_date || ')', '') AS pace,
     year.amounts_expected,

@@ -29,7 +29,7 @@ day AS (
         hcpcs_code
     FROM line
     GROUP BY patient_id, service_date, billing_npi, setting, hcpcs_code
-    HAVING sum(units) > max(units_allowed)
+    HAVING sum(units) > any_value(units_allowed)
 ),
 
 running AS (
@@ -40,13 +40,7 @@ running AS (
             ORDER BY line.claim_id, line.claim_line_number
         ) AS day_units
     FROM line
-    SEMI JOIN day
-        ON
-            line.patient_id = day.patient_id
-            AND line.service_date = day.service_date
-            AND line.billing_npi = day.billing_npi
-            AND line.setting = day.setting
-            AND line.hcpcs_code = day.hcpcs_code
+    SEMI JOIN day USING (patient_id, service_date, billing_npi, setting, hcpcs_code)
 ),
 
 judged AS (

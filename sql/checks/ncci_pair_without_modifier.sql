@@ -4,8 +4,7 @@ SELECT
     line.claim_line_number,
     line.hcpcs_code AS column_two,
     if(line.setting = 'hospital', 'outpatient hospital', line.setting) AS edit_table,
-    string_agg(ncci_hit.column_one, ', ' ORDER BY ncci_hit.column_one) AS column_one
+    ncci_hit.column_one
 FROM in_scope($rule) AS line
 INNER JOIN ncci_hit USING (claim_id, claim_line_number)
 WHERE ncci_hit.modifier_indicator = 1 AND NOT ncci_hit.let_through
-GROUP BY line.claim_id, line.claim_line_number, line.hcpcs_code, line.setting

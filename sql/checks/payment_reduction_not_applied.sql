@@ -3,8 +3,7 @@
 WITH payment AS (
     SELECT
         *,
-        reduced_units > 0
-        AND judged_by <> 'any locality'
+        judged_by <> 'any locality'
         AND allowed_amount > most_allowed + tolerance
         AND allowed_amount BETWEEN least_unreduced - tolerance AND most_unreduced + tolerance AS unreduced,
         paid_amount > due_payment + tolerance AND NOT is_explained AS overpaid,

@@ -14,7 +14,7 @@ WITH late AS (
         any_value(clock.first_treatment_date) AS since,
         any_value(clock.certification_due) AS due,
         any_value(clock.certified_date) AS certified_date,
-        max(grace.value)::INTEGER AS grace_days
+        any_value(grace.value)::INTEGER AS grace_days
     FROM episode_days_in_scope($rule) AS day
     INNER JOIN plan_clock AS clock
         ON
@@ -31,9 +31,7 @@ WITH late AS (
         day.plans_given
         AND day.service_date > clock.certification_due
         AND (clock.plans = 0 OR day.service_date <= clock.certified_to)
-        AND coalesce(
-            clock.certified_date > clock.certification_due AND day.service_date < clock.certified_date, TRUE
-        )
+        AND coalesce(day.service_date < clock.certified_date, TRUE)
         AND NOT (by_referral.value = 1 AND clock.referred_and_sent)
     GROUP BY day.patient_id, day.discipline, day.plan, day.episode_start
 )
@@ -47,8 +45,7 @@ SELECT
         ELSE 'warning'
     END AS severity,
     -- Of what counts as it is, nothing.
-    CASE WHEN late.certified_date <= late.due + late.grace_days THEN late.at_stake[1 : 0] ELSE late.at_stake END
-        AS at_stake,
+    CASE WHEN late.certified_date <= late.due + late.grace_days THEN [] ELSE late.at_stake END AS at_stake,
     late.episode_start,
     late.since,
     late.due,

@@ -41,8 +41,7 @@ judged AS (
                 FILTER (period.certified_date <= past.service_date)
         ) AS covered_to,
         min(period.certified_date) FILTER (
-            period.certified_date > past.service_date
-            AND past.service_date <= least(period.end_date, period.start_date + past.days_covered)
+            past.service_date <= least(period.end_date, period.start_date + past.days_covered)
         ) AS certified_date,
         count(period.start_date) AS plans
     FROM past
@@ -67,11 +66,11 @@ late AS (
         count(*) AS late_days,
         list(stake(service_date, NULL, NULL) ORDER BY service_date) AS at_stake,
         any_value(first_treatment_date) AS first_treatment_date,
-        max(days_covered) AS days_covered,
+        any_value(days_covered) AS days_covered,
         max(plans) AS plans,
         bool_or(certified_date IS NULL) AS is_open,
         max(certified_date) AS certified_date,
-        max(grace_days) AS grace_days
+        any_value(grace_days) AS grace_days
     FROM judged
     WHERE service_date > covered_to
     GROUP BY patient_id, discipline, plan, episode_start, covered_to
@@ -86,7 +85,7 @@ SELECT
         ELSE 'warning'
     END AS severity,
     CASE
-        WHEN NOT late.is_open AND late.certified_date <= late.covered_to + late.grace_days THEN late.at_stake[1 : 0]
+        WHEN NOT late.is_open AND late.certified_date <= late.covered_to + late.grace_days THEN []
         ELSE late.at_stake
     END AS at_stake,
     late.episode_start,

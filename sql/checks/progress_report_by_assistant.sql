@@ -20,7 +20,7 @@ late AS (
         min(service_date) AS first_late_date,
         count(*) AS late_days,
         list(stake(service_date, NULL, NULL) ORDER BY service_date) AS at_stake,
-        max(days_allowed) AS days_allowed,
+        any_value(days_allowed) AS days_allowed,
         any_value(assistant_report_date) AS report_date
     FROM day
     WHERE

@@ -21,7 +21,7 @@ late AS (
         min(service_date) AS first_late_date,
         count(*) AS late_days,
         list(stake(service_date, NULL, NULL) ORDER BY service_date) AS at_stake,
-        max(days_allowed) AS days_allowed
+        any_value(days_allowed) AS days_allowed
     FROM day
     WHERE
         period_day > days_allowed

@@ -1,6 +1,5 @@
 -- The total is right, but a unit sits on a code that the allocation would not give it: full 15s go first, the units
--- left over to the largest remainders, and any choice among equal remainders is accepted. Where one code is billed in
--- place of another that is charted, that is the fault.
+-- left over to the largest remainders, and any choice among equal remainders is accepted.
 WITH visit AS (
     SELECT
         visit.visit_id,
@@ -9,11 +8,6 @@ WITH visit AS (
         visit.timed_units_billed,
         visit.code_minutes
     FROM visits_in_scope($rule) AS visit
-    ANTI JOIN code_swap
-        ON
-            visit.patient_id = code_swap.patient_id
-            AND visit.service_date = code_swap.service_date
-            AND visit.discipline = code_swap.discipline
     WHERE visit.timed_units_billed = visit.code_units_allowed AND visit.misplaced_codes > 0
 )
 

@@ -20,7 +20,7 @@ WITH visit AS (
 SELECT
     visit.* EXCLUDE (visit_id, service_date),
     stake_of_missing_units(
-        visit.service_date, visit.units_under, code.hcpcs_code, greatest(code.midpoint_units - code.units_billed, 0)
+        visit.service_date, visit.units_under, code.hcpcs_code, code.midpoint_units - code.units_billed
     ) AS at_stake,
     units_in_words(code.hcpcs_code, code.units_billed) AS billed_by_code,
     units_in_words(code.hcpcs_code, code.midpoint_units) AS midpoint_by_code,
