@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import platform
@@ -51,8 +52,12 @@ class Result:
         return any(counts.get(name, 0) for name in _SEVERITY_ORDER[: _SEVERITY_ORDER.index(fail_on) + 1])
 
 
-def run(config: Config, stage: Callable[[str, float], None] = lambda _name, _seconds: None) -> Result:
+def run(
+    config: Config, stage: Callable[[str, float], None] = lambda _name, _seconds: None, now: datetime | None = None
+) -> Result:
     """Audit and write the report folder; `stage` is told each finished stage and its seconds.
+
+    `now` is the time of the run where it is not this moment: an earlier run that is done again.
 
     Raises AuditError for bad input or usage; then the last good folder is untouched, and what was refused is told in
     `<folder>.refused`.
@@ -64,7 +69,7 @@ def run(config: Config, stage: Callable[[str, float], None] = lambda _name, _sec
     ruleset = rules_of(config)
     output = report_folder(config)
     with replaced(output) as building:
-        return _audit(config, ruleset, dates, output, building, stage)
+        return _audit(config, ruleset, dates, output, building, stage, now or moment())
 
 
 def report_folder(config: Config) -> Path:
@@ -112,6 +117,7 @@ def _audit(
     output: Path,
     building: Path,
     stage: Callable[[str, float], None],
+    now: datetime,
 ) -> Result:
     from therapy_audit import quality, report
     from therapy_audit.notes import lexicon, store
@@ -131,7 +137,7 @@ def _audit(
         if not checked["success"] and config.quality == "stop":
             raise AuditError(_refuse(con, checked, output, building))
         start, end = dates or (None, None)
-        first, last = engine.set_period(con, start, end, day(config.as_of) if config.as_of else None, moment().date())
+        first, last = engine.set_period(con, start, end, day(config.as_of) if config.as_of else None, now.date())
         notices = _left_out(con)
         period = config.period or f"{first}..{last}"
         store.fill(con, config.lexicon)
@@ -143,7 +149,8 @@ def _audit(
         errors = engine.run_rules(con, ruleset.rules, timed.detail)
         timed("rules")
         words = lexicon.fingerprint(config.lexicon)
-        manifest = _manifest(con, ruleset, words, period, errors, _own_settings(config))
+        manifest = _manifest(con, ruleset, words, period, errors, _own_settings(config), now)
+        manifest["run"] = _again(config, output)
         earlier = _earlier(config, output, last, manifest)
         summary = report.write(
             con,
@@ -157,6 +164,7 @@ def _audit(
             rules=ruleset.rules,
             comparing=lambda told: _compare(con, ruleset, earlier, building, output, told, manifest),
         )
+        manifest["outputs"] = hashes(building)
         (building / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
         con.execute("CHECKPOINT")
     timed("report")
@@ -177,6 +185,51 @@ def _own_settings(config: Config) -> dict[str, Any]:
         "benchmarks": benchmarks.told(config.benchmarks) if config.benchmarks else None,
     }
     return {name: value for name, value in given.items() if value}
+
+
+def _again(config: Config, output: Path) -> dict[str, Any]:
+    """Return what else it takes to do the run again: the files, by their paths from the report's folder.
+
+    Inputs are in the order they were read, by the names that `inputs` of the manifest tells their hashes by.
+    """
+    from therapy_audit.intake import named_files
+
+    def from_here(path: Path) -> str:
+        try:
+            return Path(os.path.relpath(path.resolve(), output.resolve())).as_posix()
+        except ValueError:  # another drive
+            return str(path.resolve())
+
+    given = {
+        "period": config.period,
+        "inputs": {
+            name: {source_file: from_here(path) for source_file, path in files.items()}
+            for name, files in named_files(config.inputs).items()
+            if files
+        },
+        "mappings": {from_here(path): sha256(path) for path in config.mappings},
+        "fees": {plan: [from_here(path) for path in paths] for plan, paths in config.fees.items()},
+        "benchmarks": from_here(config.benchmarks) if config.benchmarks else None,
+        "lexicon": from_here(config.lexicon) if config.lexicon else None,
+        "reference": from_here(reference) if (reference := config.reference or reference_beside(Path())) else None,
+    }
+    return {name: value for name, value in given.items() if value}
+
+
+def sha256(path: Path) -> str:
+    """Return a file's SHA-256, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of each file of a report, by its path in the folder.
+
+    The manifest is left out, which holds them, and the database, which guards its own blocks by checksums.
+    """
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.name.startswith("audit.duckdb")]
+    names = {path.relative_to(folder).as_posix(): path for path in paths}
+    return {name: sha256(path) for name, path in names.items() if name != "manifest.json"}
 
 
 def _keep(own: Path, folder: Path) -> None:
@@ -263,9 +316,11 @@ def replaced(output: Path, umask: int = 0o077) -> Iterator[Path]:
                 shutil.rmtree(building, ignore_errors=True)
                 raise
             shutil.rmtree(output.with_name(output.name + ".refused"), ignore_errors=True)
+            _settle(building)
             if output.exists():
                 output.rename(previous)
             building.rename(output)
+            _settle(parent, whole=False)
             shutil.rmtree(previous, ignore_errors=True)
     except OSError as fault:
         if fault.errno not in _UNWRITABLE:
@@ -273,6 +328,19 @@ def replaced(output: Path, umask: int = 0o077) -> Iterator[Path]:
         raise AuditError(f"{parent}: the output folder cannot be written ({fault.strerror}).") from None
     finally:
         os.umask(before)
+
+
+def _settle(folder: Path, *, whole: bool = True) -> None:
+    """Have the disk hold what was written before it is renamed: else a power cut could leave it empty."""
+    paths = [folder, *(folder.rglob("*") if whole else ())]
+    for path in paths:
+        if os.name == "nt" and path.is_dir():
+            continue  # Windows opens no folders
+        handle = os.open(path, os.O_RDWR if path.is_file() else os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def lock_of(output: Path) -> Path:
@@ -323,6 +391,7 @@ def _manifest(
     period: str,
     errors: dict[str, str],
     settings: dict[str, Any],
+    now: datetime,
 ) -> dict[str, Any]:
     """Return what the result rests on: inputs by hash, rules by fingerprint, reference editions, versions, counts."""
     files = con.execute(
@@ -331,7 +400,7 @@ def _manifest(
     )
     names = [item[0] for item in files.description]
     return {
-        "generated_at": moment().isoformat(timespec="seconds"),
+        "generated_at": now.isoformat(timespec="seconds"),
         "period": period,
         "inputs": [dict(zip(names, row, strict=True)) for row in files.fetchall()],
         "rows": {table: con.execute(f'SELECT count(*) FROM "{table}"').fetchone()[0] for table in _COUNTED_TABLES},
