@@ -1,8 +1,8 @@
 """Some rules a second time, in plain loops, from the regulation: what tests/test_plain_rules.py holds the SQL against.
 
-Nothing here is read from sql/. A claim line is a dict with patient, claim, number, date, code, modifiers, units, allowed,
-npi, biller, place and payer; a service of a note has patient, date, code, minutes, assistant, start and stop. Amounts are
-Decimal of USD. Each function returns what it found, by what makes a finding the same one.
+Nothing here is read from sql/. A claim line is a dict with patient, claim, number, date, code, modifiers, units,
+allowed, charge, npi, biller, place and payer; a service of a note has patient, date, code, minutes, assistant, start and
+stop (minutes of the day). Amounts are Decimal of USD. Each function returns what it found, by what makes a finding.
 """
 
 from __future__ import annotations
@@ -25,10 +25,11 @@ ONE_ON_ONE = TIMED | {"97161", "97164"}
 # Claims Processing Manual ch. 5 §10.3, by calendar year; the same sum for PT with SLP and for OT.
 _KX = {2019: 2040, 2020: 2080, 2021: 2110, 2022: 2150, 2023: 2230, 2024: 2330, 2025: 2410, 2026: 2480}
 # NCCI Policy Manual ch. 1 §E.
-_NCCI_MODIFIERS = set(
-    "E1 E2 E3 E4 FA F1 F2 F3 F4 F5 F6 F7 F8 F9 TA T1 T2 T3 T4 T5 T6 T7 T8 T9 LT RT LC LD RC LM RI"
-    " 24 25 27 57 58 78 79 59 91 XE XP XS XU".split()
-)
+_NCCI_MODIFIERS = {
+    *("E1", "E2", "E3", "E4", "FA", "F1", "F2", "F3", "F4", "F5", "F6", "F7", "F8", "F9", "TA", "T1", "T2", "T3", "T4"),
+    *("T5", "T6", "T7", "T8", "T9", "LT", "RT", "LC", "LD", "RC", "LM", "RI", "24", "25", "27", "57", "58", "78", "79"),
+    *("59", "91", "XE", "XP", "XS", "XU"),
+}
 _HOSPITAL = {"19", "22", "23", "31", "61", "62"}
 
 
@@ -107,7 +108,7 @@ def kx(lines: list[Row]) -> tuple[set[Any], set[Any]]:
 
 
 def mue(lines: list[Row]) -> set[Any]:
-    """Return the lines past a medically unlikely edit: of the line (indicator 1), else of the day (NCCI manual ch. 1)."""
+    """Return the lines past a medically unlikely edit: of the line (indicator 1), else of the day (NCCI ch. 1)."""
     edits = {}
     for setting in ("practitioner", "hospital"):
         for row in _table(f"mue.{setting}.csv"):
@@ -178,12 +179,12 @@ def reduced(lines: list[Row]) -> dict[Any, Decimal]:
             )
             full = ((work + expense + malpractice) * factor).quantize(cent, ROUND_HALF_UP)
             less = ((work + expense / 2 + malpractice) * factor).quantize(cent, ROUND_HALF_UP)
-            for _ in range(line["units"]):
-                units.append((expense, full, less, value["multiple_procedure"] == "true", line))
+            on_list = value["multiple_procedure"] == "true"
+            units += [(expense, full, less, on_list, place, line) for place in range(line["units"])]
         listed = [unit for unit in units if unit[3]]
         best = max(listed, key=lambda unit: unit[:2]) if listed else None
         for unit in units:
-            _, full, less, on_list, line = unit
+            _, full, less, on_list, _, line = unit
             key = (line["claim"], line["number"])
             found[key] = found.get(key, Decimal(0)) + (less if on_list and unit is not best else full)
         for line in day:
@@ -196,8 +197,8 @@ def reduced(lines: list[Row]) -> dict[Any, Decimal]:
 def assistant(lines: list[Row], services: list[Row]) -> dict[Any, tuple[int, str]]:
     """Return lines that lack CQ: (units due, error or warning where only one of the two 10 % tests asks for it).
 
-    42 CFR 410.60(a)(4); one timed code a day. Full 15s first to whoever gave them alone; for what is left the 10 % test,
-    since 2022 after the therapist's eight minutes, and of two last units of 9 to 14 minutes each one.
+    42 CFR 410.60(a)(4); one timed code a day. Full 15s first to whoever gave them alone; for what is left the 10 %
+    test, since 2022 after the therapist's eight minutes, and of two last units of 9 to 14 minutes each one.
     """
     found = {}
     documented = _by_day(services)
@@ -279,7 +280,7 @@ def duplicates(lines: list[Row]) -> set[Any]:
 
 
 def overlaps(services: list[Row]) -> dict[Any, int]:
-    """Return the minutes of a day that lie in two one-on-one services at once."""
+    """Return the one-on-one minutes of a day that the clock does not hold: each minute counts once."""
     found = {}
     for key, day in _by_day(services).items():
         taken: dict[int, int] = defaultdict(int)
@@ -287,6 +288,6 @@ def overlaps(services: list[Row]) -> dict[Any, int]:
             if service["code"] in ONE_ON_ONE:
                 for minute in range(service["start"], service["stop"]):
                     taken[minute] += 1
-        if at_once := sum(1 for times in taken.values() if times > 1):
-            found[key] = at_once
+        if too_many := sum(times - 1 for times in taken.values()):
+            found[key] = too_many
     return found

@@ -8,10 +8,10 @@ from datetime import date, time, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-import casebook
-import plain_rules as plain
 import pytest
 
+import casebook
+import plain_rules as plain
 from therapy_audit import engine
 from therapy_audit.notes import store
 
@@ -124,7 +124,9 @@ class Clinic:
     def reduced(self) -> None:
         for patient in self.patients():
             day = self.day("2019-01-01", "2025-12-31")
-            codes = self.chance.sample([*_CODES, "97150", "97161", "97164", "G0283", "97012"], self.chance.randint(1, 4))
+            codes = self.chance.sample(
+                [*_CODES, "97150", "97161", "97164", "G0283", "97012"], self.chance.randint(1, 4)
+            )
             for number, code in enumerate(codes, 1):
                 units = self.chance.randint(1, 3) if code in plain.TIMED else 1
                 charge = self.chance.choice([None, Decimal(500), Decimal(500), Decimal("23.10")])
@@ -245,7 +247,9 @@ def clock(minute: int | None) -> time | None:
 def found(con: duckdb.DuckDBPyConnection, rule: str, clinics: list[Clinic]) -> list[dict[str, Any]]:
     """Return the findings of a rule on a theme's clinics."""
     assert rule in JUDGED
-    result = con.execute("SELECT * FROM finding WHERE rule = ? AND starts_with(patient_id, ?)", [rule, clinics[0].theme])
+    result = con.execute(
+        "SELECT * FROM finding WHERE rule = ? AND starts_with(patient_id, ?)", [rule, clinics[0].theme]
+    )
     names = [item[0] for item in result.description]
     rows = [dict(zip(names, row, strict=True)) for row in result.fetchall()]
     assert rows, "a comparison of nothing shows nothing"
@@ -300,20 +304,17 @@ def test_ncci_pairs(audited: duckdb.DuckDBPyConnection, clinics: dict[str, list[
 
 
 def test_payment_reduction(audited: duckdb.DuckDBPyConnection, clinics: dict[str, list[Clinic]]) -> None:
-    rows = audited.execute(
-        "SELECT claim_id, claim_line_number, expected_allowed FROM expected_payment WHERE starts_with(claim_id, 'reduced')"
-    ).fetchall()
-    told = {(claim, number): amount for claim, number, amount in rows}
-    expected = plain.reduced(together(clinics["reduced"], "lines"))
-    assert {key: (told.get(key), expected[key]) for key in expected if told.get(key) != expected[key]} == {}
+    query = "SELECT claim_id, expected_allowed FROM expected_payment WHERE starts_with(claim_id, 'reduced')"
+    told = audited.execute(query).fetchall()
+    # By day, since of two units that are equal in expense and fee either may be the whole one.
+    expected = [(claim, amount) for (claim, _), amount in plain.reduced(together(clinics["reduced"], "lines")).items()]
+    assert sorted(told) == sorted(expected)
 
 
 def test_assistants(audited: duckdb.DuckDBPyConnection, clinics: dict[str, list[Clinic]]) -> None:
     own = clinics["assistant"]
     rows = found(audited, "medicare.assistant_modifier_missing", own)
-    told = {
-        (row["claim_id"], row["claim_line_number"]): (row["facts"]["units_due"], row["severity"]) for row in rows
-    }
+    told = {(row["claim_id"], row["claim_line_number"]): (row["facts"]["units_due"], row["severity"]) for row in rows}
     assert told == plain.assistant(together(own, "lines"), together(own, "services"))
 
 
