@@ -17,6 +17,7 @@ import signal
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,12 +88,14 @@ def killed_after(config: Config, seconds: float) -> bool:
 
 def dying_at(config: Config, moment: int) -> None:
     """Run and kill itself at one of the last moments: before rename 0, before 1, after 1, amid and after removal."""
-    rename, rmtree, told = Path.rename, shutil.rmtree, [0]
+    rename, rmtree, told = Path.rename, shutil.rmtree, [0]  # renames of the folder so far
 
     def die() -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
     def renaming(self: Path, target: Any) -> Path:
+        if config.output not in {self, Path(target)}:
+            return rename(self, target)
         if told[0] == moment:
             die()
         told[0] += 1
@@ -129,20 +132,25 @@ def main(times: int, seed: int, lines: int) -> int:
         (root / "tmp").mkdir()
         os.environ["TMPDIR"] = tempfile.tempdir = str(root / "tmp")
         output = root / "out" / "report"
-        configs, expected, seconds = [], [], 0.0
+        configs: list[Config] = []
+        expected, seconds = [], 0.0
+
+        def audited(turn: int) -> Callable[[], object]:
+            return lambda: pipeline.run(configs[turn])
+
         for turn in (0, 1):
             folder = root / f"clinic{turn}"
-            assert ended(forked(lambda turn=turn, at=folder: synth.write(at, seed=seed + turn, lines=lines))) == 0
+            assert ended(forked(partial(synth.write, folder, seed=seed + turn, lines=lines))) == 0
             names = ("claims", "notes", "providers", "plans_of_care", "opening_balances", "remittances")
             inputs = {item: (str(folder / f"{item}.csv"),) for item in names}
             configs.append(Config(inputs=inputs, output=output, quality="warn", previous=Path("none")))
             for _ in (0, 1):  # the second time finds the report of the first, as all that follow do
                 start = time.monotonic()
-                assert ended(forked(lambda turn=turn: pipeline.run(configs[turn]))) == 0
+                assert ended(forked(audited(turn))) == 0
                 seconds = max(seconds, time.monotonic() - start)
             expected.append(whole(output))
         assert expected[0] != expected[1]
-        held, alive, faults, standing = 0, 0, [], 1
+        held, alive, standing = 0, 0, 1
         for number in range(times):
             at = chance.uniform(0, seconds)
             moment = number // 4 % _RENAMES if number % 4 == 3 else None
@@ -152,7 +160,7 @@ def main(times: int, seed: int, lines: int) -> int:
                 if moment is None:
                     alive += killed_after(configs[turn], at)
                 else:
-                    child = forked(lambda turn=turn, moment=moment: dying_at(configs[turn], moment))
+                    child = forked(partial(dying_at, configs[turn], moment))
                     assert os.WIFSIGNALED(ended(child) or 0), "it was to die"
                     alive += 1
                 good = last_good(output)
@@ -160,7 +168,7 @@ def main(times: int, seed: int, lines: int) -> int:
                 for item in expected:
                     if good["findings.parquet"] == item["findings.parquet"]:
                         assert _results(good) == _results(item), "what stands is of two runs"
-                assert ended(forked(lambda turn=turn: pipeline.run(configs[turn]))) == 0, "the next run failed"
+                assert ended(forked(audited(turn))) == 0, "the next run failed"
                 again, wanted = _results(whole(output)), _results(expected[turn])
                 other = sorted(item for item in again.keys() | wanted.keys() if again.get(item) != wanted.get(item))
                 assert not other, f"the next run says otherwise: {', '.join(other)}"
@@ -168,15 +176,15 @@ def main(times: int, seed: int, lines: int) -> int:
                 assert not left, f"left behind: {left}"
                 held += 1
             except (AssertionError, OSError, ValueError, duckdb.Error) as fault:
-                faults.append(f"{told}: {type(fault).__name__}: {fault}")
+                print(f"{told}: {type(fault).__name__}: {fault}", flush=True)  # noqa: T201
                 shutil.rmtree(output.parent, ignore_errors=True)
-                assert ended(forked(lambda turn=turn: pipeline.run(configs[turn]))) == 0
+                assert ended(forked(audited(turn))) == 0
             standing = turn
             print(f"{told}: {held} of {number + 1} held", flush=True)  # noqa: T201
         print(f"{times} runs killed ({alive} while at work), {held} held")  # noqa: T201
         stray = [path for path in (root / "tmp").rglob("*") if path.is_file()]
         print(f"Files left in the system's temporary folder: {len(stray)}")  # noqa: T201
-        print("\n".join(faults + [str(path.relative_to(root)) for path in stray[:20]]))  # noqa: T201
+        print("\n".join(str(path.relative_to(root)) for path in stray[:20]))  # noqa: T201
     return int(held < times)
 
 

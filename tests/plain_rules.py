@@ -1,8 +1,8 @@
 """Some rules a second time, in plain loops, from the regulation: what tests/test_plain_rules.py holds the SQL against.
 
 Nothing here is read from sql/. A claim line is a dict with patient, claim, number, date, code, modifiers, units,
-allowed, charge, npi, biller, place and payer; a service of a note has patient, date, code, minutes, assistant, start and
-stop (minutes of the day). Amounts are Decimal of USD. Each function returns what it found, by what makes a finding.
+allowed, charge, npi, biller, place and payer; a service of a note has patient, date, code, minutes, assistant, start
+and stop (minutes of the day). Amounts are Decimal of USD. Each function returns what it found, by what makes a finding.
 """
 
 from __future__ import annotations
@@ -158,39 +158,39 @@ def ncci(lines: list[Row]) -> tuple[set[Any], set[Any]]:
     return lacking, never
 
 
-def reduced(lines: list[Row]) -> dict[Any, Decimal]:
-    """Return what Medicare allows for each line, national: one unit of the day whole, the rest at half the expense.
+def reduced(lines: list[Row]) -> dict[Any, list[dict[int, Decimal]]]:
+    """Return what Medicare allows for the lines of each day, national: one unit whole, the rest at half the expense.
 
-    Claims Processing Manual ch. 5 §10.7; each unit rounded to cents, and no line above its charge.
+    Claims Processing Manual ch. 5 §10.7; each unit rounded to cents, and no line above its charge. Of several units that
+    are equal in expense and fee any may be the whole one: a day has so many right answers.
     """
     values: dict[str, list[Any]] = defaultdict(list)
     for row in _table("relative_value.csv"):
         values[row["hcpcs_code"]].append(row)
     found = {}
     cent = Decimal("0.01")
-    for day in _by_day(lines).values():
-        units = []
+    for key, day in _by_day(lines).items():
+        ranked, whole, less = {}, {}, {}
         for line in day:
-            value = next(
-                row for row in values[line["code"]] if row["effective_from"] <= str(line["date"]) <= row["effective_to"]
-            )
+            number, on = line["number"], str(line["date"])
+            value = next(row for row in values[line["code"]] if row["effective_from"] <= on <= row["effective_to"])
             work, expense, malpractice, factor = (
                 Decimal(value[name]) for name in ("work", "practice_expense", "malpractice", "conversion_factor")
             )
-            full = ((work + expense + malpractice) * factor).quantize(cent, ROUND_HALF_UP)
-            less = ((work + expense / 2 + malpractice) * factor).quantize(cent, ROUND_HALF_UP)
-            on_list = value["multiple_procedure"] == "true"
-            units += [(expense, full, less, on_list, place, line) for place in range(line["units"])]
-        listed = [unit for unit in units if unit[3]]
-        best = max(listed, key=lambda unit: unit[:2]) if listed else None
-        for unit in units:
-            _, full, less, on_list, _, line = unit
-            key = (line["claim"], line["number"])
-            found[key] = found.get(key, Decimal(0)) + (less if on_list and unit is not best else full)
-        for line in day:
-            key = (line["claim"], line["number"])
-            if line["charge"] is not None:
-                found[key] = min(found[key], line["charge"])
+            whole[number] = ((work + expense + malpractice) * factor).quantize(cent, ROUND_HALF_UP)
+            less[number] = ((work + expense / 2 + malpractice) * factor).quantize(cent, ROUND_HALF_UP)
+            if value["multiple_procedure"] == "true":
+                ranked[number] = (expense, whole[number])
+        best = [number for number, rank in ranked.items() if rank == max(ranked.values())]
+        found[key] = []
+        for first in best or [0]:
+            amounts = {}
+            for line in day:
+                number = line["number"]
+                full_units = line["units"] if number not in ranked else int(number == first)
+                amount = whole[number] * full_units + less[number] * (line["units"] - full_units)
+                amounts[number] = amount if line["charge"] is None else min(amount, line["charge"])
+            found[key].append(amounts)
     return found
 
 
@@ -240,7 +240,7 @@ def progress(lines: list[Row], reports: set[tuple[str, date]]) -> dict[Any, int]
     Benefit Policy Manual ch. 15 §220.3.D; a report within seven days after the tenth still counts as in time, and a
     pause of more than 60 days begins another episode.
     """
-    found = {}
+    found: dict[Any, int] = {}
     patients: dict[str, set[date]] = defaultdict(set)
     for line in lines:
         patients[line["patient"]].add(line["date"])
@@ -269,7 +269,8 @@ def _late(found: dict[Any, int], patient: str, period: list[date], reported: dat
 
 def duplicates(lines: list[Row]) -> set[Any]:
     """Return lines that another claim bills already: code, units, modifiers and clinician of the day the same."""
-    found, seen = set(), {}
+    found = set()
+    seen: dict[Any, str] = {}
     for line in sorted(lines, key=lambda line: (line["claim"], line["number"])):
         key = (
             line["patient"], line["date"], line["code"], line["units"], tuple(sorted(line["modifiers"])), line["npi"],
