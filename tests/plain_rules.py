@@ -161,13 +161,13 @@ def ncci(lines: list[Row]) -> tuple[set[Any], set[Any]]:
 def reduced(lines: list[Row]) -> dict[Any, list[dict[int, Decimal]]]:
     """Return what Medicare allows for the lines of each day, national: one unit whole, the rest at half the expense.
 
-    Claims Processing Manual ch. 5 §10.7; each unit rounded to cents, and no line above its charge. Of several units that
-    are equal in expense and fee any may be the whole one: a day has so many right answers.
+    Claims Processing Manual ch. 5 §10.7; each unit rounded to cents, and no line above its charge. Of several units
+    that are equal in expense and fee any may be the whole one: a day has so many right answers.
     """
     values: dict[str, list[Any]] = defaultdict(list)
     for row in _table("relative_value.csv"):
         values[row["hcpcs_code"]].append(row)
-    found = {}
+    found: dict[Any, list[dict[int, Decimal]]] = {}
     cent = Decimal("0.01")
     for key, day in _by_day(lines).items():
         ranked, whole, less = {}, {}, {}
