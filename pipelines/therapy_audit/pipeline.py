@@ -267,7 +267,8 @@ class _Clock:
 
 
 # The folder's own faults; others are ours.
-_UNWRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOLCK}
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_UNWRITABLE = {*_FULL, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOLCK}
 
 
 @contextmanager
@@ -316,31 +317,49 @@ def replaced(output: Path, umask: int = 0o077) -> Iterator[Path]:
                 shutil.rmtree(building, ignore_errors=True)
                 raise
             shutil.rmtree(output.with_name(output.name + ".refused"), ignore_errors=True)
-            _settle(building)
+            for path in (*building.rglob("*"), building):
+                settle(path)
             if output.exists():
                 output.rename(previous)
             building.rename(output)
-            _settle(parent, whole=False)
+            settle(parent)
             shutil.rmtree(previous, ignore_errors=True)
-    except OSError as fault:
-        if fault.errno not in _UNWRITABLE:
+    except AuditError:
+        raise
+    except Exception as fault:
+        if (why := unwritable(fault)) is None:
             raise
-        raise AuditError(f"{parent}: the output folder cannot be written ({fault.strerror}).") from None
+        raise AuditError(
+            f"{parent}: the output folder cannot be written ({why}); the last report is as it was."
+        ) from None
     finally:
         os.umask(before)
 
 
-def _settle(folder: Path, *, whole: bool = True) -> None:
-    """Have the disk hold what was written before it is renamed: else a power cut could leave it empty."""
-    paths = [folder, *(folder.rglob("*") if whole else ())]
-    for path in paths:
-        if os.name == "nt" and path.is_dir():
-            continue  # Windows opens no folders
-        handle = os.open(path, os.O_RDWR if path.is_file() else os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+def unwritable(fault: BaseException | None) -> str | None:
+    """Return why the system refused to write, where that is what a fault comes of; None for any other fault.
+
+    DuckDB has faults of its own, which only quote the system's words.
+    """
+    while fault is not None:
+        if isinstance(fault, OSError) and fault.errno in _UNWRITABLE:
+            return os.strerror(fault.errno)
+        if type(fault).__module__.startswith(("duckdb", "_duckdb")):
+            told = str(fault)
+            return next((words for number in _FULL if (words := os.strerror(number)) in told), None)
+        fault = fault.__cause__ or fault.__context__
+    return None
+
+
+def settle(path: Path) -> None:
+    """Have the disk hold a file or folder before it is renamed: else a power cut could leave it empty."""
+    if os.name == "nt" and path.is_dir():
+        return  # Windows opens no folders
+    handle = os.open(path, os.O_RDWR if path.is_file() else os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def lock_of(output: Path) -> Path:
