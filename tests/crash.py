@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import json
 import os
 import random
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 _PRELOADED = (quality, report, html, workbook)
 _RENAMES = 5  # moments at the end: before each rename, after the last, and amid the removal of the old report
+_NAMES = ("manifest.json", "findings.csv", "summary.json")
 _SLOW = 600  # seconds after which a run that was not killed hangs
 
 
@@ -123,9 +125,45 @@ def last_good(output: Path) -> dict[str, str]:
     return whole(output if output.exists() else aside)
 
 
-def main(times: int, seed: int, lines: int) -> int:
+def replacing(output: Path) -> None:
+    """Replace a small report over and over, each time by files that all say the same number."""
+    for number in itertools.count():
+        with pipeline.replaced(output) as building:
+            for name in _NAMES:
+                (building / name).write_text(f"{os.getpid()}-{number}")
+
+
+def replaced(times: int, chance: random.Random) -> int:
+    """Kill processes that do nothing but put reports in place, and return how many kills left one whole report."""
+    held = 0
+    with tempfile.TemporaryDirectory(prefix="therapy-audit-crash-") as name:
+        output = Path(name) / "report"
+        with pipeline.replaced(output) as building:
+            for item in _NAMES:
+                (building / item).write_text("first")
+        for _ in range(times):
+            child = forked(partial(replacing, output))
+            time.sleep(chance.uniform(0, 0.05))
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            aside = output.with_name(".report.previous")
+            stands = output if output.exists() else aside
+            whole_one = len({(stands / item).read_text() for item in _NAMES}) == 1
+            with contextlib.suppress(RuntimeError), pipeline.replaced(output):
+                raise RuntimeError  # a run that fails: it clears up, and leaves what stood
+            left = {path.name for path in output.parent.iterdir()}
+            held += whole_one and left == {"report", ".report.lock"} and {*_NAMES} == set(os.listdir(output))  # noqa: PTH208
+    return held
+
+
+def main(times: int, seed: int, lines: int, replacements: int) -> int:
     """Kill so many runs and print how many held; return 1 where one did not."""
     chance = random.Random(seed)  # noqa: S311 - moments, not secrets
+    if replacements:
+        kept = replaced(replacements, chance)
+        print(f"{replacements} processes killed that put reports in place, {kept} held", flush=True)  # noqa: T201
+        if kept < replacements or not times:
+            return int(kept < replacements)
     os.environ["SOURCE_DATE_EPOCH"] = "1785542400"
     with tempfile.TemporaryDirectory(prefix="therapy-audit-crash-") as name:
         root = Path(name)
@@ -195,7 +233,7 @@ def _results(found: dict[str, str]) -> dict[str, str]:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    for option, default in (("--times", 100), ("--seed", 2026), ("--lines", 300)):
+    for option, default in (("--times", 100), ("--seed", 2026), ("--lines", 300), ("--replacements", 1000)):
         parser.add_argument(option, type=int, default=default)
     with contextlib.suppress(KeyboardInterrupt):
         sys.exit(main(**vars(parser.parse_args())))

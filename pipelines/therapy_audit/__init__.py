@@ -162,15 +162,15 @@ class Audit:
 
 
 def open(folder: str | Path) -> Audit:  # noqa: A001  (ta.open reads as it should)
-    """Open a report folder that a run has written. Raises AuditError where there is none."""
-    import duckdb
+    """Open a report folder that a run has written. Raises AuditError where there is none, or a damaged one."""
+    from therapy_audit import engine
 
     database = Path(folder) / "audit.duckdb"
     if not database.exists():
         raise AuditError(
             f"{folder}: there is no audit.duckdb in it; name a folder that `therapy-audit run` has written."
         )
-    return Audit(Path(folder), duckdb.connect(str(database), read_only=True))
+    return Audit(Path(folder), engine.open_report(database))
 
 
 def run(

@@ -127,11 +127,8 @@ def folders(old: Path, new: Path) -> Comparison:
     if not database.is_file():
         raise AuditError(f"{new}: there is no audit.duckdb in it, which tells what claims were given; run it again.")
     earlier = [run for run in history.before(new.resolve(), after.end, after.generated_at) if run.order < before.order]
-    try:
-        with duckdb.connect(str(database), read_only=True, config={"autoinstall_known_extensions": "false"}) as con:
-            return compare(con, after, before, earlier, lambda: _rules_of(after))
-    except duckdb.IOException:
-        raise AuditError(f"{database}: the database cannot be opened; is another program writing it?") from None
+    with engine.open_report(database) as con:
+        return compare(con, after, before, earlier, lambda: _rules_of(after))
 
 
 def _rules_of(run: history.Run) -> list[Rule]:

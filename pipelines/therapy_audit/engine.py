@@ -57,6 +57,18 @@ def connect(
         yield con
 
 
+def open_report(database: Path) -> duckdb.DuckDBPyConnection:
+    """Open a report's audit.duckdb for reading. AuditError: another program writes it, or it is damaged."""
+    try:
+        return duckdb.connect(str(database), read_only=True, config={"autoinstall_known_extensions": "false"})
+    except duckdb.Error as fault:
+        if "Could not set lock" in str(fault):
+            raise AuditError(f"{database}: another program is writing the database; close it and try again.") from None
+        raise AuditError(
+            f"{database}: the database is damaged, or no database of this DuckDB; run the audit again."
+        ) from None
+
+
 def create_tables(con: duckdb.DuckDBPyConnection) -> None:
     """Create the contract tables, empty, and the functions that all SQL shares."""
     con.execute(_sql("schema"))
