@@ -133,9 +133,12 @@ def replacing(output: Path) -> None:
                 (building / name).write_text(f"{os.getpid()}-{number}")
 
 
-def replaced(times: int, chance: random.Random) -> int:
-    """Kill processes that do nothing but put reports in place, and return how many kills left one whole report."""
-    held = 0
+def replaced(times: int, chance: random.Random) -> tuple[int, int]:
+    """Kill processes that do nothing but put reports in place; return how many kills left one whole report.
+
+    And how many of them fell between the two renames, where the report that stands is the one set aside.
+    """
+    held = between = 0
     with tempfile.TemporaryDirectory(prefix="therapy-audit-crash-") as name:
         output = Path(name) / "report"
         with pipeline.replaced(output) as building:
@@ -148,20 +151,23 @@ def replaced(times: int, chance: random.Random) -> int:
             os.waitpid(child, 0)
             aside = output.with_name(".report.previous")
             stands = output if output.exists() else aside
-            whole_one = len({(stands / item).read_text() for item in _NAMES}) == 1
+            between += stands is aside
+            files = [stands / item for item in _NAMES]
+            whole_one = all(map(Path.exists, files)) and len({file.read_text() for file in files}) == 1
             with contextlib.suppress(RuntimeError), pipeline.replaced(output):
                 raise RuntimeError  # a run that fails: it clears up, and leaves what stood
             left = {path.name for path in output.parent.iterdir()}
             held += whole_one and left == {"report", ".report.lock"} and {*_NAMES} == set(os.listdir(output))  # noqa: PTH208
-    return held
+    return held, between
 
 
 def main(times: int, seed: int, lines: int, replacements: int) -> int:
     """Kill so many runs and print how many held; return 1 where one did not."""
     chance = random.Random(seed)  # noqa: S311 - moments, not secrets
     if replacements:
-        kept = replaced(replacements, chance)
-        print(f"{replacements} processes killed that put reports in place, {kept} held", flush=True)  # noqa: T201
+        kept, between = replaced(replacements, chance)
+        told = f"{replacements} processes killed while they put reports in place ({between} between the renames)"
+        print(f"{told}, {kept} held", flush=True)  # noqa: T201
         if kept < replacements or not times:
             return int(kept < replacements)
     os.environ["SOURCE_DATE_EPOCH"] = "1785542400"
