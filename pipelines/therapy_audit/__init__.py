@@ -162,7 +162,7 @@ class Audit:
 
 
 def open(folder: str | Path, *, locked: bool = False) -> Audit:  # noqa: A001  (ta.open reads as it should)
-    """Open a report folder that a run has written. Raises AuditError where there is none.
+    """Open a report folder that a run has written. Raises AuditError where there is none, or a damaged one.
 
     `locked` keeps all SQL on it from other files, as every command does; without it a query may read your files too.
     """

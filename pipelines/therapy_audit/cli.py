@@ -1077,6 +1077,20 @@ def compare(old: Path, new: Path, as_json: bool) -> None:  # noqa: FBT001
     click.echo(comparing.as_json(found) if as_json else "\n".join(comparing.lines(found)))
 
 
+@cli.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--threads", type=click.IntRange(1, 256), help="Threads to use [all].")
+@click.option("--memory-limit", help="Memory for DuckDB, such as 2GB.")
+def verify(folder: Path, as_json: bool, **given: Any) -> None:  # noqa: FBT001
+    """Make the report in FOLDER again from its manifest and compare: exit code 0 the same, 1 it differs, 2 cannot."""
+    from therapy_audit import verify as verifying
+
+    found = verifying.verify(folder, **given)
+    click.echo(found.as_json() if as_json else found.sentence())
+    sys.exit(0 if found.same else 1)
+
+
 # What goes to people.
 
 for _command in PAPERS:

@@ -127,11 +127,8 @@ def folders(old: Path, new: Path) -> Comparison:
     if not database.is_file():
         raise AuditError(f"{new}: there is no audit.duckdb in it, which tells what claims were given; run it again.")
     earlier = [run for run in history.before(new.resolve(), after.end, after.generated_at) if run.order < before.order]
-    try:
-        with engine.reading(database) as con:
-            return compare(con, after, before, earlier, lambda: _rules_of(after))
-    except duckdb.IOException:
-        raise AuditError(f"{database}: the database cannot be opened; is another program writing it?") from None
+    with engine.reading(database) as con:
+        return compare(con, after, before, earlier, lambda: _rules_of(after))
 
 
 def _rules_of(run: history.Run) -> list[Rule]:
@@ -284,7 +281,7 @@ def _old_claims(con: duckdb.DuckDBPyConnection, previous: history.Run) -> None:
             con.execute("INSERT INTO compare_old_claim FROM compare_given")
             con.unregister("compare_given")
             known = True
-        except duckdb.Error:
+        except (duckdb.Error, AuditError):
             known = False  # of another version, or in use: then a claim that came in since is not told apart
     con.execute("CREATE OR REPLACE TEMP TABLE compare_old_known AS SELECT $known AS known", {"known": known})
 

@@ -92,12 +92,20 @@ def opened(database: Path, *, locked: bool = True) -> duckdb.DuckDBPyConnection:
     """Open a report's database for reading; `locked` from the first, since what is in it may come from someone else.
 
     Where this process has it open already, it is as it was opened then: DuckDB has one setting for all connections.
+    AuditError: another program writes it, or it is damaged.
     """
     first, second = (_LOCKED, {}) if locked else ({}, _LOCKED)
     try:
-        return duckdb.connect(str(database), read_only=True, config=first)
-    except duckdb.ConnectionException:
-        return duckdb.connect(str(database), read_only=True, config=second)
+        try:
+            return duckdb.connect(str(database), read_only=True, config=first)
+        except duckdb.ConnectionException:
+            return duckdb.connect(str(database), read_only=True, config=second)
+    except duckdb.Error as fault:
+        if "Could not set lock" in str(fault):
+            raise AuditError(f"{database}: another program is writing the database; close it and try again.") from None
+        raise AuditError(
+            f"{database}: the database is damaged, or no database of this DuckDB; run the audit again."
+        ) from None
 
 
 @contextmanager

@@ -34,14 +34,13 @@ class Run:
 
 
 def read(folder: Path) -> Run:
-    """Read a report folder. Raises AuditError where it is none."""
+    """Read a report folder. Raises AuditError where it is none, or its findings are damaged."""
     try:
         summary, manifest = (
             json.loads((folder / name).read_text(encoding="utf-8")) for name in ("summary.json", "manifest.json")
         )
-        if not (folder / "findings.parquet").is_file():
-            raise FileNotFoundError
-        return Run(
+        damaged = not _ends(folder / "findings.parquet")
+        found = Run(
             folder=folder,
             period=str(summary["period"]),
             start=date.fromisoformat(summary["period_start"]),
@@ -55,6 +54,17 @@ def read(folder: Path) -> Run:
             f"{folder}: this is no report folder (summary.json, manifest.json and findings.parquet); name one that "
             "`therapy-audit run` has written."
         ) from None
+    if damaged:
+        raise AuditError(f"{folder / 'findings.parquet'}: the file is damaged; run the audit again.")
+    return found
+
+
+def _ends(parquet: Path) -> bool:
+    """Return whether a Parquet file is there to its end: it begins and ends with the same four bytes."""
+    with parquet.open("rb") as file:
+        begin = file.read(4)
+        file.seek(max(0, parquet.stat().st_size - 4))
+        return begin == file.read() == b"PAR1"
 
 
 def runs(root: Path) -> list[Run]:

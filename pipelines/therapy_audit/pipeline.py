@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import platform
@@ -51,8 +52,12 @@ class Result:
         return any(counts.get(name, 0) for name in _SEVERITY_ORDER[: _SEVERITY_ORDER.index(fail_on) + 1])
 
 
-def run(config: Config, stage: Callable[[str, float], None] = lambda _name, _seconds: None) -> Result:
+def run(
+    config: Config, stage: Callable[[str, float], None] = lambda _name, _seconds: None, now: datetime | None = None
+) -> Result:
     """Audit and write the report folder; `stage` is told each finished stage and its seconds.
+
+    `now` is the time of the run where it is not this moment: an earlier run that is done again.
 
     Raises AuditError for bad input or usage; then the last good folder is untouched, and what was refused is told in
     `<folder>.refused`.
@@ -74,7 +79,7 @@ def run(config: Config, stage: Callable[[str, float], None] = lambda _name, _sec
     ruleset = rules_of(config)
     output = report_folder(config)
     with replaced(output) as building:
-        return _audit(config, ruleset, dates, output, building, stage)
+        return _audit(config, ruleset, dates, output, building, stage, now or moment())
 
 
 def report_folder(config: Config) -> Path:
@@ -122,6 +127,7 @@ def _audit(
     output: Path,
     building: Path,
     stage: Callable[[str, float], None],
+    now: datetime,
 ) -> Result:
     from therapy_audit import quality, report
     from therapy_audit.notes import lexicon
@@ -147,7 +153,7 @@ def _audit(
         if not checked["success"] and config.quality == "stop":
             raise AuditError(_refuse(con, checked, output, building))
         start, end = dates or (None, None)
-        first, last = engine.set_period(con, start, end, day(config.as_of) if config.as_of else None, moment().date())
+        first, last = engine.set_period(con, start, end, day(config.as_of) if config.as_of else None, now.date())
         notices = _heard_at_once(con)
         period = config.period or f"{first}..{last}"
         partitions = kept.enter_context(_models(con, config, ruleset, building, timed))
@@ -158,10 +164,12 @@ def _audit(
         if key:
             deidentify.shift(con, key)
         words = lexicon.fingerprint(config.lexicon)
-        manifest = _manifest(con, ruleset, words, period, errors, _own_settings(config))
+        manifest = _manifest(con, ruleset, words, period, errors, _own_settings(config), now)
         if partitions is not None:
             manifest["partitions"] = {"claim_lines": partitions}
-        if key:
+        if not key:  # a path may hold a name
+            manifest["run"] = _again(config, output)
+        else:
             manifest["deidentified"] = {"key": deidentify.fingerprint(key)}
         earlier = _earlier(config, output, last, manifest)
         summary = report.write(
@@ -177,6 +185,7 @@ def _audit(
             rules=ruleset.rules,
             comparing=lambda told: _compare(con, ruleset, earlier, building, output, told, manifest),
         )
+        manifest["outputs"] = hashes(building)
         (building / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
         con.execute("CHECKPOINT")
     if key:
@@ -233,6 +242,51 @@ def _own_settings(config: Config) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value}
 
 
+def _again(config: Config, output: Path) -> dict[str, Any]:
+    """Return what else it takes to do the run again: the files, by their paths from the report's folder.
+
+    Inputs are in the order they were read, by the names that `inputs` of the manifest tells their hashes by.
+    """
+    from therapy_audit.intake import named_files
+
+    def from_here(path: Path) -> str:
+        try:
+            return Path(os.path.relpath(path.resolve(), output.resolve())).as_posix()
+        except ValueError:  # another drive
+            return str(path.resolve())
+
+    given = {
+        "period": config.period,
+        "inputs": {
+            name: {source_file: from_here(path) for source_file, path in files.items()}
+            for name, files in named_files(config.inputs).items()
+            if files
+        },
+        "mappings": {from_here(path): sha256(path) for path in config.mappings},
+        "fees": {plan: [from_here(path) for path in paths] for plan, paths in config.fees.items()},
+        "benchmarks": from_here(config.benchmarks) if config.benchmarks else None,
+        "lexicon": from_here(config.lexicon) if config.lexicon else None,
+        "reference": from_here(reference) if (reference := config.reference or reference_beside(Path())) else None,
+    }
+    return {name: value for name, value in given.items() if value}
+
+
+def sha256(path: Path) -> str:
+    """Return a file's SHA-256, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of each file of a report, by its path in the folder.
+
+    The manifest is left out, which holds them, and the database, which guards its own blocks by checksums.
+    """
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.name.startswith("audit.duckdb")]
+    names = {path.relative_to(folder).as_posix(): path for path in paths}
+    return {name: sha256(path) for name, path in names.items() if name != "manifest.json"}
+
+
 def _keep(own: Path, folder: Path) -> None:
     """Copy the user's own rules into the report: `explain` and `rules coverage` read them as they were."""
     for path in sorted((*own.rglob("*.yaml"), *own.rglob("*.sql"))):
@@ -276,7 +330,8 @@ class _Clock:
 
 
 # The folder's own faults; others are ours.
-_UNWRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOLCK}
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_UNWRITABLE = {*_FULL, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOLCK}
 
 
 @contextmanager
@@ -327,14 +382,21 @@ def replaced(output: Path, umask: int = 0o077) -> Iterator[Path]:
                 shutil.rmtree(building, ignore_errors=True)
                 raise
             _clear(output.with_name(output.name + ".refused"))
+            for path in (*building.rglob("*"), building):
+                settle(path)
             if output.exists():
                 output.rename(previous)
             building.rename(output)
+            settle(parent)
             shutil.rmtree(previous, ignore_errors=True)
-    except OSError as fault:
-        if fault.errno not in _UNWRITABLE:
+    except AuditError:
+        raise
+    except Exception as fault:
+        if (why := unwritable(fault)) is None:
             raise
-        raise AuditError(f"{parent}: the output folder cannot be written ({fault.strerror}).") from None
+        raise AuditError(
+            f"{parent}: the output folder cannot be written ({why}); the last report is as it was."
+        ) from None
     finally:
         os.umask(before)
 
@@ -345,6 +407,32 @@ def _clear(folder: Path) -> None:
         folder.unlink()
     else:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def unwritable(fault: BaseException | None) -> str | None:
+    """Return why the system refused to write, where that is what a fault comes of; None for any other fault.
+
+    DuckDB has faults of its own, which only quote the system's words.
+    """
+    while fault is not None:
+        if isinstance(fault, OSError) and fault.errno in _UNWRITABLE:
+            return os.strerror(fault.errno)
+        if type(fault).__module__.startswith(("duckdb", "_duckdb")):
+            told = str(fault)
+            return next((words for number in _FULL if (words := os.strerror(number)) in told), None)
+        fault = fault.__cause__ or fault.__context__
+    return None
+
+
+def settle(path: Path) -> None:
+    """Have the disk hold a file or folder before it is renamed: else a power cut could leave it empty."""
+    if os.name == "nt" and path.is_dir():
+        return  # Windows opens no folders
+    handle = os.open(path, os.O_RDWR if path.is_file() else os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def lock_of(output: Path) -> Path:
@@ -395,6 +483,7 @@ def _manifest(
     period: str,
     errors: dict[str, str],
     settings: dict[str, Any],
+    now: datetime,
 ) -> dict[str, Any]:
     """Return what the result rests on: inputs by hash, rules by fingerprint, reference editions, versions, counts."""
     files = con.execute(
@@ -403,7 +492,7 @@ def _manifest(
     )
     names = [item[0] for item in files.description]
     return {
-        "generated_at": moment().isoformat(timespec="seconds"),
+        "generated_at": now.isoformat(timespec="seconds"),
         "period": period,
         "inputs": [dict(zip(names, row, strict=True)) for row in files.fetchall()],
         "rows": {table: con.execute(f'SELECT count(*) FROM "{table}"').fetchone()[0] for table in _COUNTED_TABLES},

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 from filelock import FileLock, Timeout
 
 from therapy_audit import engine, history, pipeline, resources
@@ -22,8 +23,6 @@ from therapy_audit.report import tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-    import duckdb
 
 _TOLD = 20  # faults and conflicts that are told; the rest is a count
 
@@ -91,8 +90,11 @@ def import_workbooks(workbooks: Sequence[str], into: Path, run: Path | None = No
             return Imported(into, decided, decided - known, known, total, conflicts, changed)
     except Timeout:
         raise AuditError(f"{into}: another import is writing it; try again when it is done.") from None
-    except OSError as fault:
-        raise AuditError(f"{into}: the file cannot be written ({fault.strerror}).") from None
+    except (OSError, duckdb.Error) as fault:
+        why = pipeline.unwritable(fault) or (fault.strerror if isinstance(fault, OSError) else None)
+        if why is None:
+            raise
+        raise AuditError(f"{into}: the file cannot be written ({why}); it is as it was.") from None
     finally:
         os.umask(umask)
 
@@ -131,8 +133,14 @@ def _changed(con: duckdb.DuckDBPyConnection, run: Path | None) -> list[str]:
 
 def _write(con: duckdb.DuckDBPyConnection, into: Path) -> None:
     part = into.with_name(f".{into.name}.part")
-    con.execute("COPY (SELECT unnest(decision) FROM merged ORDER BY decision) TO ? (FORMAT csv, HEADER)", [str(part)])
-    part.replace(into)
+    try:
+        con.execute(
+            "COPY (SELECT unnest(decision) FROM merged ORDER BY decision) TO ? (FORMAT csv, HEADER)", [str(part)]
+        )
+        pipeline.settle(part)
+        part.replace(into)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def status(reviews: Path, run: Path | None, config: Config | None = None) -> dict[str, Any]:

@@ -7,7 +7,7 @@ remittance_line, remittance_adjustment, quarantine and intake_file of sql/schema
 from __future__ import annotations
 
 from therapy_audit.intake.inspecting import inspect
-from therapy_audit.intake.load import Inputs, load
+from therapy_audit.intake.load import Inputs, load, named_files
 from therapy_audit.intake.propose import propose
 
-__all__ = ["Inputs", "inspect", "load", "propose"]
+__all__ = ["Inputs", "inspect", "load", "named_files", "propose"]

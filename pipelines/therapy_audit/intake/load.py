@@ -57,22 +57,14 @@ def load(con: duckdb.DuckDBPyConnection, inputs: Inputs) -> None:
     with scratch(con):
         placed: dict[str, list[Placed]] = {}
         electronic: dict[str, list[interchange.Interchange]] = {}
-        names: dict[str, int] = {}
+        named = named_files(inputs.files)
         for input_name in TABLES:
             kind = contract(input_name)
             for pattern in inputs.files.get(input_name, ()):
                 if not matching(pattern):
-                    named = Path(pattern).name or pattern
-                    problems += [f"{input_name}: {named!r} matches no file; check the path."]
-            found = dict.fromkeys(path for pattern in inputs.files.get(input_name, ()) for path in matching(pattern))
-            for path in found:
-                # Two files of one name in two folders stay apart, though no folder is ever told.
-                names[path.name] = names.get(path.name, 0) + 1
-                # A second file of one name is told by its folder as well.
-                source_file = path.name if names[path.name] == 1 else f"{path.parent.name}/{path.name}"
-                names[source_file] = names.get(source_file, 0) + (source_file != path.name)
-                if names[source_file] > 1 and source_file != path.name:
-                    source_file = f"{source_file} ({names[source_file]})"
+                    told = Path(pattern).name or pattern
+                    problems += [f"{input_name}: {told!r} matches no file; check the path."]
+            for source_file, path in named[input_name].items():
                 try:
                     sent = interchange.recognised(path, source_file, input_name)
                     if sent:
@@ -102,6 +94,25 @@ def load(con: duckdb.DuckDBPyConnection, inputs: Inputs) -> None:
             claim_numbers.tell_apart(con)
             clinicians.number(con)
             done()
+
+
+def named_files(files: Mapping[str, tuple[str, ...]]) -> dict[str, dict[str, Path]]:
+    """Return {input: {source_file: path}} of all files that the paths and globs name, in the order they are read.
+
+    A file is told by its name; a second one of the name by its folder as well.
+    """
+    names: dict[str, int] = {}
+    found: dict[str, dict[str, Path]] = {}
+    for input_name in TABLES:
+        told = found.setdefault(input_name, {})
+        for path in dict.fromkeys(path for pattern in files.get(input_name, ()) for path in matching(pattern)):
+            names[path.name] = names.get(path.name, 0) + 1
+            source_file = path.name if names[path.name] == 1 else f"{path.parent.name}/{path.name}"
+            names[source_file] = names.get(source_file, 0) + (source_file != path.name)
+            if names[source_file] > 1 and source_file != path.name:
+                source_file = f"{source_file} ({names[source_file]})"
+            told[source_file] = path
+    return found
 
 
 def matching(pattern: str) -> list[Path]:
