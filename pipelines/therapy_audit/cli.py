@@ -1111,7 +1111,8 @@ def main() -> None:
         code = _main(told)
     if told:
         stopping.leave(code)
-    sys.exit(code)
+    if code:
+        sys.exit(code)
 
 
 def _main(told: list[int]) -> int:

@@ -31,7 +31,6 @@ KINDS = {"claims": "837P", "remittances": "835"}  # of each input that may be X1
 MAIN = {"claims": "claim_line", "remittances": "remittance_line"}
 _BEGINS = {"claims": "claim_line", "remittances": "remittance_claim"}  # whose rows tell where a claim stands
 _ROWS = 32_768  # inserted at once
-_PARTS = 16  # in which claim numbers are counted: all at once would take more memory than the reading
 _BYTES = 1 << 24
 # While files are read, in one transaction, DuckDB compresses each row group of 122,880 rows and writes it to disk as
 # soon as it is full. A second thread of it would copy each insert once more and take a core from the readers; without a
@@ -653,7 +652,7 @@ def _number_versions(con: duckdb.DuckDBPyConnection) -> None:
     with _sparing(con):
         con.execute(
             """CREATE OR REPLACE TABLE intake_scratch.repeated_claim AS
-            -- The numbers that other exports have as well; then those that came more than once.
+            -- The numbers that came more than once.
             WITH exported AS (
                 SELECT DISTINCT hash(claim_id) AS claim_hash
                 FROM claim_line
@@ -663,18 +662,10 @@ def _number_versions(con: duckdb.DuckDBPyConnection) -> None:
                         USING (file_number)
                 )
             )
-            SELECT DISTINCT claim_hash FROM intake_scratch.x12_claim SEMI JOIN exported USING (claim_hash)"""
+            SELECT claim_hash FROM intake_scratch.x12_claim GROUP BY claim_hash HAVING count(*) > 1
+            UNION
+            SELECT claim_hash FROM intake_scratch.x12_claim SEMI JOIN exported USING (claim_hash)"""
         )
-        for part in range(_PARTS):
-            con.execute(
-                """INSERT INTO intake_scratch.repeated_claim
-                SELECT claim_hash
-                FROM intake_scratch.x12_claim
-                WHERE claim_hash % $1 = $2
-                GROUP BY claim_hash
-                HAVING count(*) > 1""",
-                [_PARTS, part],
-            )
     if not con.execute("SELECT 1 FROM intake_scratch.repeated_claim LIMIT 1").fetchone():
         return
     con.execute(
