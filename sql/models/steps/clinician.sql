@@ -1,5 +1,5 @@
--- Each clinician's discipline and credential: as the provider list or the 837P has them, else the credential that all of
--- the clinician's notes give; of several, one that may bill.
+-- Each clinician's discipline and credential: as the provider list or the 837P has them, else the credential that all
+-- of the clinician's notes give; of several, one that may bill.
 WITH noted AS (
     SELECT
         visit_note.rendering_npi AS npi,
