@@ -292,7 +292,10 @@ def test_fee_table_of_audit_toml(tmp_path: Path) -> None:
     result = pipeline.run(pipeline.from_inputs(config.read(toml), output=tmp_path / "report"))
     told = result.summary["rules"]["payers.contract.allowed_above_contract"]
     assert told["findings"] == 1
-    assert (tmp_path / "report" / "manifest.json").read_text(encoding="utf-8").count("aetna_fees.csv") == 1
+    # Its hash, and where it lies.
+    assert (tmp_path / "report" / "manifest.json").read_text(encoding="utf-8").count(
+        "aetna_fees.csv"
+    ) == 2  # its hash, its path
     coverage = (tmp_path / "report" / "coverage.csv").read_text(encoding="utf-8")
     (row,) = [row for row in csv.DictReader(coverage.splitlines()) if row["rule"].endswith("allowed_above_contract")]
     # Cigna has no table, so it is not asked.

@@ -183,7 +183,7 @@ def test_the_trend_takes_runs_that_ended_before(tmp_path: Path) -> None:
 
     def run(name: str, start: str, end: str, over: float, lines: int = 2000, made: str = "2026-04-01") -> None:
         (tmp_path / name).mkdir()
-        (tmp_path / name / "findings.parquet").touch()
+        (tmp_path / name / "findings.parquet").write_bytes(b"PAR1PAR1")  # as it begins and ends
         (tmp_path / name / "manifest.json").write_text(json.dumps({"generated_at": made}))
         told = {
             "period": name.partition(" ")[0],

@@ -185,11 +185,12 @@ def _audit(
             rules=ruleset.rules,
             comparing=lambda told: _compare(con, ruleset, earlier, building, output, told, manifest),
         )
-        manifest["outputs"] = hashes(building)
-        (building / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
         con.execute("CHECKPOINT")
     if key:
         deidentify.rewrite(database, key)
+    # Only now what workers left is gone from the folder.
+    manifest["outputs"] = hashes(building)
+    (building / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
     timed("report")
     return Result(output, summary, errors, checked, {rule.name: rule.title for rule in ruleset.rules}, notices)
 
