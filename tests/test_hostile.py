@@ -707,11 +707,11 @@ SQL = {
         READING + " CROSS JOIN read_csv('https://198.51.100.1/x.csv')",
         "its SQL reaches for a file",
     ),
-    "what is written": (f"COPY ({READING}) TO '/tmp/x.csv'", "its SQL must be one SELECT"),
+    "what is written": (f"COPY ({READING}) TO 'x.csv'", "its SQL must be one SELECT"),
     "two statements": (f"{READING}; SELECT 1", "its SQL must be one SELECT"),
     "what closes our parenthesis": (f"{READING}); DROP TABLE rule; SELECT * FROM (SELECT 1", "its SQL or a condition"),
     "a setting": ("SET threads = 1", "its SQL must be one SELECT"),
-    "another database": ("ATTACH '/tmp/x.duckdb'", "its SQL must be one SELECT"),
+    "another database": ("ATTACH 'x.duckdb'", "its SQL must be one SELECT"),
     "an extension": ("INSTALL httpfs", "its SQL must be one SELECT"),
 }
 
@@ -767,7 +767,7 @@ def test_where_it_is_run_all_the_same_it_is_an_error_and_no_pass() -> None:
 
 OUTSIDE = [
     "FROM read_text('/etc/hostname')", "FROM read_csv('/etc/hostname')", "FROM glob('/etc/*')", "FROM '/etc/hostname'",
-    "COPY (SELECT 1) TO '/tmp/x.csv'", "ATTACH '/tmp/x.duckdb'", "INSTALL httpfs", "LOAD httpfs", "SET threads = 1",
+    "COPY (SELECT 1) TO 'x.csv'", "ATTACH 'x.duckdb'", "INSTALL httpfs", "LOAD httpfs", "SET threads = 1",
     "SET enable_external_access = true", "EXPORT DATABASE '/tmp/x'", "FROM read_blob('/proc/self/environ')",
     "FROM parquet_metadata('/etc/hostname')", "FROM sniff_csv('/etc/hostname')", "FROM read_json('/etc/hostname')",
     "COPY (SELECT 1) TO '/dev/stdout'", "FROM read_csv('https://198.51.100.1/x')", "CREATE SECRET x (TYPE s3)",

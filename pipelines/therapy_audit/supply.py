@@ -173,8 +173,8 @@ class Advisory:
 def advisories(path: Path, extras: tuple[str, ...] = ()) -> tuple[list[Advisory], int]:
     """Return what a file of advisories says of what is installed, and how many advisories on Python it holds.
 
-    `path` is OSV (ossf.github.io/osv-schema): one record, a list, one per line, or a zip of records, as OSV's own
-    PyPI/all.zip. It is the user's to get and to keep fresh. AuditError: it is none.
+    `path` is OSV (ossf.github.io/osv-schema): one record, a list, one per line, or a zip of records, such as
+    that of all Python packages. It is the user's to get and to keep fresh. AuditError: it is none.
     """
     installed = {one.name: one.version for one in components(extras)} | {_ROOT: metadata.version(_ROOT)}
     found, read = [], 0
@@ -202,7 +202,7 @@ def advisories(path: Path, extras: tuple[str, ...] = ()) -> tuple[list[Advisory]
                 )
     if not read:
         raise AuditError(
-            f"{path}: there is no advisory on a Python package in it; give records of OSV, ecosystem PyPI."
+            f"{path}: there is no advisory on a Python package in it; give records of OSV on such packages."
         )
     return sorted(found, key=lambda one: (one.package, one.id)), read
 
