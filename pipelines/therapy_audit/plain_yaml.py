@@ -11,7 +11,6 @@ import yaml
 
 from therapy_audit import resources
 
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _LONGEST = 1 << 20  # characters
 _DEEPEST = 20  # the deepest file of ours has five levels
 
@@ -28,7 +27,7 @@ def load(text: str) -> Any:
     if len(text) > _LONGEST:
         raise TooMuchError(problem=f"it is longer than {_LONGEST:,} characters")
     depth = 0
-    for event in yaml.parse(text, _LOADER):
+    for event in yaml.parse(text, resources.YAML_LOADER):
         mark: Any = event.start_mark
         if isinstance(event, yaml.AliasEvent):
             raise TooMuchError(problem=f"it has an alias, *{event.anchor}, which is not read here", problem_mark=mark)

@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from therapy_audit import resources, unseen
+from therapy_audit import pages, resources
 from therapy_audit.errors import AuditError
 from therapy_audit.report import html, tables
 
@@ -58,20 +58,11 @@ def summary_of(folder: Path) -> Row:
 
 def write(path: Path, template: str, **content: Any) -> None:
     """Lay out a page of templates/ and put it in place of an older one, private. AuditError: it cannot be written."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("therapy_audit.papers"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=unseen.without,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
+    filters = {
         "money": html.money, "number": html.number, "day": html.day, "share": html.share, "figure": html.figure,
         "web": html.web, "words": html.words, "shown": shown,
     }  # fmt: skip
+    environment = pages.templates("therapy_audit.papers", filters)
     put(path, environment.get_template(template).render(**content).encode())
 
 

@@ -11,7 +11,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from therapy_audit import unseen
+from therapy_audit import pages, unseen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -63,22 +63,14 @@ class Shown:
 
 def write(path: Path, content: Row, shown: Shown) -> None:
     """Lay out the page."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
     from plotly.offline import get_plotlyjs
 
-    environment = Environment(
-        loader=PackageLoader("therapy_audit.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=unseen.without,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
+    filters = {
         "money": money, "number": number, "day": day, "month": month, "share": share, "web": web, "words": words,
         "clinician": clinician, "figure": figure,
     }  # fmt: skip
+    environment = pages.templates("therapy_audit.report", filters)
     templates = {name: _template(environment, name) for name in ("report.css", "report.js")}
     # Both go in whole, so that the policy can name them by their hash: no other script runs, whatever the data holds.
     scripts = [get_plotlyjs(), templates["report.js"]]

@@ -70,24 +70,15 @@ def workpaper(path: Path, estimated: Estimated) -> None:
 
 
 def _write(path: Path, template: str, **content: Any) -> None:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    from therapy_audit import unseen
+    from therapy_audit import pages
     from therapy_audit.sampling import usd
 
-    environment = Environment(
-        loader=PackageLoader("therapy_audit.sampling"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=unseen.without,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
+    filters = {
         "usd": lambda value: usd(float(value) if isinstance(value, str) else value),
         "count": lambda value: f"{value:,}",
         "exact": lambda value: f"{value:,.6f}",
         "percent": lambda value: "" if value is None else f"{100 * value:.2f} %",
         "cents": lambda value: usd(value / 100),
     }
+    environment = pages.templates("therapy_audit.sampling", filters)
     path.write_text(environment.get_template(template).render(**content), encoding="utf-8")
