@@ -41,7 +41,8 @@ class Imported:
 
     def lines(self) -> list[str]:
         """Return what to tell, a sentence a line."""
-        told = [f"{self.into}: {self.added:,} new decisions, {self.known:,} known already; {self.total:,} in all"]
+        decisions = "decision" if self.added == 1 else "decisions"
+        told = [f"{self.into}: {self.added:,} new {decisions}, {self.known:,} known already; {self.total:,} in all"]
         for name, sentences in (("Conflicts", self.conflicts), ("Changed since", self.changed)):
             if sentences:
                 told.append(f"{name}: {len(sentences):,}")
