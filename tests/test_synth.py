@@ -86,10 +86,7 @@ RULES = {
     "payers.contract.allowed_above_contract", "payers.contract.paid_below_contract",
 }  # fmt: skip
 # Rules of which a small clinic holds no near miss.
-WITHOUT_NEAR_MISS = {
-    "clinic.service_not_documented", "medicare.untimed_code_multiple_units",
-    "clinic.service_date_differs_from_note", "clinic.billed_code_differs_from_note",
-}  # fmt: skip
+WITHOUT_NEAR_MISS = {"medicare.untimed_code_multiple_units"}
 # Rules whose cases need visits of which a small clinic has few: it may hold none.
 RARE = {"medicare.evaluation_repeated"}
 

@@ -81,10 +81,18 @@ FROM (
         'daily', NULL, FALSE
     ),
     (
-        'two_notes', 'near_miss', ['medicare.timed_units_exceed_minutes'], 'visit', NULL, 'cms', FALSE, 'daily', NULL,
-        FALSE
+        -- Neither note charts all that the day bills.
+        'two_notes', 'near_miss',
+        [
+            'medicare.timed_units_exceed_minutes', 'clinic.service_not_documented',
+            'clinic.billed_code_differs_from_note'
+        ],
+        'visit', NULL, 'cms', FALSE, 'daily', NULL, FALSE
     ),
-    ('late_note', 'near_miss', ['clinic.line_without_note'], 'line', NULL, 'any', FALSE, 'daily', NULL, FALSE),
+    (
+        'late_note', 'near_miss', ['clinic.line_without_note', 'clinic.service_date_differs_from_note'], 'line', NULL,
+        'any', FALSE, 'daily', NULL, FALSE
+    ),
     (
         'by_assistant', 'near_miss', ['medicare.discipline_modifier_conflict'], 'line', 1, 'medicare', FALSE, 'daily',
         NULL, TRUE
