@@ -73,8 +73,9 @@ def clean_stop() -> Iterator[list[int]]:
     finally:
         over.set()
         signal.set_wakeup_fd(fd)
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        if not told:  # else the process ends, and a later signal is to leave its exit code alone
+            for number, handler in before.items():
+                signal.signal(number, handler)
         waking.close()
         watching.join()
         woken.close()
