@@ -138,6 +138,10 @@ FROM (
         NULL, FALSE
     ),
     (
+        'untimed_long', 'near_miss', ['medicare.untimed_code_multiple_units'], 'line', 1, 'cms', FALSE, 'daily', NULL,
+        FALSE
+    ),
+    (
         'group_twice_in_office', 'fault', ['medicare.mue_exceeded'], 'line', 1, 'medicare', FALSE, 'daily',
         'practitioner', FALSE
     ),

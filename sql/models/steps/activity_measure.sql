@@ -43,14 +43,32 @@ field AS (
     INTO NAME measure VALUE value
 ),
 
-told AS (
+-- How often an exercise was repeated says nothing of how often the activity was.
+stated AS (
     SELECT
         activity_service.day_number,
-        text_measure.measure,
-        max(text_measure.value) AS value
+        CASE
+            WHEN
+                text_measure.measure = 'repetitions'
+                AND text_evidence.narrative = 'impairment'
+                AND procedure_code.functional_activity
+                THEN 'exercise_repetitions'
+            ELSE text_measure.measure
+        END AS measure,
+        text_measure.value
     FROM activity_service
+    INNER JOIN procedure_code ON activity_service.hcpcs_code = procedure_code.hcpcs_code
     INNER JOIN text_measure ON activity_service.text_number = text_measure.text_number
-    GROUP BY activity_service.day_number, text_measure.measure
+    INNER JOIN text_evidence ON activity_service.text_number = text_evidence.text_number
+),
+
+told AS (
+    SELECT
+        day_number,
+        measure,
+        max(value) AS value
+    FROM stated
+    GROUP BY day_number, measure
 )
 
 SELECT
