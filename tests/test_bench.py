@@ -87,6 +87,26 @@ def test_the_page_tells_sizes_ratios_and_steps() -> None:
     assert "5.0  times the bare read; 6.0 times its processor seconds" in bench_run.table(MEASURED)
 
 
+def test_sizes_measured_one_by_one_make_one_page(tmp_path: Path) -> None:
+    kept = tmp_path / "runs.jsonl"
+    large = replace(MEASURED, lines=5000, rivals=(), threads_seconds={})
+    assert bench_run.keep(MEASURED, kept) == [MEASURED]
+    runs = bench_run.keep(large, kept)
+    assert bench_run.page(runs) == bench_run.page([MEASURED, large])
+    assert "The largest in full: 5,000 claim lines" in bench_run.page(runs)
+    assert "Five rules over 1,000 claim lines" in bench_run.page(runs)
+    assert "## Threads, 1,000 claim lines" in bench_run.page(runs)
+
+
+@pytest.mark.parametrize("held", ["lines", '{"lines": 3}', "[]", "{}"])
+def test_a_file_of_something_else_is_told_and_left(tmp_path: Path, held: str) -> None:
+    kept = tmp_path / "runs.jsonl"
+    kept.write_text(held, encoding="utf-8")
+    with pytest.raises(AuditError, match=r"runs\.jsonl: this holds no measured runs"):
+        bench_run.keep(MEASURED, kept)
+    assert kept.read_text(encoding="utf-8") == held
+
+
 def test_bench_runs_the_whole_job(tmp_path: Path) -> None:
     page = tmp_path / "performance.md"
     done = CliRunner().invoke(

@@ -793,23 +793,42 @@ def synth(folder: Path, seed: int, lines: int, **given: Any) -> None:
 @click.option("--memory-limit", help="Memory for DuckDB, such as 4GB [80 % of the machine].")
 @click.option("--remittances", is_flag=True, help="Load the remittances too, as many lines again.")
 @click.option("--runs", default=1, show_default=True, type=click.IntRange(1), help="Runs, of which the median counts.")
-@click.option("--compare/--no-compare", default=True, help="Time five rules in pandas, and fewer threads, as well.")
+@click.option(
+    "--compare/--no-compare",
+    default=True,
+    help="Time five rules in pandas, and fewer threads, as well; of several sizes for the smallest.",
+)
 @click.option(
     "--write", type=click.Path(dir_okay=False, path_type=Path), help="Write a page as docs/performance.md is."
 )
+@click.option(
+    "--keep",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Add what was measured to this file; the page tells all that it holds.",
+)
 @click.pass_context
 def bench(
-    context: click.Context, /, lines: tuple[int, ...], seed: int, folder: Path | None, write: Path | None, **given: Any
+    context: click.Context,
+    /,
+    lines: tuple[int, ...],
+    seed: int,
+    folder: Path | None,
+    write: Path | None,
+    keep: Path | None,
+    *,
+    compare: bool,
+    **given: Any,
 ) -> None:
     """Time the whole job on a synthetic clinic, against DuckDB's bare read of the same files."""
     if context.invoked_subcommand is None:
         from therapy_audit import bench_run as measuring
 
-        found = []
+        found: list[measuring.Speed] = []
         for size in lines:
-            kept = folder / str(size) if folder and len(lines) > 1 else folder
-            found.append(measuring.speed(size, seed, kept, **given))
-            click.echo(("\n" if len(found) > 1 else "") + measuring.table(found[-1]))
+            data = folder / str(size) if folder and len(lines) > 1 else folder
+            one = measuring.speed(size, seed, data, compare=compare and size == min(lines), **given)
+            click.echo(("\n" if found else "") + measuring.table(one))
+            found = measuring.keep(one, keep) if keep else [*found, one]
             if write:  # after each size: the next may take an hour
                 write.write_text(measuring.page(found), encoding="utf-8")
 
