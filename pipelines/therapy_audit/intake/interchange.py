@@ -32,6 +32,7 @@ MAIN = {"claims": "claim_line", "remittances": "remittance_line"}
 _BEGINS = {"claims": "claim_line", "remittances": "remittance_claim"}  # whose rows tell where a claim stands
 _ROWS = 32_768  # inserted at once
 _BYTES = 1 << 24
+_WAITING = 8  # batches: what waits for long lies scattered in memory, which then grows around it
 # While files are read, in one transaction, DuckDB compresses each row group of 122,880 rows and writes it to disk as
 # soon as it is full. A second thread of it would copy each insert once more and take a core from the readers; without a
 # limit it would keep in memory what it has written.
@@ -297,7 +298,7 @@ def _gathered(batches: Iterator[tuple[str, x12.Batch]], wanted: tuple[str, ...])
             waiting.setdefault(key, []).append(batch[name])
             rows, count = size.get(key, (0, 0))
             size[key] = rows, count = rows + batch[name].num_rows, count + batch[name].nbytes
-            if rows >= _ROWS or count >= _BYTES:
+            if rows >= _ROWS or count >= _BYTES or len(waiting[key]) >= _WAITING:
                 del size[key]
                 yield source_file, name, pa.concat_tables(waiting.pop(key))
     while waiting:

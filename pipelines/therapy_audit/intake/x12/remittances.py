@@ -509,18 +509,20 @@ class _Reading:
         payments, new = self.found.payment, self.segments.new
         count = len(payments)
         known = self.of_payment >= 0
-        in_claims = sums(self.of_payment[known], paid.value[known], count)
-        in_provider = sums(self.provider_payment, self.provider_amount, count)
+        in_claims = sums(self.of_payment[known], paid.value[known], count).tolist()
+        in_provider = sums(self.provider_payment, self.provider_amount, count).tolist()
         open_one = self.payment
-        for n in range(count):
-            if payments[n] >= new:
+        begins, numbers = payments.tolist(), self.number[payments].tolist()
+        stated = zip(self.stated_paid.value.tolist(), self.stated_paid.known.tolist(), strict=True)
+        for n, (value, is_known) in enumerate(stated):
+            if begins[n] >= new:
                 self.settle(open_one, self.notes)
                 open_one.number += 1
                 open_one.claims = open_one.lines = open_one.adjustments = open_one.paid = open_one.withheld = 0
-                open_one.row = int(self.number[payments[n]])
-                open_one.stated = int(self.stated_paid.value[n]) if self.stated_paid.known[n] else None
-            open_one.paid += int(in_claims[n])
-            open_one.withheld += int(in_provider[n])
+                open_one.row = numbers[n]
+                open_one.stated = value if is_known else None
+            open_one.paid += in_claims[n]
+            open_one.withheld += in_provider[n]
         if count and (self.of_payment == count - 1).any():
             open_one.claims = int(claim_number[-1])
         if count and (line_payment == count - 1).any():
@@ -685,7 +687,7 @@ class _Reading:
         self, claim: Ints, service: Ints, line_number: Ints, line_of_service: Ints, without: Flags, rows: Ints
     ) -> pa.Array:
         """Return the line of each claim (service NONE) or service; none for a claim that has services."""
-        of_claim_line = np.searchsorted(rows, self.found.claim[claim])
+        of_claim_line = np.searchsorted(rows, self.found.claim)[claim]
         at = np.where(service >= 0, line_of_service[service] if len(line_of_service) else 0, of_claim_line)
         known = (service >= 0) | without[claim]
         at = np.where(known, np.minimum(at, max(len(rows) - 1, 0)), 0)

@@ -22,6 +22,7 @@ Words = npt.NDArray[np.uint64]
 
 _ISA_REACH = 300  # bytes within which an ISA, wrapped or not, must end
 PAD = b" " * 8  # so that eight bytes can be loaded from any place
+_ISA = re.compile(b"ISA")  # searches twice as fast as bytes.find
 _BLANKS = b" \t\r\n\x00\x1a\x0b\x0c"
 
 
@@ -242,7 +243,8 @@ def pieces(file: BinaryIO, size: int) -> Iterator[tuple[Delimiters | None, bytes
         return
     at, before, ended = 3, b"", False
     while True:
-        found = text.find(b"ISA", at)
+        isa = _ISA.search(text, at)
+        found = isa.start() if isa else -1
         if found < 0 or (not ended and found + _ISA_REACH > len(text)):
             if ended:
                 yield current, text, True
@@ -304,8 +306,9 @@ def segments(text: bytes, marks: Delimiters, repeated: Ints, number: int) -> tup
     words = np.ndarray((length,), "<u8", whole.data, strides=(1,))
     mask = letters == element
     mask |= letters == terminator
-    seps = np.flatnonzero(mask).astype(np.int32)
-    ends = np.flatnonzero(letters[seps] == terminator)
+    wide = np.flatnonzero(mask)  # which fetches faster than the narrow places that are kept
+    ends = np.flatnonzero(letters[wide] == terminator)
+    seps = wide.astype(np.int32)
     first, last = ends[:-1], ends[1:]
     start = (seps[first] + 1).astype(np.int64)
     id_end = seps[first + 1]

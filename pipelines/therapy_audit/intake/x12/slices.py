@@ -140,10 +140,11 @@ def strings(spans: Spans) -> pa.Array:
         return pa.nulls(len(spans.start), pa.string())
     place: Ints = np.arange(len(given))
     if (start[1:] < end[:-1]).any():
-        start, where = np.unique(start, return_inverse=True)
-        lengths = np.zeros(len(start), np.int64)
-        np.maximum.at(lengths, where, end - spans.start[given])
-        end, place = start + lengths, where.astype(np.int64)
+        order = np.argsort(start, kind="stable")  # next to nothing where several rows share a value in order
+        start, end = start[order], end[order]
+        begins = np.flatnonzero(np.concatenate([[True], start[1:] != start[:-1]]))
+        place[order] = np.repeat(np.arange(len(begins)), np.diff(begins, append=len(start)))
+        start, end = start[begins], np.maximum.reduceat(end, begins)
     offsets = np.empty(2 * len(start), np.int32)
     offsets[0::2], offsets[1::2] = start, end
     pool = pa.StringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(spans.source.text))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -168,7 +169,7 @@ def table(name: str, source_file: str, columns: dict[str, Any]) -> pa.Table:
     rows = len(columns["source_row"])
     complete = {**columns, "source_file": pa.repeat(pa.scalar(source_file), rows)}
     arrays = [_column(complete[column], kind) for column, kind in SCHEMAS[name].items()]
-    return pa.Table.from_arrays(arrays, schema=empty(name).schema)
+    return pa.Table.from_arrays(arrays, schema=_schema(name))
 
 
 def _column(values: Any, kind: Any) -> Any:
@@ -178,7 +179,12 @@ def _column(values: Any, kind: Any) -> Any:
 
 def empty(name: str) -> pa.Table:
     """Return a table without rows."""
-    return pa.schema(list(SCHEMAS[name].items())).empty_table()
+    return _schema(name).empty_table()
+
+
+@cache
+def _schema(name: str) -> pa.Schema:
+    return pa.schema(list(SCHEMAS[name].items()))
 
 
 def noted(notes: Notes, source_file: str) -> dict[str, pa.Table]:
