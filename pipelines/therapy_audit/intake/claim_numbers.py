@@ -7,7 +7,10 @@ what remittances and replacements say of the number goes to the claim whose serv
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
+
+from therapy_audit.intake import interchange
 
 if TYPE_CHECKING:
     import duckdb
@@ -177,18 +180,21 @@ def tell_apart(con: duckdb.DuckDBPyConnection) -> None:
     """Give claims that share a number ids of their own, when all files are loaded; tell it in the files' notices."""
     if not con.execute("SELECT 1 FROM claim_line WHERE claim_version > 1 LIMIT 1").fetchone():
         return  # no number has several versions: nothing to group, which takes memory for every claim
-    con.execute(_MATTERS)
+    # Beside X12 files, which may be far larger than memory, with little of it.
+    from_x12 = con.execute("SELECT 1 FROM intake_scratch.x12_claim LIMIT 1").fetchone()
+    execute = partial(interchange.frugally, con) if from_x12 else con.execute
+    execute(_MATTERS)
     ((shared,),) = con.execute("SELECT count(DISTINCT claim_id) FROM intake_scratch.matter WHERE is_shared").fetchall()
     if not shared:
         return
     ((numbers,),) = con.execute("SELECT count(DISTINCT claim_id) FROM claim_line").fetchall()
-    con.execute(_NAMES, {"practice": shared > _PRACTICE * numbers})
-    con.execute(
+    execute(_NAMES, {"practice": shared > _PRACTICE * numbers})
+    execute(
         """UPDATE claim_line SET claim_id = own.claim_id, claim_version = own.claim_version
         FROM intake_scratch.renamed AS own
         WHERE claim_line.rowid = own.line"""
     )
-    con.execute(
+    execute(
         f"""UPDATE claim_line SET original_claim_id = place.claim_id
         FROM (
             WITH {_ON_DAY}
@@ -198,7 +204,7 @@ def tell_apart(con: duckdb.DuckDBPyConnection) -> None:
         ) AS place
         WHERE claim_line.rowid = place.line"""
     )
-    con.execute(
+    execute(
         f"""UPDATE remittance_line SET claim_id = place.claim_id
         FROM (
             WITH {_ON_DAY}
@@ -210,7 +216,7 @@ def tell_apart(con: duckdb.DuckDBPyConnection) -> None:
         ) AS place
         WHERE remittance_line.rowid = place.line"""
     )
-    con.execute(
+    execute(
         """UPDATE remittance_claim SET claim_id = own.claim_id
         FROM (
             SELECT remittance_id, remittance_claim_number, min(claim_id) AS claim_id
@@ -223,7 +229,7 @@ def tell_apart(con: duckdb.DuckDBPyConnection) -> None:
             AND remittance_claim.remittance_claim_number = own.remittance_claim_number
             AND remittance_claim.claim_id IN (SELECT claim_number FROM intake_scratch.renamed)"""
     )
-    con.execute(
+    execute(
         """UPDATE x12_imbalance SET claim_id = coalesce(answered.claim_id, billed.claim_id)
         FROM (
             SELECT imbalance.rowid AS place, claim.claim_id
@@ -240,7 +246,7 @@ def tell_apart(con: duckdb.DuckDBPyConnection) -> None:
         WHERE x12_imbalance.rowid = answered.place
             AND x12_imbalance.claim_id IN (SELECT claim_number FROM intake_scratch.renamed)"""
     )
-    con.execute(
+    execute(
         """UPDATE intake_file SET notices = list_append(notices, told.notice)
         FROM (
             SELECT

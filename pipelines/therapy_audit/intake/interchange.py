@@ -11,8 +11,9 @@ import queue
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 
@@ -23,8 +24,6 @@ from therapy_audit.intake import x12
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
-
-    import duckdb
 
 SUFFIXES = (".x12", ".edi", ".837", ".837p", ".835", ".era")
 KINDS = {"claims": "837P", "remittances": "835"}  # of each input that may be X12
@@ -339,6 +338,15 @@ def _sparing(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
             con.execute(f"SET {name} = '{value}'")
 
 
+def frugally(con: duckdb.DuckDBPyConnection, statement: str, parameters: Any = None) -> None:
+    """Execute a statement in little memory; in as much as is allowed where it cannot do with less."""
+    try:
+        with _sparing(con):
+            con.execute(statement, parameters)
+    except duckdb.OutOfMemoryException:
+        con.execute(statement, parameters)
+
+
 def _bytes(size: str) -> float:
     """Return how many bytes a size such as 1.5 GiB is, as DuckDB writes it."""
     number, unit = size.split() if " " in size else (size.rstrip("BKMGTi"), size.lstrip("0123456789."))
@@ -650,26 +658,27 @@ def _number_versions(con: duckdb.DuckDBPyConnection) -> None:
     """Number the versions of each claim that an 837P brings once more: in the order submitted, then files, segments."""
     if not con.execute("SELECT 1 FROM intake_scratch.x12_claim LIMIT 1").fetchone():
         return
-    with _sparing(con):
-        con.execute(
-            """CREATE OR REPLACE TABLE intake_scratch.repeated_claim AS
-            -- The numbers that came more than once.
-            WITH exported AS (
-                SELECT DISTINCT hash(claim_id) AS claim_hash
-                FROM claim_line
-                WHERE source_file NOT IN (
-                    SELECT source_file
-                    FROM (SELECT DISTINCT file_number FROM intake_scratch.x12_claim) INNER JOIN intake_scratch.file
-                        USING (file_number)
-                )
+    frugally(
+        con,
+        """CREATE OR REPLACE TABLE intake_scratch.repeated_claim AS
+        -- The numbers that came more than once.
+        WITH exported AS (
+            SELECT DISTINCT hash(claim_id) AS claim_hash
+            FROM claim_line
+            WHERE source_file NOT IN (
+                SELECT source_file
+                FROM (SELECT DISTINCT file_number FROM intake_scratch.x12_claim) INNER JOIN intake_scratch.file
+                    USING (file_number)
             )
-            SELECT claim_hash FROM intake_scratch.x12_claim GROUP BY claim_hash HAVING count(*) > 1
-            UNION
-            SELECT claim_hash FROM intake_scratch.x12_claim SEMI JOIN exported USING (claim_hash)"""
         )
+        SELECT claim_hash FROM intake_scratch.x12_claim GROUP BY claim_hash HAVING count(*) > 1
+        UNION
+        SELECT claim_hash FROM intake_scratch.x12_claim SEMI JOIN exported USING (claim_hash)""",
+    )
     if not con.execute("SELECT 1 FROM intake_scratch.repeated_claim LIMIT 1").fetchone():
         return
-    con.execute(
+    frugally(
+        con,
         """CREATE OR REPLACE TABLE intake_scratch.claim_version AS
         -- The lines of claims that came more than once, with the version that theirs is. Claims of other exports have
         -- their versions; they count as one file before the others.
@@ -706,11 +715,12 @@ def _number_versions(con: duckdb.DuckDBPyConnection) -> None:
                 )::INTEGER AS claim_version
             FROM submitted
         )
-        SELECT line, claim_version FROM ranked WHERE claim_version <> old_version"""
+        SELECT line, claim_version FROM ranked WHERE claim_version <> old_version""",
     )
-    con.execute(
+    frugally(
+        con,
         "UPDATE claim_line SET claim_version = numbered.claim_version "
-        "FROM intake_scratch.claim_version AS numbered WHERE claim_line.rowid = numbered.line"
+        "FROM intake_scratch.claim_version AS numbered WHERE claim_line.rowid = numbered.line",
     )
 
 
