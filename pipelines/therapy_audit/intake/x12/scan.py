@@ -313,7 +313,11 @@ def segments(text: bytes, marks: Delimiters, repeated: Ints, number: int) -> tup
     start = (seps[first] + 1).astype(np.int64)
     id_end = seps[first + 1]
     blanks = letters == 0x20
-    padded = bool((blanks[1:] & mask[:-1]).any() or (blanks[:-1] & mask[1:]).any())
+
+    def beside_marks() -> bool:
+        return bool((blanks[1:] & mask[:-1]).any() or (blanks[:-1] & mask[1:]).any())
+
+    padded = beside_marks()
     if padded or (letters[start] <= 0x20).any():
         while (blank := (letters[np.minimum(start, length - 1)] <= 0x20) & (start < id_end)).any():
             start = start + blank
@@ -325,6 +329,10 @@ def segments(text: bytes, marks: Delimiters, repeated: Ints, number: int) -> tup
     width[width > 3] = 0
     code = words[np.minimum(start, length - 1)] & np.array([0, 0, 0xFFFF, 0xFFFFFF], np.uint64)[width]
     kind = _kinds()[code.astype(np.int64)]
+    if padded:  # as every ISA is, whose elements are trimmed where they are read
+        for row in np.flatnonzero(kind == Kind.ISA):
+            blanks[seps[first[row]] : seps[last[row]]] = False
+        padded = beside_marks()
     numbers = np.arange(len(kind)) + (number - len(repeated))
     numbers[: len(repeated)] = repeated
     known = np.flatnonzero(kind)

@@ -102,6 +102,8 @@ def _trimmed(spans: Spans) -> Spans:
 
 def components(whole: Spans, most: int) -> list[Spans]:
     """Split composite values into their first components, `most` of them."""
+    if not whole.given.any():
+        return [whole] * most
     separators = whole.source.components
     at = np.searchsorted(separators, whole.start)
     ends = np.append(separators, _FAR)
@@ -134,11 +136,12 @@ def is_one_of(values: Words, *texts: str) -> Flags:
 
 def strings(spans: Spans) -> pa.Array:
     """Return the values as Arrow strings, null where empty. Values without order in the buffer are put in order."""
-    given = np.flatnonzero(spans.given)
-    start, end = spans.start[given], spans.end[given]
-    if not len(given):
+    flags = spans.given
+    if not flags.any():
         return pa.nulls(len(spans.start), pa.string())
-    place: Ints = np.arange(len(given))
+    every = bool(flags.all())
+    start, end = (spans.start, spans.end) if every else (spans.start[flags], spans.end[flags])
+    place: Ints = np.arange(len(start))
     if (start[1:] < end[:-1]).any():
         order = np.argsort(start, kind="stable")  # next to nothing where several rows share a value in order
         start, end = start[order], end[order]
@@ -148,11 +151,11 @@ def strings(spans: Spans) -> pa.Array:
     offsets = np.empty(2 * len(start), np.int32)
     offsets[0::2], offsets[1::2] = start, end
     pool = pa.StringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(spans.source.text))
-    index = np.zeros(len(spans.start), np.int64)
-    index[given] = 2 * place
-    if len(given) == len(spans.start):
-        return pool.take(pa.array(index))
-    return pool.take(pa.array(index, mask=~spans.given))
+    if every:
+        return pool.take(pa.array(2 * place))
+    index = np.zeros(len(flags), np.int64)
+    index[flags] = 2 * place
+    return pool.take(pa.array(index, mask=~flags))
 
 
 def upper(spans: Spans) -> pa.Array:
