@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import duckdb
+import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 
@@ -325,6 +326,30 @@ def test_settings_are_as_before(con: duckdb.DuckDBPyConnection, tmp_path: Path) 
     assert [interchange_module._bytes(size) for size in ("64MiB", "1.5 GiB", "0 bytes")] == [  # noqa: SLF001
         64 << 20, 3 << 29, 0,
     ]  # fmt: skip
+
+
+def test_a_statement_gets_more_memory_where_little_does_not_do(
+    con: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(interchange_module._WHILE_READING, "memory_limit", "16MiB")  # noqa: SLF001
+    con.execute("SET memory_limit = '300MiB'")
+    before = rows(con, "SELECT current_setting('memory_limit')")
+    statement = "CREATE OR REPLACE TEMP TABLE kept AS SELECT list(range) AS numbers FROM range(3_000_000)"
+    with pytest.raises(duckdb.OutOfMemoryException), interchange_module._sparing(con):  # noqa: SLF001
+        con.execute(statement)
+    interchange_module.frugally(con, statement)
+    assert rows(con, "SELECT len(numbers) FROM kept") == [(3_000_000,)]
+    assert rows(con, "SELECT current_setting('memory_limit')") == before
+
+
+def test_no_table_waits_for_long_and_none_is_lost() -> None:
+    table = pa.table({"source_row": [1]})
+    batches = ((f"{n % 2}.835", {"remittance": table, "other": table}) for n in range(2 * 8 * 3 + 2))
+    found = list(interchange_module._gathered(batches, ("remittance",)))  # noqa: SLF001
+    assert [(file, name, len(rows)) for file, name, rows in found[:6]] == [
+        (f"{n % 2}.835", "remittance", 8) for n in range(6)
+    ]
+    assert sorted((file, len(rows)) for file, _, rows in found[6:]) == [("0.835", 1), ("1.835", 1)]
 
 
 # --- files that are refused
