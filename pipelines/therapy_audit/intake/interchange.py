@@ -232,7 +232,9 @@ def _wanted(input_name: str) -> tuple[str, ...]:
 def _batches(files: Sequence[Interchange], reads: dict[str, _Read]) -> Iterator[tuple[str, x12.Batch]]:
     """Yield the batches of one file after another; a thread reads on while DuckDB stores what came before.
 
-    The two keep two cores busy. A second reader, as a thread or as a process, would take from DuckDB what it gains.
+    One file so takes 1.2 (837P) to 1.3 (835) cores, which leaves two cores at most 1.5 times that for two files. A
+    process for each file, its batches handed over as Arrow files, costs a third more processor time for its start and
+    for the files. Threads cost none, but hold the interpreter for two fifths of the time that they read.
     """
     found: queue.Queue[tuple[str, x12.Batch] | None] = queue.Queue(maxsize=1)
     left = threading.Event()  # nobody takes the batches any more
