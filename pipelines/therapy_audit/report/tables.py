@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import ExitStack
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,7 @@ _DENIED = 1000  # denials shown
 _BATCH = 100_000  # rows written at once
 # What a spreadsheet takes for the begin of a formula, in the wide forms of East Asian keyboards too.
 _FORMULA = r"^[=+\-@\t\r\n\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}]"
+_NEEDS_NO_QUOTES = {"BOOLEAN", "DATE", "DOUBLE", "BIGINT", "HUGEINT", "INTEGER", "SMALLINT", "TINYINT"}
 PROFILES = 200  # clinicians who have a page of their own: those with the most lines
 _KX_PATIENTS = 15  # on either side of the threshold
 SCHEMA_VERSION = 1  # of summary.json (summary.schema.json): raised when a key goes or changes, not when one comes
@@ -94,31 +96,48 @@ def _write(
     columns = [(f'"{name}"', kind) for name, kind, *_ in described]
     # Arrow would make decimals of 38 digits of what are sums of counts.
     listed = [f"{name}::DOUBLE AS {name}" if kind == "HUGEINT" else name for name, kind in columns] if parquet else []
-    cells = ", ',', ".join(
-        _csv_cell(shown(name) if kind == "VARCHAR" else f"{name}::VARCHAR") for name, kind in columns
-    )
-    asked = [*listed, *([f"concat({cells}) AS csv_line"] if plain else [])]
+    cells = ", ',', ".join(_csv_cell(name, kind, shown) for name, kind in columns)
+    asked = [*listed, *([f"concat({cells}, chr(10)) AS csv_line"] if plain else [])]
     rows = con.execute(f"SELECT {', '.join(asked)} FROM (\n{select}\n)", bound or None).to_arrow_reader(_BATCH)
     of_parquet = [field.name for field in rows.schema][: len(listed)]
     with ExitStack() as files:
         table = parquet and files.enter_context(
             pq.ParquetWriter(parquet, pa.schema([rows.schema.field(name) for name in of_parquet]), compression="zstd")
         )
-        lines = plain and files.enter_context(plain.open("w", encoding="utf-8", newline=""))
+        lines = plain and files.enter_context(plain.open("wb"))
         if lines:
-            lines.write(",".join(name for name, *_ in described) + "\n")  # names of ours: none needs quotes
+            lines.write((",".join(name for name, *_ in described) + "\n").encode())  # names of ours: none needs quotes
         for batch in rows:
             if table:
                 table.write_batch(batch.select(of_parquet))
             if lines:
-                lines.writelines(f"{line}\n" for line in batch.column("csv_line").to_pylist())
+                lines.write(_joined(batch.column("csv_line")))
 
 
-def _csv_cell(text: str) -> str:
-    return (
+def _csv_cell(name: str, kind: str, shown: Callable[[str], str]) -> str:
+    """Return SQL of a column's cell. Most need no care, and are told by comparisons, not by regular expressions."""
+    if kind in _NEEDS_NO_QUOTES or re.fullmatch(r"DECIMAL\(\d+,\d+\)", kind):
+        return f"{name}::VARCHAR"  # concat() makes nothing of what is missing
+    text = shown(name) if kind == "VARCHAR" else f"{name}::VARCHAR"
+    careful = (
         f"CASE WHEN {text} IS NULL THEN '' WHEN {text} = '' OR regexp_matches({text}, '^#|[\",\\n\\r]')"
         f" THEN '\"' || replace({text}, '\"', '\"\"') || '\"' ELSE {text} END"
     )
+    if kind != "VARCHAR":
+        return careful
+    special = " OR ".join(f"contains({name}, {mark})" for mark in ("','", "'\"'", "chr(10)", "chr(13)"))
+    begins = f"({name} >= '0' AND {name} < ':' OR {name} >= 'A' AND {name} < '\uff0b')"
+    return f"CASE WHEN {begins} AND NOT ({special}) THEN {name} ELSE {careful} END"
+
+
+def _joined(lines: Any) -> memoryview:
+    """Return the bytes of an Arrow array of texts, none of them null, one behind the other."""
+    import numpy as np
+    import pyarrow as pa
+
+    lines = lines.cast(pa.large_string())
+    edges = np.frombuffer(lines.buffers()[1], np.int64)[lines.offset : lines.offset + len(lines) + 1]
+    return memoryview(lines.buffers()[2])[edges[0] : edges[-1]] if len(lines) else memoryview(b"")
 
 
 def content(con: duckdb.DuckDBPyConnection, *, period: str, quality: Mapping[str, Any] | None) -> Row:
