@@ -19,23 +19,37 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 200_000  # texts; DuckDB takes rows fastest by hundreds of thousands, and so many fit in little memory
 _FLAGS = ("plateau", "plan_changed", "setback", "advanced")
-# ltrim() where it is only asked whether anything is there: trim() looks at each letter of a text.
+# trim() looks at each letter of a text and copies it: most texts neither begin nor end with a space, which their first
+# and their last letter tell. ltrim() where it is only asked whether anything is there.
 _WANTED = """
     CREATE OR REPLACE TEMP TABLE text_wanted AS
-    WITH wanted AS (
+    WITH service AS NOT MATERIALIZED (
         SELECT
             note_service.note_id,
             note_service.service_number,
-            coalesce(nullif(trim(note_service.text), ''), visit_note.text) AS text,
             note_service.hcpcs_code,
-            CASE WHEN ltrim(note_service.text) <> '' THEN 'service' ELSE 'note' END AS text_source
+            note_service.text
         FROM note_service
-        LEFT JOIN visit_note ON note_service.note_id = visit_note.note_id
         LEFT JOIN procedure_code ON note_service.hcpcs_code = procedure_code.hcpcs_code
         WHERE
             procedure_code.skilled_activity
             OR note_service.hcpcs_code IS NULL
             OR (note_service.minutes IS NULL AND note_service.start_time IS NULL)
+    ),
+    wanted AS (
+        SELECT
+            note_id,
+            service_number,
+            CASE WHEN text BETWEEN '!' AND '~' AND regexp_matches(text, '[!-~]$') THEN text ELSE trim(text) END AS text,
+            hcpcs_code,
+            'service' AS text_source
+        FROM service
+        WHERE ltrim(text) <> ''
+        UNION ALL
+        SELECT service.note_id, service.service_number, visit_note.text, service.hcpcs_code, 'note'
+        FROM service
+        INNER JOIN visit_note ON service.note_id = visit_note.note_id
+        WHERE coalesce(ltrim(service.text), '') = ''
         UNION ALL
         SELECT visit_note.note_id, 0, visit_note.text, NULL, 'note'
         FROM visit_note
