@@ -95,17 +95,24 @@ def _number_versions(con: duckdb.DuckDBPyConnection) -> None:
                 file_number::BIGINT * 1099511627776 + source_row AS place
             FROM {_KEPT}
         ),
-        shared AS (
-            SELECT DISTINCT claim_id
+        -- Nearly all lines are there once, and need not be compared.
+        repeated AS (
+            SELECT claim_id, claim_line_number
             FROM line
             WHERE claim_line_number IS NOT NULL
+            GROUP BY claim_id, claim_line_number
+            HAVING count(*) > 1
+        ),
+        repeat AS MATERIALIZED (SELECT * FROM line SEMI JOIN repeated USING (claim_id, claim_line_number)),
+        shared AS (
+            SELECT DISTINCT claim_id
+            FROM repeat
             GROUP BY claim_id, claim_line_number, frequency, submitted_date
             HAVING min(visit) <> max(visit)
         ),
         versioned AS (
             SELECT claim_id
-            FROM line
-            WHERE claim_line_number IS NOT NULL
+            FROM repeat
             GROUP BY claim_id, claim_line_number
             HAVING min(frequency) <> max(frequency) OR count(DISTINCT coalesce(submitted_date, DATE '0001-01-01')) > 1
             UNION
