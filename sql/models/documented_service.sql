@@ -73,6 +73,12 @@ charted AS (
     WHERE note_service.hcpcs_code IS NULL OR procedure_code.functional_activity
 ),
 
+coded AS (
+    SELECT day_number
+    FROM charted
+    WHERE is_coded
+),
+
 -- A service without a code, or a note without services, stands for a code that no service of the day names.
 matched AS (
     SELECT
@@ -87,9 +93,7 @@ matched AS (
         charted.* EXCLUDE (day_number)
     FROM billed
     INNER JOIN charted ON billed.treatment_day_number = charted.treatment_day_number
-    ANTI JOIN (
-        SELECT day_number FROM charted WHERE is_coded
-    ) AS coded ON billed.day_number = coded.day_number
+    ANTI JOIN coded ON billed.day_number = coded.day_number
     WHERE NOT charted.is_coded
 ),
 
