@@ -103,6 +103,11 @@ def _input_options(command: Any) -> Any:
     "--partitions", type=click.IntRange(1, 100_000), help="Parts for Dask [4 for each thread of its workers]."
 )
 @click.option("--exchange", metavar="PATH", help="Folder or fsspec address that all of Dask's workers see.")
+@click.option(
+    "--workspace",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder that keeps what this run makes: the next one does again only what is new or changed.",
+)
 @click.option("--timings", is_flag=True, help="Print the seconds of each stage, model and rule.")
 @click.option(
     "--catch-up/--no-catch-up",

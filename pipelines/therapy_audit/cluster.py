@@ -30,7 +30,7 @@ from therapy_audit.errors import AuditError
 from therapy_audit.notes import store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     import duckdb
 
@@ -286,21 +286,15 @@ class _Exchange:
     def _whose(self, name: str, key: str, types: Mapping[str, str]) -> str | None:
         """Return what a table is joined with to know the partition of each row; None where all have all of it."""
         models = rulebook.grains().models
-        # The parts that need all rows leave few, and are asked about more than a partition's own.
-        if name in models.any_row or name in {
-            f"{model}_{part}" for model, parts in models.patient.items() for part in parts
-        }:
-            return None
-        if key == "clinician":
+        if key == "clinician" and not given_whole(name):
             columns = {by[name] for by in models.clinician.values() if name in by}
             return f"clinician_part ON given.{columns.pop()} = clinician_part.npi" if columns else None
-        if "patient_id" in types:
-            parts = f"(SELECT unnest(range({self.parts})) AS part) AS share"
-            return f"{parts} ON hash(patient_id) % {self.parts} = share.part"
-        # What names no patient belongs to each whose claim or line it names.
-        for column, table in (("line_id", "line_part"), ("claim_id", "claim_part")):
-            if column in types:
-                return f"{table} USING ({column})"
+        match named_by(name, types):
+            case "patient_id":
+                parts = f"(SELECT unnest(range({self.parts})) AS part) AS share"
+                return f"{parts} ON hash(patient_id) % {self.parts} = share.part"
+            case "line_id" | "claim_id" as column:
+                return f"{column.removesuffix('_id')}_part USING ({column})"
         return None
 
     def share_out(self) -> None:
@@ -337,6 +331,26 @@ class _Exchange:
         """Return how many claim lines each partition had."""
         files = self.shipped["claim_line", "patient"]
         return [self.con.execute(f"SELECT count(*) FROM ({reading(part)})").fetchall()[0][0] for part in files]
+
+
+def given_whole(name: str) -> bool:
+    """Say whether each share of the patients is given all of a table: one of which it is only asked whether it has a row.
+
+    So are the parts that need all rows: they leave few, and are asked about more than a share's own.
+    """
+    models = rulebook.grains().models
+    return name in models.any_row or name in {
+        f"{model}_{part}" for model, parts in models.patient.items() for part in parts
+    }
+
+
+def named_by(name: str, columns: Iterable[str]) -> str | None:
+    """Return the column that says whose a row of a table is, by patient; None where each share is given all of it.
+
+    What names no patient belongs to each whose line or claim it names.
+    """
+    known = set(columns)
+    return None if given_whole(name) else next((key for key in ("patient_id", "line_id", "claim_id") if key in known), None)
 
 
 def spread(con: duckdb.DuckDBPyConnection, tables: Sequence[tuple[str, str]], parts: int) -> None:

@@ -31,14 +31,14 @@ _KEYS = {
     "with_text": bool, "inputs": dict, "payers": dict, "unit_method": dict, "parameters": dict, "mappings": list,
     "required_modifiers": dict, "pairs": list, "reference": str, "locality": str, "lexicon": str, "as_of": str,
     "fees": dict, "benchmarks": str, "catch_up": int, "deliver": dict,
-    "previous": str, "rules": str, "deidentified": bool, "key": str,
+    "previous": str, "rules": str, "deidentified": bool, "key": str, "workspace": str,
     "encrypt_to": list,
 }  # fmt: skip
 
 # Keys that are not taken as they stand.
 _OWN_FORM = {
     "inputs", "mappings", "output", "pairs", "reference", "lexicon", "fees", "benchmarks", "deliver", "previous",
-    "rules", "key",
+    "rules", "key", "workspace",
 }  # fmt: skip
 
 TEMPLATE = """\
@@ -90,6 +90,10 @@ TEMPLATE = """\
 
 # Folder with rules of your own, such as a payer's contract asks for: YAML and SQL side by side (CONTRIBUTING.md).
 # rules = "rules"
+
+# Folder with what the last run made, so that the next one reads and builds only what is new or changed
+# (docs/workspace.md). It holds patients' data; keep it as safe as the exports, and out of reports.
+# workspace = "workspace"
 
 # A report to share: pseudonyms in place of the numbers of patients, claims and clinicians, dates moved by patient, no
 # text of notes (docs/security.md). The key is made where there is none; keep it apart from the report.
@@ -196,6 +200,7 @@ class Config:
     lexicon: Path | None = None
     rules: Path | None = None
     benchmarks: Path | None = None
+    workspace: Path | None = None
     previous: Path | None = None  # the folder; Path("none") for no comparison
     locality: str = "national"
     threads: int | None = None
@@ -237,6 +242,7 @@ def read(path: Path) -> Config:
         lexicon=here / raw["lexicon"] if "lexicon" in raw else None,
         rules=here / raw["rules"] if "rules" in raw else None,
         key=here / raw["key"] if "key" in raw else None,
+        workspace=here / raw["workspace"] if "workspace" in raw else None,
         benchmarks=here / raw["benchmarks"] if "benchmarks" in raw else None,
         deliver=delivery.settings(raw["deliver"], here, path.name) if "deliver" in raw else None,
         previous=previous_of(raw["previous"], here) if "previous" in raw else None,

@@ -337,7 +337,7 @@ def build_models(
         wanted = set().union(*(needs[name] for name in wanted)) - set(needs)
     waiting = dict.fromkeys(name for name in models if name in needs)
     steps = [name for name in waiting if models[name].kind == "TEMP TABLE"]
-    passing = set() if rules is None else _passing_steps(steps, rules)
+    passing = set() if rules is None else passing_steps(steps, rules)
     with progress.stage("models", len(waiting)) as done:
         while waiting:
             ready = next((name for name in waiting if not needs[name] & set(waiting)), None)
@@ -391,7 +391,7 @@ def _needs(con: duckdb.DuckDBPyConnection, name: str) -> frozenset[str]:
     return _NEEDS[name]
 
 
-def _passing_steps(steps: Iterable[str], rules: Sequence[Rule]) -> set[str]:
+def passing_steps(steps: Iterable[str], rules: Sequence[Rule]) -> set[str]:
     """Return the steps that nothing but models reads: no SQL of the rules, the findings or the report names them."""
     later = [
         *(rule.sql for rule in rules),

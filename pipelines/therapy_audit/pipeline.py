@@ -25,6 +25,9 @@ from therapy_audit.errors import AuditError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from therapy_audit.intake.keeping import Keep
+    from therapy_audit.workspace import Workspace
+
 _SEVERITY_ORDER = ("error", "warning", "info")
 _COUNTED_TABLES = (
     "claim_line", "visit_note", "note_service", "provider", "plan_of_care", "authorization", "patient_opening_balance",
@@ -78,8 +81,18 @@ def run(
     dates = span(config.period) if config.period else None
     ruleset = rules_of(config)
     output = report_folder(config)
-    with replaced(output) as building:
-        return _audit(config, ruleset, dates, output, building, stage, now or moment())
+    with ExitStack() as held:
+        kept = None
+        if config.workspace:
+            from therapy_audit import workspace
+
+            workspace.check(config, output)
+            kept = held.enter_context(workspace.opened(config.workspace))
+        with replaced(output) as building:
+            result = _audit(config, ruleset, dates, output, building, stage, now or moment(), kept)
+        if kept:
+            kept.commit()
+        return result
 
 
 def report_folder(config: Config) -> Path:
@@ -104,10 +117,10 @@ def rules_of(config: Config) -> rules.RuleSet:
     return engine.override(loaded, config.parameters, config.unit_method, config.required_modifiers, config.pairs)
 
 
-def take_in(con: Any, config: Config, ruleset: rules.RuleSet) -> None:
+def take_in(con: Any, config: Config, ruleset: rules.RuleSet, keep: Keep | None = None) -> None:
     """Fill the contract tables of an empty database from the config's files, and the payers' plans.
 
-    AuditError names every file that cannot be used.
+    What is kept of a file stands in its place. AuditError names every file that cannot be used.
     """
     from therapy_audit import intake
 
@@ -116,7 +129,7 @@ def take_in(con: Any, config: Config, ruleset: rules.RuleSet) -> None:
     fees.load(con, config.fees, {plan.name: plan.counts_toward_kx_threshold for plan in ruleset.plans})
     if config.benchmarks:
         benchmarks.load(con, config.benchmarks)
-    intake.load(con, intake.Inputs(config.inputs, config.mappings))
+    intake.load(con, intake.Inputs(config.inputs, config.mappings), keep)
     engine.map_payers(con, (*config.payers.items(), *ruleset.payer_patterns))
 
 
@@ -128,6 +141,7 @@ def _audit(
     building: Path,
     stage: Callable[[str, float], None],
     now: datetime,
+    kept: Workspace | None,
 ) -> Result:
     from therapy_audit import quality, report
     from therapy_audit.notes import lexicon
@@ -140,7 +154,7 @@ def _audit(
         # A decision is on a finding by its number, which is another one here.
         config = replace(config, inputs={**config.inputs, "reviews": ()}, previous=Path("none"))
     with engine.connect(database, **settings) as con:
-        take_in(con, config, ruleset)
+        take_in(con, config, ruleset, kept.files if kept else None)
         if key:
             deidentify.pseudonymise(con, key)
     timed("intake")
@@ -149,14 +163,14 @@ def _audit(
     )
     quality.write(checked, building / "quality")
     timed("quality")
-    with engine.connect(database, **settings) as con, ExitStack() as kept:
+    with engine.connect(database, **settings) as con, ExitStack() as opened:
         if not checked["success"] and config.quality == "stop":
             raise AuditError(_refuse(con, checked, output, building))
         start, end = dates or (None, None)
         first, last = engine.set_period(con, start, end, day(config.as_of) if config.as_of else None, now.date())
         notices = _heard_at_once(con)
         period = config.period or f"{first}..{last}"
-        partitions = kept.enter_context(_models(con, config, ruleset, building, timed))
+        partitions = opened.enter_context(_models(con, config, ruleset, building, timed, kept))
         if config.rules:
             _keep(config.rules, building / "rules")
         errors = engine.run_rules(con, ruleset.rules, timed.detail)
@@ -188,6 +202,8 @@ def _audit(
         con.execute("CHECKPOINT")
     if key:
         deidentify.rewrite(database, key)
+    if kept:
+        kept.keep(database)
     # Only now what workers left is gone from the folder.
     manifest["outputs"] = hashes(building)
     (building / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
@@ -197,12 +213,21 @@ def _audit(
 
 @contextmanager
 def _models(
-    con: Any, config: Config, ruleset: rules.RuleSet, building: Path, timed: _Clock
+    con: Any, config: Config, ruleset: rules.RuleSet, building: Path, timed: _Clock, kept: Workspace | None
 ) -> Iterator[list[int] | None]:
     """Read the notes and build the models, here or on Dask's workers; give the claim lines of each of their partitions.
 
     What the workers left is there until the end of the block.
     """
+    if kept:
+        from therapy_audit.notes import lexicon
+
+        words = lexicon.fingerprint(config.lexicon)
+        kept.build(con, ruleset.rules, words, config.lexicon, timed.detail, lambda: timed("notes"))
+        engine.lock(con)
+        timed("models")
+        yield None
+        return
     if config.engine == "duckdb":
         from therapy_audit.notes import store
 

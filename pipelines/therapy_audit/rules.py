@@ -16,7 +16,7 @@ from therapy_audit import plain_yaml, resources
 from therapy_audit.errors import AuditError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
 SEVERITIES = ("error", "warning", "info")
@@ -83,13 +83,19 @@ class Models:
 
     patient: {model: its CTEs that need all rows}; clinician: {model: {model that it reads: column with the number}};
     any_row: models of which it is only asked whether they have a row; inner: those that number or repeat rows in each
-    partition.
+    partition; row_numbers: columns that hold the number of a claim line; owner: {model without a patient: {model with
+    one: column of both}}; reached and spans: whom a changed row of a table without a patient reaches, by the columns
+    (table.column) that hold its value, or a date of its span.
     """
 
     patient: Mapping[str, tuple[str, ...]]
     clinician: Mapping[str, Mapping[str, str]]
     any_row: tuple[str, ...]
     inner: tuple[str, ...]
+    row_numbers: tuple[str, ...]
+    owner: Mapping[str, Mapping[str, str]]
+    reached: Mapping[str, Mapping[str, Sequence[str]]]
+    spans: Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -237,6 +243,8 @@ def grains() -> Grains:
             raw["models"]["clinician"],
             tuple(raw["models"]["any_row"]),
             tuple(raw["models"]["inner"]),
+            tuple(raw["models"]["row_numbers"]),
+            *(raw["models"][name] for name in ("owner", "reached", "spans")),
         ),
     )
 

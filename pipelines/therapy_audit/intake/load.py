@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from therapy_audit.intake import claim_numbers, clinicians, interchange
 from therapy_audit.intake.contract import TABLES, Contract, contract
 from therapy_audit.intake.convert import convert, create_typed, prepare, stage
 from therapy_audit.intake.finish import finish
+from therapy_audit.intake.keeping import Keep, KeptSheet
 from therapy_audit.intake.mapping import MappingFile, Placement, applicable, known_headers, place, read_mapping
 from therapy_audit.intake.read import Sheet, Tally, sheets, unreadable
 
@@ -41,10 +42,23 @@ class Placed:
 
     sheet: Sheet
     placement: Placement
+    key: str = ""  # by which the file is kept
 
 
-def load(con: duckdb.DuckDBPyConnection, inputs: Inputs) -> None:
-    """Fill the contract tables from all files. AuditError names every file that cannot be used, one line each."""
+@dataclass(frozen=True)
+class Kept:
+    """A table of a file that is not read again."""
+
+    sheet: KeptSheet
+    key: str
+    place: int  # among the file's tables
+
+
+def load(con: duckdb.DuckDBPyConnection, inputs: Inputs, keep: Keep | None = None) -> None:
+    """Fill the contract tables from all files, or from what is kept of them; keep what they gave.
+
+    AuditError names every file that cannot be used, one line each.
+    """
     if unknown := [name for name in inputs.files if name not in TABLES]:
         raise AuditError(f"{unknown[0]!r} is not an input; the inputs are {', '.join(TABLES)}.")
     problems: list[str] = []
@@ -55,7 +69,7 @@ def load(con: duckdb.DuckDBPyConnection, inputs: Inputs) -> None:
         except AuditError as error:
             problems.append(str(error))
     with scratch(con):
-        placed: dict[str, list[Placed]] = {}
+        placed: dict[str, list[Placed | Kept]] = {}
         electronic: dict[str, list[interchange.Interchange]] = {}
         named = named_files(inputs.files)
         for input_name in TABLES:
@@ -66,11 +80,23 @@ def load(con: duckdb.DuckDBPyConnection, inputs: Inputs) -> None:
                     problems += [f"{input_name}: {told!r} matches no file; check the path."]
             for source_file, path in named[input_name].items():
                 try:
+                    key = (
+                        keep.key(path, source_file, input_name, applicable(mappings, input_name, path.name))
+                        if keep
+                        else ""
+                    )
+                    if keep and (kept := keep.found(key)) is not None:
+                        placed.setdefault(input_name, []).extend(
+                            Kept(sheet, key, place) for place, sheet in enumerate(kept)
+                        )
+                        continue
                     sent = interchange.recognised(path, source_file, input_name)
                     if sent:
                         electronic.setdefault(input_name, []).append(sent)
                         continue
-                    placed.setdefault(input_name, []).extend(placed_sheets(con, path, source_file, kind, mappings))
+                    placed.setdefault(input_name, []).extend(
+                        replace(sheet, key=key) for sheet in placed_sheets(con, path, source_file, kind, mappings)
+                    )
                 except AuditError as error:
                     problems.append(str(error))
         if problems:
@@ -83,7 +109,7 @@ def load(con: duckdb.DuckDBPyConnection, inputs: Inputs) -> None:
         with progress.stage("intake", files + kinds + 1) as done:
             for input_name in TABLES:
                 if input_name in placed:
-                    problems += _load_kind(con, contract(input_name), placed[input_name], done)
+                    problems += _load_kind(con, contract(input_name), placed[input_name], done, keep)
                     done()
                 if input_name in electronic:
                     problems += interchange.load(con, input_name, interchange.repeats_told(electronic[input_name]))
@@ -226,17 +252,28 @@ def _told(sheet: Sheet, placement: Placement) -> list[str]:
 
 
 def _load_kind(
-    con: duckdb.DuckDBPyConnection, kind: Contract, files: Sequence[Placed], done: Callable[[], None]
+    con: duckdb.DuckDBPyConnection,
+    kind: Contract,
+    files: Sequence[Placed | Kept],
+    done: Callable[[], None],
+    keep: Keep | None,
 ) -> list[str]:
     """Load all files of one kind, `done` after each; return the problems, a sentence each."""
     create_typed(con, kind)
     problems: list[str] = []
-    read: dict[int, tuple[Sheet, int, list[str]]] = {}
+    read: dict[int, KeptSheet] = {}
+    fresh: dict[str, list[KeptSheet]] = {}
     start = (con.execute("SELECT coalesce(max(file_number), 0) FROM intake_scratch.file").fetchone() or (0,))[0]
     for file_number, file in enumerate(files, start + 1):
+        con.execute("INSERT INTO intake_scratch.file VALUES ($1, $2)", [file_number, file.sheet.source_file])
+        if isinstance(file, Kept):
+            if keep:
+                keep.read(con, file.key, file.place, file_number)
+            read[file_number] = file.sheet
+            done()
+            continue
         sheet, tally = file.sheet, Tally([], [])
         try:
-            con.execute("INSERT INTO intake_scratch.file VALUES ($1, $2)", [file_number, sheet.source_file])
             rows_in = stage(con, sheet, file.placement, tally)
             notices = convert(con, kind, file.placement, tally, file_number)
         except AuditError as error:
@@ -245,14 +282,19 @@ def _load_kind(
         except (OSError, UnicodeError) as error:
             problems.append(str(unreadable(sheet.source_file, error)))
             continue
-        read[file_number] = (
-            sheet,
-            rows_in,
-            notices if rows_in else [*notices, "the file holds no rows below its header"],
-        )
+        if not rows_in:
+            notices.append("the file holds no rows below its header")
+        told = KeptSheet(sheet.source_file, sheet.sha256, sheet.byte_count, (*sheet.notices, *notices), rows_in)
+        read[file_number] = told
+        if keep:
+            keep.write(con, file.key, len(fresh.setdefault(file.key, [])), file_number)
+            fresh[file.key].append(told)
         done()
     if problems:
         return problems
+    if keep:
+        for key, sheets_told in fresh.items():
+            keep.tell(key, [asdict(sheet) for sheet in sheets_told])
     later_notices = finish(con, kind)
     con.execute(
         """INSERT INTO quarantine (source_file, source_row, contract_table, column_name, value_class, reason)
@@ -265,18 +307,18 @@ def _load_kind(
         con, "intake_scratch.typed ANTI JOIN intake_scratch.refused USING (file_number, source_row)"
     )
     refused = _rows_per_file(con, "intake_scratch.refused")
-    for file_number, (sheet, rows_in, notices) in read.items():
+    for file_number, told in read.items():
         rows_loaded, rows_quarantined = loaded.get(file_number, 0), refused.get(file_number, 0)
-        if rows_in != rows_loaded + rows_quarantined:
+        if told.rows_in != rows_loaded + rows_quarantined:
             problems.append(
-                f"{sheet.source_file}: {rows_in} rows came in, but {rows_loaded} were loaded "
+                f"{told.source_file}: {told.rows_in} rows came in, but {rows_loaded} were loaded "
                 f"and {rows_quarantined} refused; please report it."
             )
         con.execute(
             "INSERT INTO intake_file VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
             [
-                sheet.source_file, kind.input, sheet.sha256, sheet.byte_count, rows_in, rows_loaded, rows_quarantined,
-                [*sheet.notices, *notices, *later_notices.get(file_number, [])],
+                told.source_file, kind.input, told.sha256, told.byte_count, told.rows_in, rows_loaded,
+                rows_quarantined, [*told.notices, *later_notices.get(file_number, [])],
             ],
         )  # fmt: skip
     return problems

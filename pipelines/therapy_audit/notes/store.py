@@ -59,10 +59,11 @@ _WANTED = """
 """
 
 
-def fill(con: duckdb.DuckDBPyConnection, folder: Path | None = None) -> int:
+def fill(con: duckdb.DuckDBPyConnection, folder: Path | None = None, kept: str | None = None) -> int:
     """Fill service_text, text_evidence, evidence_span and text_measure from the notes; return how many texts were read.
 
-    `folder` holds a clinic's own words. AuditError: they cannot be used.
+    `folder` holds a clinic's own words. What database `kept`, if any, has of a text is taken over: it must be of the
+    same software and words. AuditError: the words cannot be used.
     """
     con.execute(_WANTED)
     con.execute("INSERT INTO service_text SELECT note_id, service_number, text_number, text_source FROM text_wanted")
@@ -72,6 +73,10 @@ def fill(con: duckdb.DuckDBPyConnection, folder: Path | None = None) -> int:
         " FROM text_wanted GROUP BY text_number"
     )
     con.execute("DROP TABLE text_wanted")
+    if kept:
+        for table in ("text_evidence", "evidence_span", "text_measure"):
+            con.execute(f"INSERT INTO {table} FROM {kept}.{table} SEMI JOIN text_to_read USING (text_number)")
+        con.execute("DELETE FROM text_to_read WHERE text_number IN (SELECT text_number FROM text_evidence)")
     ((texts,),) = con.execute("SELECT count(*) FROM text_to_read").fetchall()
     parts = texts // _AT_ONCE + 1
     with progress.stage("notes", parts) as done:
