@@ -1,0 +1,305 @@
+"""A run with a workspace says what a full run says, to the byte, and does again only what is new or changed."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+import signal
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from tests import crash
+from therapy_audit import config as settings
+from therapy_audit import engine, incremental, pipeline, synth, workspace
+from therapy_audit.config import Config
+from therapy_audit.errors import AuditError
+from therapy_audit.notes import lexicon, reading, store
+
+_BY_MONTH = ("claims", "notes", "remittances")
+_OTHERS = ("providers", "plans_of_care", "authorizations", "opening_balances")
+_NUMBERS = {"line_id", "payable_line_id", "visit_id"}  # of rows: others in every database
+
+
+@pytest.fixture(scope="module")
+def clinic(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small clinic's files of a quarter, those of claims, notes and remittances by month."""
+    folder = tmp_path_factory.mktemp("clinic")
+    synth.write(folder, seed=9, lines=700, dirt=True)
+    with duckdb.connect() as con:
+        con.execute("SET preserve_insertion_order = true")
+        for name in _BY_MONTH:
+            # A row whose date is spoilt is of the first month.
+            con.execute(
+                "CREATE OR REPLACE TABLE given AS"
+                " SELECT *, least(3, coalesce(month(try_strptime(DOS, ['%m/%d/%Y', '%Y-%m-%d'])), 1)) AS of_month"
+                f" FROM read_csv('{folder}/{name}.csv', all_varchar = TRUE, header = TRUE)"
+            )
+            for month in (1, 2, 3):
+                con.execute(
+                    f"COPY (SELECT * EXCLUDE (of_month) FROM given WHERE of_month = {month})"
+                    f" TO '{folder}/{name}-{month}.csv' (HEADER)"
+                )
+    return folder
+
+
+def _config(clinic: Path, months: tuple[int, ...] = (1, 2, 3), **given: Any) -> Config:
+    inputs = {name: tuple(str(clinic / f"{name}-{month}.csv") for month in months) for name in _BY_MONTH}
+    inputs |= {name: (str(clinic / f"{name}.csv"),) for name in _OTHERS}
+    return Config(inputs=inputs, quality="warn", previous=Path("none"), **given)
+
+
+def _built(config: Config, folder: Path, database: Path) -> dict[str, int]:
+    """Build the tables of a run with a workspace, without report; return for how many patients each step was built."""
+    ruleset = pipeline.rules_of(config)
+    with workspace.opened(folder) as kept:
+        with engine.connect(database) as con:
+            pipeline.take_in(con, config, ruleset, kept.files)
+            engine.set_period(con)
+            words = lexicon.fingerprint(config.lexicon)
+            told = kept.build(con, ruleset.rules, words, config.lexicon, lambda _name, _seconds: None, lambda: None)
+            engine.lock(con)
+        kept.keep(database)
+        kept.commit()
+    return told
+
+
+def _in_full(config: Config, database: Path) -> Path:
+    """Build the same tables without a workspace."""
+    ruleset = pipeline.rules_of(config)
+    with engine.connect(database) as con:
+        pipeline.take_in(con, config, ruleset)
+        engine.set_period(con)
+        store.fill(con, config.lexicon)
+        engine.build_models(con)
+        steps = [name for (name,) in con.execute("SELECT table_name FROM duckdb_tables() WHERE temporary").fetchall()]
+        for name in steps:  # so that they can be compared too
+            con.execute(f'CREATE TABLE main."step {name}" AS FROM temp."{name}"')
+    return database
+
+
+def _differences(folder: Path, full: Path) -> list[str]:
+    """Return the tables and steps that the last run of a workspace has otherwise than a full run."""
+    run = folder / json.loads((folder / "workspace.json").read_text())["run"]
+    with duckdb.connect() as con:
+        for name, file in (("report", run / "audit.duckdb"), ("steps", run / "steps.duckdb"), ("whole", full)):
+            con.execute(f"ATTACH '{file}' AS {name} (READ_ONLY)")
+        found = dict(
+            con.execute(
+                "SELECT database_name || '.main.' || quoted, 'whole.main.'"
+                " || CASE database_name WHEN 'steps' THEN '\"step ' || table_name || '\"' ELSE quoted END"
+                " FROM (SELECT *, '\"' || table_name || '\"' AS quoted FROM duckdb_tables())"
+                " WHERE database_name IN ('report', 'steps') AND table_name <> 'digest'"
+                " AND table_name NOT LIKE '%\\_span' ESCAPE '\\' AND table_name NOT LIKE '%\\_known' ESCAPE '\\'"
+            ).fetchall()
+        )
+        assert len(found) > 80
+        different = []
+        for mine, theirs in found.items():
+            columns = [name for name, *_ in con.execute(f"DESCRIBE {mine}").fetchall()]
+            assert columns == [name for name, *_ in con.execute(f"DESCRIBE {theirs}").fetchall()], mine
+            listed = ", ".join(f'"{name}"' for name in columns if name not in _NUMBERS) or "1"
+            one, other = (f"SELECT {listed} FROM {table}" for table in (mine, theirs))
+            if any(con.execute(f"{a} EXCEPT ALL {b} LIMIT 1").fetchall() for a, b in ((one, other), (other, one))):
+                different.append(mine)
+    return different
+
+
+@pytest.fixture(scope="module")
+def two_months(clinic: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The workspace of a run of the first two months."""
+    folder = tmp_path_factory.mktemp("two") / "workspace"
+    told = _built(_config(clinic, (1, 2)), folder, folder.parent / "audit.duckdb")
+    assert set(told.values()) == {-1}
+    return folder
+
+
+@pytest.fixture
+def folder(two_months: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    return Path(shutil.copytree(two_months, tmp_path / "workspace"))
+
+
+@pytest.fixture(scope="module")
+def full(clinic: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a full run makes of all three months."""
+    return _in_full(_config(clinic), tmp_path_factory.mktemp("full") / "audit.duckdb")
+
+
+def test_a_month_more(clinic: Path, folder: Path, full: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    loading = import_module("therapy_audit.intake.load")
+    monkeypatch.setattr(
+        loading, "sheets", lambda con, path, *more, real=loading.sheets: read.append(path.name) or real(con, path, *more)
+    )
+    texts: list[int] = []
+    monkeypatch.setattr(
+        reading, "read", lambda given, *more, real=reading.read: texts.append(len(given)) or real(given, *more)
+    )
+    told = _built(_config(clinic), folder, tmp_path / "audit.duckdb")
+    assert _differences(folder, full) == []
+    assert sorted(read) == [f"{name}-3.csv" for name in sorted(_BY_MONTH)]
+    with duckdb.connect(str(full), read_only=True) as con:
+        ((new, patients, all_texts),) = con.execute(
+            "SELECT count(DISTINCT patient_id) FILTER (service_date >= DATE '2026-03-01'), count(DISTINCT patient_id),"
+            " (SELECT count(*) FROM text_evidence) FROM claim_line"
+        ).fetchall()
+    assert new <= told["treatment_day"] < patients
+    assert 0 < sum(texts) < all_texts / 2
+    # The next one has nothing to do, whatever the order of the files.
+    turned = _config(clinic, (3, 1, 2))
+    told = _built(turned, folder, tmp_path / "again.duckdb")
+    assert (len(read), set(told.values())) == (3, {0})
+    assert _differences(folder, full) == []
+
+
+def test_files_that_were_changed_or_withdrawn(clinic: Path, folder: Path, tmp_path: Path) -> None:
+    changed = tmp_path / "clinic"
+    shutil.copytree(clinic, changed)
+    # One claim less, another day's units, a note without its signature, a plan and a clinician that are not known.
+    for name, old, new in (("claims-1", ",1,", ",2,"), ("notes-2", "PT,", "PTA,")):
+        lines = (changed / f"{name}.csv").read_text().splitlines(keepends=True)
+        lines[5] = lines[5].replace(old, new, 1)
+        del lines[9]
+        (changed / f"{name}.csv").write_text("".join(lines))
+    for name in ("providers", "plans_of_care", "authorizations"):
+        lines = (changed / f"{name}.csv").read_text().splitlines(keepends=True)
+        del lines[2]
+        (changed / f"{name}.csv").write_text("".join(lines))
+    config = _config(changed, (1, 2))
+    without = dataclasses.replace(config, inputs={**config.inputs, "remittances": config.inputs["remittances"][1:]})
+    told = _built(without, folder, tmp_path / "audit.duckdb")
+    assert 0 < told["activity_day"] < told["therapy_line"]
+    assert _differences(folder, _in_full(without, tmp_path / "full.duckdb")) == []
+
+
+def test_other_settings_build_all_anew(clinic: Path, folder: Path, tmp_path: Path) -> None:
+    config = _config(clinic, (1, 2), parameters={"clinic.episode_gap_days": 9})
+    told = _built(config, folder, tmp_path / "audit.duckdb")
+    assert set(told.values()) == {-1}
+    assert _differences(folder, _in_full(config, tmp_path / "full.duckdb")) == []
+
+
+def _edited(folder: Path, statements: str) -> None:
+    """Change the tables of a workspace's last run, as if it had left them so."""
+    run = folder / json.loads((folder / "workspace.json").read_text())["run"]
+    with duckdb.connect(str(run / "audit.duckdb")) as con:
+        con.execute(statements)
+    about = json.loads((run / "run.json").read_text())
+    about["hashes"]["audit.duckdb"] = pipeline.sha256(run / "audit.duckdb")
+    (run / "run.json").write_text(json.dumps(about))
+
+
+# Of other software, or read by other words, a run is as good as none.
+@pytest.mark.parametrize("damage", ["database", "file of rows", "what is told", "mark", "software", "words"])
+def test_what_is_damaged_is_made_anew(
+    folder: Path, tmp_path: Path, damage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seen before anything is taken from it; the rest of a run is the same as without a workspace."""
+    run = folder / json.loads((folder / "workspace.json").read_text())["run"]
+    match damage:
+        case "database":
+            data = bytearray((run / "steps.duckdb").read_bytes())
+            data[len(data) // 2] ^= 1
+            (run / "steps.duckdb").write_bytes(data)
+        case "file of rows":
+            next((run / "files").glob("*.typed.parquet")).unlink()
+        case "what is told":
+            (run / "run.json").write_text('{"hashes": ')
+        case "mark":
+            (folder / "workspace.json").write_text('{"run": "../elsewhere"}')
+        case "software":
+            monkeypatch.setattr(workspace, "software", lambda: "another")
+    taken: list[Any] = []
+    monkeypatch.setattr(incremental, "build", lambda *_given, **more: taken.append(more["take_over"]) or {})
+    monkeypatch.setattr(store, "fill", lambda *given: taken.append(given[-1]))
+    with workspace.opened(folder) as kept, engine.connect(tmp_path / "audit.duckdb") as con:
+        assert (kept.files.old is None) == (damage != "words")
+        engine.create_tables(con)
+        kept.build(con, [], damage, None, lambda _name, _seconds: None, lambda: None)
+    assert taken == [None, False]
+    assert sorted(path.name for path in folder.iterdir()) == [".lock", *([run.name] if run.exists() else []), "workspace.json"]
+
+
+def test_a_run_that_is_killed_leaves_the_workspace_as_it_was(
+    folder: Path, full: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = json.loads((folder / "workspace.json").read_text())["run"]
+
+    def dying() -> None:
+        with workspace.opened(folder) as kept:
+            shutil.copyfile(full, kept.new / "steps.duckdb")
+            kept.about_new.update(words="", settings="")
+            kept.keep(full)
+            kept.commit()
+
+    monkeypatch.setattr(workspace, "_point", lambda *_given: os.kill(os.getpid(), signal.SIGKILL))
+    assert os.waitstatus_to_exitcode(os.waitpid(crash.forked(dying), 0)[1]) == -signal.SIGKILL
+    assert json.loads((folder / "workspace.json").read_text())["run"] == before
+    assert len(list(folder.iterdir())) == 4  # lock, mark, the run before and the one that died
+    (folder / "workspace.json.new").write_text("{")
+    with workspace.opened(folder) as kept:
+        assert kept.old == folder / before
+    assert sorted(path.name for path in folder.iterdir() if path.is_dir()) == [before]
+
+
+def test_who_is_not_touched_is_taken_over(clinic: Path, folder: Path, full: Path, tmp_path: Path) -> None:
+    """A kept row that no run would make comes through, and that of a touched patient does not."""
+    with duckdb.connect(str(full), read_only=True) as con:
+        old, new = (
+            con.execute(
+                f"SELECT max(patient_id) FROM (SELECT patient_id FROM claim_line GROUP BY ALL HAVING {day})"
+            ).fetchall()[0][0]
+            for day in ("max(service_date) < DATE '2026-02-10'", "max(service_date) >= DATE '2026-03-01'")
+        )
+    _edited(
+        folder,
+        f"UPDATE therapy_line SET billing_npi = 'kept' WHERE patient_id IN ('{old}', '{new}');"
+        "UPDATE text_evidence SET narrative = 'kept' WHERE narrative = 'passive'",
+    )
+    _built(_config(clinic), folder, tmp_path / "audit.duckdb")
+    with duckdb.connect(str(tmp_path / "audit.duckdb")) as con:
+        found = con.execute("SELECT DISTINCT patient_id FROM therapy_line WHERE billing_npi = 'kept'").fetchall()
+        assert found == [(old,)]
+        assert con.execute("SELECT 1 FROM text_evidence WHERE narrative = 'kept' LIMIT 1").fetchall()
+
+
+def test_the_report_is_that_of_a_full_run(
+    clinic: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1790000000")
+    mine, theirs = tmp_path / "mine" / "report", tmp_path / "theirs" / "report"
+    pipeline.run(_config(clinic, workspace=folder, output=mine))
+    pipeline.run(_config(clinic, output=theirs))
+    names = {path.relative_to(theirs) for path in theirs.rglob("*") if path.is_file()}
+    assert names == {path.relative_to(mine) for path in mine.rglob("*") if path.is_file()}
+    for name in names - {Path("audit.duckdb")}:
+        assert (mine / name).read_bytes() == (theirs / name).read_bytes(), name
+    for path in (folder, *folder.rglob("*")):
+        assert not path.stat().st_mode & 0o077, path
+
+
+def test_usage_is_told(clinic: Path, tmp_path: Path) -> None:
+    given = _config(clinic, workspace=tmp_path / "workspace", output=tmp_path / "report")
+    for wrong, sentence in (
+        ({"workspace": tmp_path / "report"}, "beside the report's folder"),
+        ({"workspace": tmp_path / "report" / "workspace"}, "beside the report's folder"),
+        ({"deidentified": True}, "leave it out, or --deidentified"),
+    ):
+        with pytest.raises(AuditError, match=sentence):
+            pipeline.run(dataclasses.replace(given, **wrong))
+    (tmp_path / "workspace").mkdir()
+    (tmp_path / "workspace" / "claims.csv").touch()
+    with pytest.raises(AuditError, match="the folder holds other things than a workspace"):
+        pipeline.run(given)
+    (tmp_path / "workspace" / "claims.csv").unlink()
+    with workspace.opened(tmp_path / "workspace"), pytest.raises(AuditError, match="another run has this workspace"):
+        pipeline.run(given)
+    assert not (tmp_path / "report").exists()
+    (tmp_path / "audit.toml").write_text('workspace = "kept"\n[inputs]\nclaims = "claims.csv"\n')
+    assert settings.read(tmp_path / "audit.toml").workspace == tmp_path / "kept"
