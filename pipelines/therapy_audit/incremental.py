@@ -126,6 +126,7 @@ class _Building:
             if step.key == "patient"
             and (step.kind == "TABLE" or step.name not in passing or any(r.key != "patient" for r in readers[step.name]))
         }
+        self.read_by_patient = {name for name in self.steps if any(r.key == "patient" for r in readers[name])}
         # Tables and steps that need all rows, as far as steps closed under a patient read them.
         self.shared = {
             name
@@ -206,8 +207,13 @@ class _Building:
             )
             note = "INNER JOIN visit_note AS note USING (note_id)" if name == "service_text" else ""
             self.digest(name, f'SELECT {key} FROM "{name}" AS given {note}')
-        if not self.take_over:
-            return
+        if self.take_over:
+            self.compare_patients()
+        for name in sorted(self.shared - set(self.steps) - self.settings):
+            self.compare(name)
+
+    def compare_patients(self) -> None:
+        """Touch the patients whose rows differ from the run before, and tell the lines of both apart."""
         names = ", ".join(f"'{name}'" for name in _OF_PATIENTS)
         self.con.execute(f"INSERT INTO touched SELECT DISTINCT '{_BASE}', key FROM ({self.different(f'IN ({names})')})")
         self.con.execute(
@@ -230,8 +236,6 @@ class _Building:
             SELECT * FROM given SEMI JOIN several USING (claim_id)"""
         )
         self.close(_BASE)
-        for name in sorted(self.shared - set(self.steps) - self.settings):
-            self.compare(name)
 
     def close(self, source: str) -> None:
         """Touch those who share a claim's number with one who is touched: what names claims alone cannot part them."""
@@ -357,7 +361,7 @@ class _Building:
         whole = scope.touched_by is None or not self.owned(step.name)
         if whole:
             self.build_for_all(step)
-            if self.take_over and scope.touched_by is None and step.name in self.last:
+            if scope.touched_by is None and step.name in self.last and step.name in self.read_by_patient:
                 self.built.scopes[step.name] = self.changed(step)
             self.told[step.name] = -1
             return
