@@ -14,7 +14,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from tests import crash
+import crash
 from therapy_audit import config as settings
 from therapy_audit import engine, incremental, pipeline, synth, workspace
 from therapy_audit.config import Config
@@ -23,26 +23,27 @@ from therapy_audit.notes import lexicon, reading, store
 
 _BY_MONTH = ("claims", "notes", "remittances")
 _OTHERS = ("providers", "plans_of_care", "authorizations", "opening_balances")
-_NUMBERS = {"line_id", "payable_line_id", "visit_id"}  # of rows: others in every database
+_NUMBERS = {"line_id", "payable_line_id", "visit_id", "remitted_id"}  # of rows: others in every database
 
 
 @pytest.fixture(scope="module")
 def clinic(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small clinic's files of a quarter, those of claims, notes and remittances by month."""
+    """A small clinic's files of a quarter, those of claims, notes and remittances in three parts."""
     folder = tmp_path_factory.mktemp("clinic")
     synth.write(folder, seed=9, lines=700, dirt=True)
     with duckdb.connect() as con:
         con.execute("SET preserve_insertion_order = true")
         for name in _BY_MONTH:
-            # A row whose date is spoilt is of the first month.
+            # A row whose date is spoilt is of the first part.
             con.execute(
                 "CREATE OR REPLACE TABLE given AS"
-                " SELECT *, least(3, coalesce(month(try_strptime(DOS, ['%m/%d/%Y', '%Y-%m-%d'])), 1)) AS of_month"
-                f" FROM read_csv('{folder}/{name}.csv', all_varchar = TRUE, header = TRUE)"
+                " SELECT *, CASE WHEN day > DATE '2026-03-24' THEN 3 WHEN day > DATE '2026-02-10' THEN 2 ELSE 1 END"
+                " AS of_month FROM (SELECT *, try_strptime(DOS, ['%m/%d/%Y', '%Y-%m-%d'])::DATE AS day"
+                f" FROM read_csv('{folder}/{name}.csv', all_varchar = TRUE, header = TRUE))"
             )
             for month in (1, 2, 3):
                 con.execute(
-                    f"COPY (SELECT * EXCLUDE (of_month) FROM given WHERE of_month = {month})"
+                    f"COPY (SELECT * EXCLUDE (of_month, day) FROM given WHERE of_month = {month})"
                     f" TO '{folder}/{name}-{month}.csv' (HEADER)"
                 )
     return folder
@@ -133,28 +134,34 @@ def full(clinic: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_month_more(clinic: Path, folder: Path, full: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
-    loading = import_module("therapy_audit.intake.load")
-    monkeypatch.setattr(
-        loading, "sheets", lambda con, path, *more, real=loading.sheets: read.append(path.name) or real(con, path, *more)
-    )
     texts: list[int] = []
-    monkeypatch.setattr(
-        reading, "read", lambda given, *more, real=reading.read: texts.append(len(given)) or real(given, *more)
-    )
+    loading = import_module("therapy_audit.intake.load")
+    sheets, reading_of = loading.sheets, reading.read
+
+    def opened(con: Any, path: Path, *more: Any) -> Any:
+        read.append(path.name)
+        return sheets(con, path, *more)
+
+    def looked_at(given: Any, *more: Any) -> Any:
+        texts.append(len(given))
+        return reading_of(given, *more)
+
+    monkeypatch.setattr(loading, "sheets", opened)
+    monkeypatch.setattr(reading, "read", looked_at)
     told = _built(_config(clinic), folder, tmp_path / "audit.duckdb")
     assert _differences(folder, full) == []
     assert sorted(read) == [f"{name}-3.csv" for name in sorted(_BY_MONTH)]
     with duckdb.connect(str(full), read_only=True) as con:
         ((new, patients, all_texts),) = con.execute(
-            "SELECT count(DISTINCT patient_id) FILTER (service_date >= DATE '2026-03-01'), count(DISTINCT patient_id),"
+            "SELECT count(DISTINCT patient_id) FILTER (service_date > DATE '2026-03-24'), count(DISTINCT patient_id),"
             " (SELECT count(*) FROM text_evidence) FROM claim_line"
         ).fetchall()
-    assert new <= told["treatment_day"] < patients
+    assert new <= told["treatment_day"] < patients - 3
     assert 0 < sum(texts) < all_texts / 2
     # The next one has nothing to do, whatever the order of the files.
     turned = _config(clinic, (3, 1, 2))
     told = _built(turned, folder, tmp_path / "again.duckdb")
-    assert (len(read), set(told.values())) == (3, {0})
+    assert (len(read), told.pop("activity_measure"), set(told.values())) == (3, -1, {0})
     assert _differences(folder, full) == []
 
 
@@ -174,7 +181,7 @@ def test_files_that_were_changed_or_withdrawn(clinic: Path, folder: Path, tmp_pa
     config = _config(changed, (1, 2))
     without = dataclasses.replace(config, inputs={**config.inputs, "remittances": config.inputs["remittances"][1:]})
     told = _built(without, folder, tmp_path / "audit.duckdb")
-    assert 0 < told["activity_day"] < told["therapy_line"]
+    assert told["treatment_day"] > 0
     assert _differences(folder, _in_full(without, tmp_path / "full.duckdb")) == []
 
 
@@ -216,14 +223,18 @@ def test_what_is_damaged_is_made_anew(
         case "software":
             monkeypatch.setattr(workspace, "software", lambda: "another")
     taken: list[Any] = []
-    monkeypatch.setattr(incremental, "build", lambda *_given, **more: taken.append(more["take_over"]) or {})
+    monkeypatch.setattr(incremental, "build", lambda *_given, take_over, **_more: taken.append(take_over))
     monkeypatch.setattr(store, "fill", lambda *given: taken.append(given[-1]))
     with workspace.opened(folder) as kept, engine.connect(tmp_path / "audit.duckdb") as con:
         assert (kept.files.old is None) == (damage != "words")
         engine.create_tables(con)
         kept.build(con, [], damage, None, lambda _name, _seconds: None, lambda: None)
     assert taken == [None, False]
-    assert sorted(path.name for path in folder.iterdir()) == [".lock", *([run.name] if run.exists() else []), "workspace.json"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        ".lock",
+        *([run.name] if run.exists() else []),
+        "workspace.json",
+    ]
 
 
 def test_a_run_that_is_killed_leaves_the_workspace_as_it_was(
@@ -255,7 +266,7 @@ def test_who_is_not_touched_is_taken_over(clinic: Path, folder: Path, full: Path
             con.execute(
                 f"SELECT max(patient_id) FROM (SELECT patient_id FROM claim_line GROUP BY ALL HAVING {day})"
             ).fetchall()[0][0]
-            for day in ("max(service_date) < DATE '2026-02-10'", "max(service_date) >= DATE '2026-03-01'")
+            for day in ("max(service_date) < DATE '2026-03-20'", "max(service_date) > DATE '2026-03-24'")
         )
     _edited(
         folder,

@@ -334,9 +334,9 @@ class _Exchange:
 
 
 def given_whole(name: str) -> bool:
-    """Say whether each share of the patients is given all of a table: one of which it is only asked whether it has a row.
+    """Say whether each share of the patients is given all of a table (or a row, where it is only asked whether it has any).
 
-    So are the parts that need all rows: they leave few, and are asked about more than a share's own.
+    So it is with parts that need all rows: they leave few, and are asked about more than a share's own.
     """
     models = rulebook.grains().models
     return name in models.any_row or name in {
@@ -350,7 +350,11 @@ def named_by(name: str, columns: Iterable[str]) -> str | None:
     What names no patient belongs to each whose line or claim it names.
     """
     known = set(columns)
-    return None if given_whole(name) else next((key for key in ("patient_id", "line_id", "claim_id") if key in known), None)
+    return (
+        None
+        if given_whole(name)
+        else next((key for key in ("patient_id", "line_id", "claim_id") if key in known), None)
+    )
 
 
 def spread(con: duckdb.DuckDBPyConnection, tables: Sequence[tuple[str, str]], parts: int) -> None:

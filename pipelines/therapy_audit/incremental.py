@@ -12,13 +12,13 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from therapy_audit import cluster, engine, progress, stopping
 from therapy_audit import rules as rulebook
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     import duckdb
 
@@ -56,7 +56,7 @@ def settings_tables(con: duckdb.DuckDBPyConnection) -> list[str]:
 def fingerprint(con: duckdb.DuckDBPyConnection) -> str:
     """Return a hash of the rows of all settings: with others nothing that was built can be taken over."""
     parts = [
-        con.execute(f'SELECT count(*) || \' \' || coalesce(sum(hash(t)), 0) FROM "{name}" AS t').fetchall()[0][0]
+        con.execute(f"SELECT count(*) || ' ' || coalesce(sum(hash(t)), 0) FROM \"{name}\" AS t").fetchall()[0][0]
         for name in settings_tables(con)
     ]
     return " ".join(map(str, parts))
@@ -124,7 +124,9 @@ class _Building:
             step.name
             for step in self.steps.values()
             if step.key == "patient"
-            and (step.kind == "TABLE" or step.name not in passing or any(r.key != "patient" for r in readers[step.name]))
+            and (
+                step.kind == "TABLE" or step.name not in passing or any(r.key != "patient" for r in readers[step.name])
+            )
         }
         self.read_by_patient = {name for name in self.steps if any(r.key == "patient" for r in readers[name])}
         # Tables and steps that need all rows, as far as steps closed under a patient read them.
@@ -270,15 +272,15 @@ class _Building:
         if name in self.models.spans:
             self.con.execute(f'CREATE TABLE {STEPS}."{name}" AS FROM "{name}"')
         if name in self.models.any_row:
-            self.digest(name, f'SELECT \'\', 1 FROM (SELECT 1 FROM "{name}" LIMIT 1)')
+            self.digest(name, f"SELECT '', 1 FROM (SELECT 1 FROM \"{name}\" LIMIT 1)")
             reach = self.reach_all(name)
         elif "line_id" in types:
-            own = ", ".join(f'given."{column}"' for column in types if column not in self.models.row_numbers)
+            own = [f'given."{column}"' for column in types if column not in self.models.row_numbers]
+            own += ["line.claim_id", "line.claim_version", "line.claim_line_number"]
             # What a line has is told with the line's own key: its number is another one in the next run.
             self.digest(
                 name,
-                f"""SELECT
-                    line.patient_id, hash({own + "," if own else ""} line.claim_id, line.claim_version, line.claim_line_number)
+                f"""SELECT line.patient_id, hash({", ".join(own)})
                 FROM "{name}" AS given INNER JOIN claim_line AS line ON given.line_id = line.rowid""",
             )
             reach = self.reach(name, "SELECT key FROM different")
@@ -291,7 +293,7 @@ class _Building:
             self.digest(name, f'SELECT {column}::VARCHAR, hash(given) FROM "{name}" AS given')
             reach = self.reach(name, _patients(places, "{}::VARCHAR IN (SELECT key FROM different)"))
         else:
-            self.digest(name, f'SELECT \'\', hash(given) FROM "{name}" AS given')
+            self.digest(name, f"SELECT '', hash(given) FROM \"{name}\" AS given")
             reach = self.reach_all(name)
         self.built.reach[name] = reach
 
@@ -308,8 +310,9 @@ class _Building:
     def reach_span(self, name: str) -> _Scope:
         """Return whom a span of dates touches that began or ended otherwise: those with a date in between."""
         first, last, *more = cluster.types_of(self.con, name)
+        both = f'"{name}" AS new, {self.last[name]} AS old'
         ends = self.con.execute(
-            f'SELECT old."{first}", new."{first}", old."{last}", new."{last}" FROM "{name}" AS new, {self.last[name]} AS old'
+            f'SELECT old."{first}", new."{first}", old."{last}", new."{last}" FROM {both}'
         ).fetchall()
         if more or len(ends) != 1 or None in ends[0]:
             return _EVERYONE
@@ -400,10 +403,14 @@ class _Building:
         """Return the columns of a step of the run before."""
         return [column for column, *_ in self.con.execute(f"DESCRIBE {self.last[name]}").fetchall()]
 
+    def named_by(self, name: str) -> str | None:
+        """Return the column that says whose a row of a step of the run before is."""
+        columns = self.columns(name)
+        return next((key for key in ("patient_id", *self.models.row_numbers, "claim_id") if key in columns), None)
+
     def owned(self, name: str) -> bool:
         """Say whether it can be told whose a step's rows are."""
-        keys = {"patient_id", "claim_id", *self.models.row_numbers}
-        return name in self.models.owner or bool(keys & set(self.columns(name)))
+        return name in self.models.owner or self.named_by(name) is not None
 
     def mapped(self, name: str) -> tuple[str, str, str | None]:
         """Return of a step of the run before: its columns with today's line numbers, its FROM, and whose it is."""
@@ -428,17 +435,14 @@ class _Building:
             others = f"{owner} NOT IN (FROM {touched}) AND {owner} IS NOT NULL"
         elif step.name in self.models.owner:
             ((other, key),) = self.models.owner[step.name].items()
-            others = (
-                f'old."{key}" IN (SELECT "{key}" FROM {self.last[other]} WHERE patient_id NOT IN (FROM {touched}))'
-            )
+            others = f'old."{key}" IN (SELECT "{key}" FROM {self.last[other]} WHERE patient_id NOT IN (FROM {touched}))'
         else:
             others = (
                 f"old.claim_id NOT IN (SELECT claim_id FROM {LAST}.claim_line WHERE patient_id IN (FROM {touched}))"
             )
         built = ", ".join(f'"{column}"' for column in self.columns(step.name))
         return (
-            f"SELECT {values} FROM {taken} WHERE {others}"
-            f' UNION ALL SELECT {built} FROM {share.name}.main."{step.name}"'
+            f'SELECT {values} FROM {taken} WHERE {others} UNION ALL SELECT {built} FROM {share.name}.main."{step.name}"'
         )
 
     def changed(self, step: cluster.Step) -> _Scope:
@@ -473,6 +477,7 @@ class _Share:
         self.own.execute(f"USE {name}")
         engine.create_tables(self.own)
         self.filled: set[str] = set()
+        self.taken = {name for name in building.last if name in building.kept and building.named_by(name)}
         listed = ", ".join(f"'{source}'" for source in sources)
         self.con.execute(
             f"""
@@ -489,11 +494,7 @@ class _Share:
             return
         self.filled.add(name)
         step = self.building.steps.get(name)
-        if step is None or not (
-            build
-            or step.key == "any"
-            or (step.key == "patient" and (name not in self.building.kept or name in self.building.models.owner))
-        ):
+        if step is None or not (build or step.key == "any" or (step.key == "patient" and name not in self.taken)):
             self.take(name)
             return
         for need in sorted((step.needs | step.reads) - {"notes"}):
@@ -525,7 +526,7 @@ class _Share:
 
 
 def _patients(places: Iterable[str], condition: str) -> str:
-    """Return the query of the patients of the rows where a column of those at places (table.column) meets a condition."""
+    """Return the query of the patients of rows where one of the columns (table.column) meets a condition on it."""
     return " UNION ALL ".join(
         f'SELECT patient_id FROM "{table}" WHERE {condition.format(column)}'
         for table, _, column in (place.partition(".") for place in places)

@@ -67,8 +67,13 @@ class Workspace:
         return Keep(self.old / "files" if self.old and made_alike else None, self.new / "files", software())
 
     def build(
-        self, con: duckdb.DuckDBPyConnection, rules: Sequence[Rule], words: str, lexicon: Path | None,
-        timed: Callable[[str, float], None], noted: Callable[[], None],
+        self,
+        con: duckdb.DuckDBPyConnection,
+        rules: Sequence[Rule],
+        words: str,
+        lexicon: Path | None,
+        timed: Callable[[str, float], None],
+        noted: Callable[[], None],
     ) -> dict[str, int]:
         """Read the notes, then (`noted`) build the models; `words` is the fingerprint of the words for notes.
 
@@ -172,7 +177,9 @@ def _counts(folder: Path) -> str | None:
     mark = folder / _MARK
     if not mark.exists():
         if [path for path in folder.iterdir() if path.name != ".lock"]:
-            raise AuditError(f"{folder}: the folder holds other things than a workspace; name a new or an empty folder.")
+            raise AuditError(
+                f"{folder}: the folder holds other things than a workspace; name a new or an empty folder."
+            )
         return None
     try:
         name = json.loads(mark.read_text(encoding="utf-8"))["run"]
