@@ -16,9 +16,11 @@ import pytest
 
 import crash
 from therapy_audit import config as settings
-from therapy_audit import engine, incremental, pipeline, synth, workspace
+from therapy_audit import engine, incremental, intake, pipeline, synth, workspace
 from therapy_audit.config import Config
 from therapy_audit.errors import AuditError
+from therapy_audit.intake import x12
+from therapy_audit.intake.keeping import Keep
 from therapy_audit.notes import lexicon, reading, store
 
 _BY_MONTH = ("claims", "notes", "remittances")
@@ -30,7 +32,7 @@ _NUMBERS = {"line_id", "payable_line_id", "visit_id", "remitted_id"}  # of rows:
 def clinic(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small clinic's files of a quarter, those of claims, notes and remittances in three parts."""
     folder = tmp_path_factory.mktemp("clinic")
-    synth.write(folder, seed=9, lines=700, dirt=True)
+    synth.write(folder, seed=9, lines=700, dirt=True, x12=True)
     with duckdb.connect() as con:
         con.execute("SET preserve_insertion_order = true")
         for name in _BY_MONTH:
@@ -165,6 +167,40 @@ def test_a_month_more(clinic: Path, folder: Path, full: Path, tmp_path: Path, mo
     assert _differences(folder, full) == []
 
 
+def test_x12_files_are_not_read_again(clinic: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With lines that cannot be used, a claim file that repeats claims otherwise, and one that repeats all payments."""
+    claims, paid = (clinic / name for name in ("claims.837", "remittances.835"))
+    for name, content in (
+        ("a.837", claims.read_bytes().replace(b"SV1*HC:97110", b"SV1*HC:", 3)),
+        ("b.837", claims.read_bytes().replace(b"SV1*HC:97530", b"SV1*HC:97112", 5)),
+        ("a.835", paid.read_bytes()),
+        ("b.835", paid.read_bytes() + b"\n"),
+    ):
+        (tmp_path / name).write_bytes(content)
+    inputs = intake.Inputs({"claims": (str(tmp_path / "*.837"),), "remittances": (str(tmp_path / "*.835"),)})
+    found: list[dict[str, tuple[int, int]]] = []
+    for old, new in ((None, None), (None, "one"), ("one", "two"), ("two", "three")):
+        if new:
+            (tmp_path / new).mkdir()
+        keep = Keep(tmp_path / old if old else None, tmp_path / new, "") if new else None
+        if old:
+            monkeypatch.setattr(x12, "batches", lambda *_given: pytest.fail("a file is read again"))
+        with engine.connect() as con:
+            engine.create_tables(con)
+            intake.load(con, inputs, keep)
+            tables = [name for (name,) in con.execute("SELECT table_name FROM duckdb_tables()").fetchall()]
+            found.append(
+                {
+                    name: con.execute(f'SELECT count(*), sum(hash(t)) FROM "{name}" AS t').fetchall()[0]
+                    for name in tables
+                }
+            )
+    assert all(
+        found[0][name][0] for name in ("claim_line", "remittance_line", "quarantine", "x12_imbalance", "provider")
+    )
+    assert found[1:] == [found[0]] * 3
+
+
 def test_files_that_were_changed_or_withdrawn(clinic: Path, folder: Path, tmp_path: Path) -> None:
     changed = tmp_path / "clinic"
     shutil.copytree(clinic, changed)
@@ -185,11 +221,8 @@ def test_files_that_were_changed_or_withdrawn(clinic: Path, folder: Path, tmp_pa
     assert _differences(folder, _in_full(without, tmp_path / "full.duckdb")) == []
 
 
-def test_other_settings_build_all_anew(clinic: Path, folder: Path, tmp_path: Path) -> None:
-    config = _config(clinic, (1, 2), parameters={"clinic.episode_gap_days": 9})
-    told = _built(config, folder, tmp_path / "audit.duckdb")
-    assert set(told.values()) == {-1}
-    assert _differences(folder, _in_full(config, tmp_path / "full.duckdb")) == []
+def test_the_first_run_builds_all(clinic: Path, two_months: Path, tmp_path: Path) -> None:
+    assert _differences(two_months, _in_full(_config(clinic, (1, 2)), tmp_path / "full.duckdb")) == []
 
 
 def _edited(folder: Path, statements: str) -> None:
@@ -203,7 +236,9 @@ def _edited(folder: Path, statements: str) -> None:
 
 
 # Of other software, or read by other words, a run is as good as none.
-@pytest.mark.parametrize("damage", ["database", "file of rows", "what is told", "mark", "software", "words"])
+@pytest.mark.parametrize(
+    "damage", ["database", "file of rows", "what is told", "mark", "software", "words", "settings"]
+)
 def test_what_is_damaged_is_made_anew(
     folder: Path, tmp_path: Path, damage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -226,10 +261,11 @@ def test_what_is_damaged_is_made_anew(
     monkeypatch.setattr(incremental, "build", lambda *_given, take_over, **_more: taken.append(take_over))
     monkeypatch.setattr(store, "fill", lambda *given: taken.append(given[-1]))
     with workspace.opened(folder) as kept, engine.connect(tmp_path / "audit.duckdb") as con:
-        assert (kept.files.old is None) == (damage != "words")
+        assert (kept.files.old is None) == (damage not in ("words", "settings"))
         engine.create_tables(con)
-        kept.build(con, [], damage, None, lambda _name, _seconds: None, lambda: None)
-    assert taken == [None, False]
+        words = "other" if damage == "words" else lexicon.fingerprint()
+        kept.build(con, [], words, None, lambda _name, _seconds: None, lambda: None)
+    assert taken == [incremental.LAST if damage == "settings" else None, False]
     assert sorted(path.name for path in folder.iterdir()) == [
         ".lock",
         *([run.name] if run.exists() else []),

@@ -334,7 +334,7 @@ class _Exchange:
 
 
 def given_whole(name: str) -> bool:
-    """Say whether each share of the patients is given all of a table (or a row, where it is only asked whether it has any).
+    """Say whether each share of the patients is given all of a table, or any row where it is only asked for one.
 
     So it is with parts that need all rows: they leave few, and are asked about more than a share's own.
     """

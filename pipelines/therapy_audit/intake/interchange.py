@@ -20,10 +20,13 @@ import pyarrow as pa
 from therapy_audit import stopping
 from therapy_audit.errors import AuditError
 from therapy_audit.intake import x12
+from therapy_audit.intake.keeping import SCRATCH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+    from therapy_audit.intake.keeping import Keep
 
 SUFFIXES = (".x12", ".edi", ".837", ".837p", ".835", ".era")
 KINDS = {"claims": "837P", "remittances": "835"}  # of each input that may be X12
@@ -90,6 +93,7 @@ class Interchange:
     sha256: str
     byte_count: int
     same_as: str = ""
+    key: str = ""  # by which it is kept
 
 
 @dataclass
@@ -99,6 +103,7 @@ class _Read:
     tally: x12.Tally = field(default_factory=x12.Tally)
     rows: int = 0
     error: Exception | None = None
+    told: Sequence[str] | None = None  # of a file that is kept: its notices
 
 
 def recognised(path: Path, source_file: str, input_name: str) -> Interchange | None:
@@ -161,14 +166,22 @@ def prepare(con: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-def load(con: duckdb.DuckDBPyConnection, input_name: str, files: Sequence[Interchange]) -> list[str]:
-    """Load all X12 files of one kind; return the problems, a sentence each."""
+def load(
+    con: duckdb.DuckDBPyConnection, input_name: str, files: Sequence[Interchange], keep: Keep | None = None
+) -> list[str]:
+    """Load all X12 files of one kind, or what is kept of them; return the problems, a sentence each."""
     start = con.execute("SELECT coalesce(max(file_number), 0) + 1 FROM intake_scratch.file").fetchall()[0][0]
     numbers = {file.source_file: start + place for place, file in enumerate(files)}
     for file in files:
         con.execute("INSERT INTO intake_scratch.file VALUES ($1, $2)", [numbers[file.source_file], file.source_file])
     fresh = [file for file in files if not file.same_as]
     reads = {file.source_file: _Read() for file in fresh}
+    if keep:
+        for file in fresh:
+            if (kept := keep.found(file.key)) is not None:
+                keep.read(con, file.key, 0, numbers[file.source_file], _own_tables(input_name))
+                reads[file.source_file] = _Read(rows=kept["rows"], told=kept["told"])
+        fresh = [file for file in fresh if reads[file.source_file].told is None]
     inserts = _inserts(con, input_name)
     with _bulk(con) as contract:
         batches = ((source_file, _with_claims(batch, input_name)) for source_file, batch in _batches(fresh, reads))
@@ -177,6 +190,8 @@ def load(con: duckdb.DuckDBPyConnection, input_name: str, files: Sequence[Interc
             del table
     problems = []
     for source_file, read in reads.items():
+        if read.told is not None:
+            continue
         if isinstance(read.error, AuditError):
             problems.append(str(read.error))
         elif read.error is not None:
@@ -185,6 +200,11 @@ def load(con: duckdb.DuckDBPyConnection, input_name: str, files: Sequence[Interc
             problems.append(sentence)
     if problems:
         return problems
+    if keep:
+        for file in fresh:
+            keep.write(con, file.key, 0, numbers[file.source_file], _own_tables(input_name))
+            read = reads[file.source_file]
+            keep.tell(file.key, file.sha256, {"rows": read.rows, "told": _told(input_name, read)})
     _place_differences(con)
     if input_name == "remittances":
         _refuse_repeated_payments(con)
@@ -223,6 +243,13 @@ def finish(con: duckdb.DuckDBPyConnection) -> None:
 
 
 # --- reading
+
+
+def _own_tables(input_name: str) -> tuple[str, ...]:
+    """Return the tables that hold what a file gave, before anything is done with all files."""
+    scratch = ("x12_claim", "x12_payment", "x12_provider", "x12_difference")
+    contract = (*(target for target, *_ in _INTO[input_name]), "quarantine", "x12_problem")
+    return (*contract, *(f"{SCRATCH}{table}" for table in scratch))
 
 
 def _wanted(input_name: str) -> tuple[str, ...]:
@@ -757,7 +784,7 @@ def _account(
         else:
             read = reads[file.source_file]
             counts = (read.rows, loaded.get(file.source_file, 0), refused.get(file.source_file, 0))
-            notices = _told(input_name, read)
+            notices = [*read.told] if read.told is not None else _told(input_name, read)
             if counts[0] != counts[1] + counts[2]:
                 raise AuditError(
                     f"{file.source_file}: {counts[0]} lines came in, but {counts[1]} were loaded and {counts[2]} "

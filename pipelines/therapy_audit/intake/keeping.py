@@ -17,13 +17,15 @@ from typing import TYPE_CHECKING, Any
 from therapy_audit.errors import AuditError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     import duckdb
 
     from therapy_audit.intake.mapping import MappingFile
 
-_TABLES = ("typed", "refused")
+SCRATCH = "intake_scratch."
+SHEET = (f"{SCRATCH}typed", f"{SCRATCH}refused")  # the tables of what a file of tables gives
 
 
 @dataclass(frozen=True)
@@ -57,39 +59,55 @@ class Keep:
         decides = [content, path.name, source_file, input_name, repr(mapping), self.software]
         return f"{content}-{hashlib.sha256(json.dumps(decides).encode()).hexdigest()}"
 
-    def found(self, key: str) -> list[KeptSheet] | None:
-        """Return what is kept of a file and keep it for the next run as well; None where it is to be read."""
+    def found(self, key: str) -> Any:
+        """Return what is told of a file that is kept, and keep it for the next run too; None where it is to be read."""
         if self.old is None or not (self.old / f"{key}.json").exists():
             return None
         for path in sorted(self.old.glob(f"{key}*")):
             _link(path, self.new / path.name)
-        told = json.loads((self.new / f"{key}.json").read_text(encoding="utf-8"))
+        return json.loads((self.new / f"{key}.json").read_text(encoding="utf-8"))
+
+    def sheets(self, key: str) -> list[KeptSheet] | None:
+        """Return what the tables of a file gave; None where it is to be read, or is none of tables."""
+        told = self.found(key)
+        if not isinstance(told, list):
+            return None
         return [KeptSheet(**{**sheet, "notices": tuple(sheet["notices"])}) for sheet in told]
 
-    def tell(self, key: str, sheets: list[dict[str, Any]]) -> None:
-        """Keep what is told of a file, when all its tables are kept."""
-        if not all(key.startswith(sheet["sha256"]) for sheet in sheets):
-            return  # it was changed while it was read
-        (self.new / f"{key}.json").write_text(json.dumps(sheets), encoding="utf-8")
+    def tell(self, key: str, sha256: str, told: Any) -> None:
+        """Keep what is told of a file, when all its rows are kept; not if it was changed while it was read."""
+        if key.startswith(sha256):
+            (self.new / f"{key}.json").write_text(json.dumps(told), encoding="utf-8")
 
-    def write(self, con: duckdb.DuckDBPyConnection, key: str, sheet: int, file_number: int) -> None:
-        """Keep the rows of a file's table, which are in intake_scratch."""
-        for table in _TABLES:
+    def write(
+        self, con: duckdb.DuckDBPyConnection, key: str, place: int, file_number: int, tables: Sequence[str] = SHEET
+    ) -> None:
+        """Keep a file's rows of tables of intake_scratch, by its number; of the contract's, by its name."""
+        for table in tables:
             con.execute(
-                f"COPY (SELECT * EXCLUDE (file_number) FROM intake_scratch.{table} WHERE file_number = {file_number})"
-                f" TO '{self._text(key, sheet, table)}' (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"
+                f"COPY ({_rows(table, file_number)}) TO '{self._text(key, place, table)}'"
+                " (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"
             )
 
-    def read(self, con: duckdb.DuckDBPyConnection, key: str, sheet: int, file_number: int) -> None:
-        """Put the kept rows of a file's table into intake_scratch."""
-        for table in _TABLES:
+    def read(
+        self, con: duckdb.DuckDBPyConnection, key: str, place: int, file_number: int, tables: Sequence[str] = SHEET
+    ) -> None:
+        """Put a file's kept rows into the tables that they were of."""
+        for table in tables:
+            number = f"{file_number} AS file_number, " if table.startswith(SCRATCH) else ""
             con.execute(
-                f"INSERT INTO intake_scratch.{table} BY NAME SELECT {file_number} AS file_number, *"
-                f" FROM read_parquet('{self._text(key, sheet, table)}')"
+                f"INSERT INTO {table} BY NAME SELECT {number}* FROM read_parquet('{self._text(key, place, table)}')"
             )
 
-    def _text(self, key: str, sheet: int, table: str) -> str:
-        return str(self.new / f"{key}-{sheet}.{table}.parquet").replace("'", "''")
+    def _text(self, key: str, place: int, table: str) -> str:
+        return str(self.new / f"{key}-{place}.{table.removeprefix(SCRATCH)}.parquet").replace("'", "''")
+
+
+def _rows(table: str, file_number: int) -> str:
+    if table.startswith(SCRATCH):
+        return f"SELECT * EXCLUDE (file_number) FROM {table} WHERE file_number = {file_number}"
+    file = f"SELECT source_file FROM {SCRATCH}file WHERE file_number = {file_number}"
+    return f"SELECT * FROM {table} WHERE source_file = ({file})"
 
 
 def _link(path: Path, to: Path) -> None:

@@ -85,14 +85,14 @@ def load(con: duckdb.DuckDBPyConnection, inputs: Inputs, keep: Keep | None = Non
                         if keep
                         else ""
                     )
-                    if keep and (kept := keep.found(key)) is not None:
+                    if keep and (kept := keep.sheets(key)) is not None:
                         placed.setdefault(input_name, []).extend(
                             Kept(sheet, key, place) for place, sheet in enumerate(kept)
                         )
                         continue
                     sent = interchange.recognised(path, source_file, input_name)
                     if sent:
-                        electronic.setdefault(input_name, []).append(sent)
+                        electronic.setdefault(input_name, []).append(replace(sent, key=key))
                         continue
                     placed.setdefault(input_name, []).extend(
                         replace(sheet, key=key) for sheet in placed_sheets(con, path, source_file, kind, mappings)
@@ -112,7 +112,9 @@ def load(con: duckdb.DuckDBPyConnection, inputs: Inputs, keep: Keep | None = Non
                     problems += _load_kind(con, contract(input_name), placed[input_name], done, keep)
                     done()
                 if input_name in electronic:
-                    problems += interchange.load(con, input_name, interchange.repeats_told(electronic[input_name]))
+                    problems += interchange.load(
+                        con, input_name, interchange.repeats_told(electronic[input_name]), keep
+                    )
                     done(len(electronic[input_name]) + 1)
             if problems:
                 raise AuditError("\n".join(problems))
@@ -294,7 +296,7 @@ def _load_kind(
         return problems
     if keep:
         for key, sheets_told in fresh.items():
-            keep.tell(key, [asdict(sheet) for sheet in sheets_told])
+            keep.tell(key, sheets_told[0].sha256, [asdict(sheet) for sheet in sheets_told])
     later_notices = finish(con, kind)
     con.execute(
         """INSERT INTO quarantine (source_file, source_row, contract_table, column_name, value_class, reason)
