@@ -218,6 +218,16 @@ class _Building:
         """Touch the patients whose rows differ from the run before, and tell the lines of both apart."""
         names = ", ".join(f"'{name}'" for name in _OF_PATIENTS)
         self.con.execute(f"INSERT INTO touched SELECT DISTINCT '{_BASE}', key FROM ({self.different(f'IN ({names})')})")
+        for table in ("claim_line", f"{LAST}.claim_line"):
+            # Lines that share their key, as with --quality warn, cannot be told apart from run to run.
+            self.con.execute(
+                f"""INSERT INTO touched
+                WITH several AS (
+                    SELECT claim_id, claim_version, claim_line_number FROM {table} GROUP BY ALL HAVING count(*) > 1
+                )
+                SELECT DISTINCT '{_BASE}', patient_id
+                FROM {table} SEMI JOIN several USING (claim_id, claim_version, claim_line_number)"""
+            )
         self.con.execute(
             f"""CREATE OR REPLACE TEMP TABLE line_number AS
             -- The number of each claim line in the run before, and in this one.

@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import shutil
 import uuid
 from contextlib import contextmanager
@@ -111,10 +112,15 @@ class Workspace:
         (self.new / _ABOUT).write_text(json.dumps(self.about_new), encoding="utf-8")
 
     def commit(self) -> None:
-        """Have this run's folder count from now on."""
-        for path in (*self.new.rglob("*"), self.new):
-            pipeline.settle(path)
-        _point(self.folder, self.new.name)
+        """Have this run's folder count from now on. AuditError: it cannot be; the report stands all the same."""
+        try:
+            for path in (*self.new.rglob("*"), self.new):
+                pipeline.settle(path)
+            _point(self.folder, self.new.name)
+        except OSError as fault:
+            raise AuditError(
+                f"{_unusable(self.folder, fault)} The report stands; the workspace is as it was."
+            ) from None
         _clear(self.folder, self.new.name)
 
 
@@ -128,21 +134,24 @@ def opened(folder: Path) -> Iterator[Workspace]:
     try:
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            counts = _counts(folder)
+            _counts(folder)
         except OSError as fault:
-            raise AuditError(f"{folder}: the workspace cannot be made or read ({fault.strerror}).") from None
+            raise _unusable(folder, fault) from None
         with pipeline.locked(
             folder / ".lock", f"{folder}: another run has this workspace; wait for it or name another --workspace."
         ):
-            folder.chmod(0o700)
-            counts = _counts(folder)
-            if counts is None:
-                _point(folder, None)
-            old = folder / counts if counts else None
-            about = _about(old) if old else None
-            _clear(folder, counts)
-            new = folder / uuid.uuid4().hex
-            (new / "files").mkdir(parents=True)
+            try:
+                folder.chmod(0o700)
+                counts = _counts(folder)
+                if counts is None:
+                    _point(folder, None)
+                old = folder / counts if counts else None
+                about = _about(old) if old else None
+                _clear(folder, counts)
+                new = folder / uuid.uuid4().hex
+                (new / "files").mkdir(parents=True)
+            except OSError as fault:
+                raise _unusable(folder, fault) from None
             try:
                 yield Workspace(folder, old if about else None, new, about or {})
             finally:
@@ -150,6 +159,10 @@ def opened(folder: Path) -> Iterator[Workspace]:
                     shutil.rmtree(new, ignore_errors=True)
     finally:
         os.umask(before)
+
+
+def _unusable(folder: Path, fault: OSError) -> AuditError:
+    return AuditError(f"{folder}: the workspace cannot be read or written ({fault.strerror}).")
 
 
 def software() -> str:
@@ -183,7 +196,7 @@ def _counts(folder: Path) -> str | None:
         return None
     try:
         name = json.loads(mark.read_text(encoding="utf-8"))["run"]
-        return name if name and set(name) <= set("0123456789abcdef") and (folder / name).is_dir() else ""
+        return name if name and re.fullmatch("[0-9a-f]{32}", name) and (folder / name).is_dir() else ""
     except (ValueError, KeyError, TypeError):
         return ""  # damaged: made anew
 
@@ -212,7 +225,7 @@ def _point(folder: Path, name: str | None) -> None:
 def _clear(folder: Path, counts: str | None) -> None:
     """Take away what earlier runs left: all folders of ours but the one that counts."""
     for path in folder.iterdir():
-        if path.is_dir() and path.name != counts and len(path.name) == 32:
+        if path.is_dir() and path.name != counts and re.fullmatch("[0-9a-f]{32}", path.name):
             shutil.rmtree(path, ignore_errors=True)
 
 
