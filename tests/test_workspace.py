@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import pytest
 
 import crash
 from therapy_audit import config as settings
-from therapy_audit import engine, incremental, intake, pipeline, synth, workspace
+from therapy_audit import engine, incremental, intake, pipeline, rules, synth, workspace
 from therapy_audit.config import Config
 from therapy_audit.errors import AuditError
 from therapy_audit.intake import x12
@@ -25,7 +26,7 @@ from therapy_audit.notes import lexicon, reading, store
 
 _BY_MONTH = ("claims", "notes", "remittances")
 _OTHERS = ("providers", "plans_of_care", "authorizations", "opening_balances")
-_NUMBERS = {"line_id", "payable_line_id", "visit_id", "remitted_id"}  # of rows: others in every database
+_NUMBERS = {"visit_id", "remitted_id"}  # of rows: others in every database
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +87,18 @@ def _in_full(config: Config, database: Path) -> Path:
     return database
 
 
+def _told_apart(table: str, database: str, columns: list[str]) -> str:
+    """Return the query of a table with the keys of claim lines in place of their numbers in a database."""
+    listed, joined = [], f"{table} AS given"
+    for name in columns:
+        if name in {"line_id", "payable_line_id"}:
+            joined += f" LEFT JOIN {database}.main.claim_line AS of_{name} ON given.{name} = of_{name}.rowid"
+            listed += [f"of_{name}.{key}" for key in ("claim_id", "claim_version", "claim_line_number")]
+        elif name not in _NUMBERS:
+            listed.append(f'given."{name}"')
+    return f"SELECT {', '.join(listed) or '1'} FROM {joined}"
+
+
 def _differences(folder: Path, full: Path) -> list[str]:
     """Return the tables and steps that the last run of a workspace has otherwise than a full run."""
     run = folder / json.loads((folder / "workspace.json").read_text())["run"]
@@ -106,8 +119,9 @@ def _differences(folder: Path, full: Path) -> list[str]:
         for mine, theirs in found.items():
             columns = [name for name, *_ in con.execute(f"DESCRIBE {mine}").fetchall()]
             assert columns == [name for name, *_ in con.execute(f"DESCRIBE {theirs}").fetchall()], mine
-            listed = ", ".join(f'"{name}"' for name in columns if name not in _NUMBERS) or "1"
-            one, other = (f"SELECT {listed} FROM {table}" for table in (mine, theirs))
+            one, other = (
+                _told_apart(table, database, columns) for table, database in ((mine, "report"), (theirs, "whole"))
+            )
             if any(con.execute(f"{a} EXCEPT ALL {b} LIMIT 1").fetchall() for a, b in ((one, other), (other, one))):
                 different.append(mine)
     return different
@@ -165,6 +179,67 @@ def test_a_month_more(clinic: Path, folder: Path, full: Path, tmp_path: Path, mo
     told = _built(turned, folder, tmp_path / "again.duckdb")
     assert (len(read), told.pop("activity_measure"), set(told.values())) == (3, -1, {0})
     assert _differences(folder, full) == []
+
+
+def test_whom_a_changed_row_reaches() -> None:
+    """Of tables and parts that name no patient, or whose rows are told apart by the line that they are of."""
+    steps, last_steps = incremental.STEPS, incremental.LAST_STEPS
+    with engine.connect() as con, ExitStack() as opened:
+        engine.prepare(con, rules.load())
+        con.execute(
+            """INSERT INTO claim_line
+                (claim_id, claim_line_number, patient_id, payer, service_date, hcpcs_code, modifiers, rendering_npi,
+                diagnosis_codes, source_file, source_row)
+            SELECT 'C' || patient, line, patient, 'PAYER ' || patient, day, '97530', [], 'N' || patient, [], 'f', line
+            FROM (VALUES ('A', DATE '2026-01-05'), ('B', DATE '2026-03-05'), ('D', DATE '2026-05-05')) t (patient, day)
+            CROSS JOIN (VALUES (1), (2)) AS line (line);
+            INSERT INTO visit_note (note_id, patient_id, service_date, rendering_npi, source_file, source_row)
+            SELECT 'V' || patient_id, patient_id, service_date, rendering_npi, 'n' || patient_id, 1
+            FROM claim_line WHERE claim_line_number = 1;
+            INSERT INTO provider (npi, credential, source_file, source_row)
+            SELECT 'N' || patient, 'PT', 'p', 1 FROM (VALUES ('A'), ('B'), ('D')) AS t (patient);
+            INSERT INTO payer_plan SELECT DISTINCT payer, 'medicare_part_b' FROM claim_line;
+            CREATE TEMP TABLE line_payment AS
+            SELECT rowid AS line_id, claim_line_number * 10 AS paid_amount FROM claim_line;
+            CREATE TEMP TABLE therapy_line_note_span AS
+            SELECT min(service_date) AS first_note_date, DATE '2026-03-01' AS last_note_date FROM visit_note;
+            CREATE TEMP TABLE visit_practice AS SELECT TRUE AS start_stop_practised;"""
+        )
+        asked = ("line_payment", "therapy_line_note_span", "visit_practice")
+
+        def compared(*, take_over: bool) -> Any:
+            building = incremental.Building(con, [], opened, take_over=take_over, timed=lambda _name, _seconds: None)
+            con.execute(
+                f"CREATE OR REPLACE TABLE {steps}.digest (name VARCHAR, key VARCHAR, items BIGINT, sum HUGEINT)"
+            )
+            con.execute("CREATE OR REPLACE TEMP TABLE touched (source VARCHAR, patient_id VARCHAR)")
+            building.compare_inputs()
+            for name in asked:
+                building.compare(name)
+            return building.built.reach
+
+        for name in (steps, last_steps, incremental.LAST):
+            con.execute(f"ATTACH ':memory:' AS {name}")
+        compared(take_over=False)
+        con.execute(f"CREATE TABLE {incremental.LAST}.claim_line AS FROM claim_line")
+        for name in ("digest", "therapy_line_note_span"):
+            con.execute(f"CREATE TABLE {last_steps}.{name} AS FROM {steps}.{name}")
+        con.execute(f"DROP TABLE {steps}.therapy_line_note_span")
+        con.execute(
+            """UPDATE provider SET credential = 'PTA' WHERE npi = 'NA';
+            UPDATE payer_plan SET plan = 'aetna' WHERE payer = 'PAYER B';
+            -- What the two lines of a patient were paid, the other way round.
+            UPDATE line_payment SET paid_amount = 30 - paid_amount
+            WHERE line_id IN (SELECT rowid FROM claim_line WHERE patient_id = 'D');
+            UPDATE therapy_line_note_span SET last_note_date = DATE '2026-04-01';
+            UPDATE visit_practice SET start_stop_practised = FALSE"""
+        )
+        reach = compared(take_over=True)
+        assert set(con.execute("FROM touched").fetchall()) == {
+            ("provider", "A"), ("payer_plan", "B"), ("line_payment", "D"), ("therapy_line_note_span", "B"),
+        }  # fmt: skip
+        assert reach["therapy_line_note_span"].touched_by == {"therapy_line_note_span"}
+        assert reach["visit_practice"].touched_by is None
 
 
 def test_x12_files_are_not_read_again(clinic: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

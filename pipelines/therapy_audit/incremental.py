@@ -100,10 +100,10 @@ def build(
     notes. Steps that rules or report read are temporary views of STEPS.
     """
     with ExitStack() as opened:
-        return _Building(con, rules, opened, take_over=take_over, timed=timed).run()
+        return Building(con, rules, opened, take_over=take_over, timed=timed).run()
 
 
-class _Building:
+class Building:
     """The steps of one run, and the databases that each share of the patients is built in."""
 
     def __init__(
@@ -478,7 +478,7 @@ class _Building:
 class _Share:
     """A database in memory with the touched patients' rows of what is read, and the steps built from them."""
 
-    def __init__(self, building: _Building, sources: Iterable[str], name: str) -> None:
+    def __init__(self, building: Building, sources: Iterable[str], name: str) -> None:
         self.building, self.name, self.con = building, name, building.con
         self.con.execute(f"ATTACH ':memory:' AS {name}")
         building.opened.callback(self.con.execute, f"DETACH {name}")
