@@ -296,10 +296,6 @@ def test_files_that_were_changed_or_withdrawn(clinic: Path, folder: Path, tmp_pa
     assert _differences(folder, _in_full(without, tmp_path / "full.duckdb")) == []
 
 
-def test_the_first_run_builds_all(clinic: Path, two_months: Path, tmp_path: Path) -> None:
-    assert _differences(two_months, _in_full(_config(clinic, (1, 2)), tmp_path / "full.duckdb")) == []
-
-
 def _edited(folder: Path, statements: str) -> None:
     """Change the tables of a workspace's last run, as if it had left them so."""
     run = folder / json.loads((folder / "workspace.json").read_text())["run"]
