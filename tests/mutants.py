@@ -278,12 +278,12 @@ def page(rows: list[dict[str, Any]]) -> str:
 HEAD = """\
 # Mutants
 
-How well the cases hold the rules: each comparison, constant, date and join in a rule's SQL is broken in turn, and a case
-of the rule must fail. Made by `make mutants` on {day}, from one state of rules and cases; it takes about an hour.
+How well the cases hold the rules: each comparison, constant, date and join in a rule's SQL is broken in turn, and a
+case of the rule must fail. Made by `make mutants` on {day}, from one state of rules and cases; it takes about an hour.
 
-A mutant that cannot run is counted under mutants only. One that says the same as its rule, whatever the data, stands in
-`tests/mutants.yaml` with the reason. Models that rules share (`sql/models/`) are not broken here: rules are compared with
-slow, plain versions of them on random data too (`tests/plain_rules.py`).
+A mutant that cannot run is counted under mutants only. One that says the same as its rule, whatever the data, stands
+in `tests/mutants.yaml` with the reason. Models that rules share (`sql/models/`) are not broken here: rules are also
+compared with slow, plain versions of them on random data (`tests/plain_rules.py`).
 
 """
 
