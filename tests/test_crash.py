@@ -13,6 +13,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import duckdb
 import pytest
 from click.testing import CliRunner
 
@@ -220,6 +221,40 @@ def test_a_damaged_file_of_ours_is_one_sentence(
         raise AuditError(done.output.strip())
     assert told in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def mar(database: Path) -> None:
+    """Change a byte of each block that holds rows, as a bad disk may: it shows when a query reads the block."""
+    stored = "SELECT block_id FROM pragma_storage_info($1) WHERE persistent AND block_id >= 0"
+    with duckdb.connect(str(database), read_only=True) as con:
+        names = con.execute("SELECT table_name FROM duckdb_tables()").fetchall()
+        blocks = {block for name in names for (block,) in con.execute(stored, list(name)).fetchall()}
+    with database.open("r+b") as file:
+        for block in sorted(blocks):
+            file.seek(3 * 4096 + block * 262_144 + 100)
+            byte = file.read(1)
+            file.seek(-1, os.SEEK_CUR)
+            file.write(bytes([byte[0] ^ 0xFF]))
+
+
+def test_a_database_whose_blocks_are_damaged_is_one_sentence(
+    good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = copied(good, tmp_path)
+    monkeypatch.chdir(root)
+    shutil.copytree("out/report", "out/older")
+    mar(root / "out" / "report" / "audit.duckdb")
+    for words in (
+        ("workpaper", "C1", "out/report"),
+        ("explain", FINDING, "--run", "out/report"),
+        ("summary", "out/report"),
+        ("rules", "coverage", "out/report"),
+        ("compare", "out/older", "out/report"),
+        ("sample", "out/report", "--size", "1"),
+        ("letters", "out/report"),
+    ):
+        with pytest.raises(AuditError, match=r"audit\.duckdb: the database is damaged"):
+            CliRunner().invoke(cli.cli, list(words), standalone_mode=False, catch_exceptions=False)
 
 
 def test_damaged_reports_beside_it_do_not_stop_a_run(good: Path, tmp_path: Path) -> None:

@@ -103,16 +103,29 @@ def opened(database: Path, *, locked: bool = True) -> duckdb.DuckDBPyConnection:
     except duckdb.Error as fault:
         if "Could not set lock" in str(fault):
             raise AuditError(f"{database}: another program is writing the database; close it and try again.") from None
-        raise AuditError(
-            f"{database}: the database is damaged, or no database of this DuckDB; run the audit again."
-        ) from None
+        raise AuditError(f"{database}: {_DAMAGED}") from None
+
+
+_DAMAGED = "the database is damaged, or no database of this DuckDB; run the audit again."
+
+
+def tell_damage(fault: BaseException | None, database: Path) -> None:
+    """Raise AuditError where a query failed since its database is damaged: a block shows it only when it is read."""
+    if isinstance(fault, duckdb.IOException) and any(
+        words in str(fault) for words in ("Corrupt database file", "Could not read enough bytes")
+    ):
+        raise AuditError(f"{database}: {_DAMAGED}") from None
 
 
 @contextmanager
 def reading(database: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a report's database for reading, locked, and close it."""
+    """Open a report's database for reading, locked, and close it. AuditError: it is damaged, be it seen late."""
     with opened(database) as con:
-        yield con
+        try:
+            yield con
+        except duckdb.Error as fault:
+            tell_damage(fault, database)
+            raise
 
 
 def lock(con: duckdb.DuckDBPyConnection, folders: Sequence[str] = ()) -> None:
