@@ -837,6 +837,6 @@ def test_one_date_that_turns_a_column_is_said_at_once(tmp_path: Path, days: list
     with engine.connect(threads=1) as con:
         engine.create_tables(con)
         intake.load(con, intake.Inputs({"claims": (str(path),)}))
-        heard = pipeline._heard_at_once(con)  # noqa: SLF001
+        heard = pipeline.heard_at_once(con)
     assert words in "".join(heard)
     assert bool(heard) == bool(words)

@@ -140,11 +140,6 @@ def test_own_rule_judges_before_billing_by_own_values(tmp_path: Path) -> None:
         ),
         (
             "yaml",
-            ('"{units_billed} billed less', '"{billed} billed less'),
-            "which arithmetic in too_many_activity_units.yaml asks for.",
-        ),
-        (
-            "yaml",
             ("grain: visit", "grain: clinician_day"),
             "must return clinician_npi as well, which grain: clinician_day in",
         ),
