@@ -12,11 +12,12 @@ import logging
 import os
 import re
 import shutil
+import signal
 import statistics
 import tempfile
 import time
 import uuid
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import version
@@ -30,7 +31,7 @@ from therapy_audit.errors import AuditError
 from therapy_audit.notes import store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     import duckdb
 
@@ -504,6 +505,7 @@ def workers(scheduler: str | None, processes: int | None = None) -> Iterator[Wor
     workers.
     """
     distributed: Any = import_module("distributed")
+    cluster: Any = None
     with ExitStack() as opened:
         if scheduler:
             try:
@@ -524,7 +526,20 @@ def workers(scheduler: str | None, processes: int | None = None) -> Iterator[Wor
         slots = sum(client.nthreads().values())
         if not slots:
             raise AuditError(f"--scheduler {scheduler}: it has no workers; start some with `dask worker`.")
-        yield Workers(lambda tasks: on_client(client, tasks), slots, lambda root: _look(client, root))
+        try:
+            yield Workers(lambda tasks: on_client(client, tasks), slots, lambda root: _look(client, root))
+        except BaseException:
+            if cluster is not None:
+                _end(cluster.workers.values())
+            raise
+
+
+def _end(nannies: Iterable[Any]) -> None:
+    """End our own workers at once: Dask would wait seconds for what they are at, which nobody wants any more."""
+    for nanny in nannies:
+        nanny.auto_restart = False
+        with suppress(OSError, TypeError):  # it has ended by itself, or has not begun
+            os.kill(nanny.pid, signal.SIGKILL if os.name == "posix" else signal.SIGTERM)
 
 
 def _look(client: Any, root: str) -> None:
