@@ -257,6 +257,7 @@ def page(rows: list[dict[str, Any]]) -> str:
     table.append("| --- | ---: | ---: | ---: | ---: | ---: |")
     sums = [0] * 5
     left: list[str] = []
+    gone: list[str] = []
     for row in rows:
         rest = [item for item in row["alive"] if item[1] not in accepted.get(row["rule"], {})]
         alive = len(row["alive"])
@@ -264,12 +265,16 @@ def page(rows: list[dict[str, Any]]) -> str:
         table.append(f"| {row['rule']} | {' | '.join(f'{count:,}' for count in counts)} |")
         sums = [one + other for one, other in zip(sums, counts, strict=True)]
         left += [f"- {row['rule']}, line {line}: `{place}`" for line, place in rest]
+        places = {place for _, place in row["alive"]}
+        gone += [f"- {row['rule']}: `{place}`" for place in accepted.get(row["rule"], {}) if place not in places]
     table.append(f"| all | {' | '.join(f'{count:,}' for count in sums)} |")
     _, ran, killed, same, _ = sums
     missing = [rule.name for rule in RULES.rules if rule.name not in {row["rule"] for row in rows}]
     parts = [f"Killed: {killed:,} of the {ran - same:,} that differ from their rule.", "\n".join(table)]
     if left:
         parts.append("Left, where a case is wanted:\n\n" + "\n".join(left))
+    if gone:
+        parts.append("In `tests/mutants.yaml` without need:\n\n" + "\n".join(gone))
     if missing:
         parts.append(f"Not tried: {', '.join(missing)}.")
     return "\n\n".join(parts)
