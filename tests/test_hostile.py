@@ -20,7 +20,7 @@ import pytest
 from openpyxl import load_workbook
 
 import therapy_audit as ta
-from therapy_audit import config, engine, intake, pipeline, reference, rules
+from therapy_audit import config, engine, intake, pipeline, reference, rules, verify
 from therapy_audit.cli import main
 from therapy_audit.errors import AuditError
 from therapy_audit.intake import expanding, read
@@ -368,6 +368,32 @@ def test_other_workbooks_are_looked_at_as_well(tmp_path: Path) -> None:
         reference.load([tmp_path / "official.zip"], tmp_path / "reference")
     with pytest.raises(AuditError, match="places lie before it"):
         load(far, kind="reviews")
+
+
+TOLD = {"generated_at": "2026-04-01", "run": {"inputs": {}}, "settings": {}}
+MANIFESTS: dict[str, tuple[str, str]] = {
+    "brackets": ("[" * 100_000, "this is no report folder"),
+    "a pair of other keys": (
+        json.dumps(TOLD | {"settings": {"pairs": [{"plan": "cigna", "drop": 1}]}}),
+        "does not say how to run it again",
+    ),
+    "a name of 5,000 letters": (
+        json.dumps(TOLD | {"run": {"inputs": {"claims": {"claims.csv": "a" * 5_000}}}}),
+        "does not say how to run it again",
+    ),
+}
+
+
+@REFUSED
+@pytest.mark.parametrize("name", MANIFESTS)
+def test_a_hostile_manifest_is_refused(tmp_path: Path, name: str) -> None:
+    text, words = MANIFESTS[name]
+    written(tmp_path / "findings.parquet", "PAR1PAR1")
+    written(tmp_path / "manifest.json", text)
+    days = {"period_start": "2026-03-01", "period_end": "2026-03-31"}
+    written(tmp_path / "summary.json", json.dumps({"period": "2026-03"} | days))
+    with pytest.raises(AuditError, match=words):
+        verify.verify(tmp_path)
 
 
 # Rows ------------------------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ import hypothesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from therapy_audit import config, engine, intake, reference, resources, rules
+from therapy_audit import benchmarks, config, engine, fees, history, intake, reference, resources, rules, verify
 from therapy_audit.errors import AuditError
 from therapy_audit.notes import lexicon
 
@@ -65,6 +65,9 @@ def broken(text: bytes, edits: list[tuple[str, float, int, bytes]]) -> bytes:
     return text
 
 
+SUMMARY = b'{"period": "2026-03", "period_start": "2026-03-01", "period_end": "2026-03-31"}'
+
+
 class Reader:
     """A target: what to do with a broken file; it raises whatever is a fault."""
 
@@ -74,8 +77,9 @@ class Reader:
         self.folder = folder
         self.connection = engine.connect(threads=1)
         self.con = self.connection.__enter__()
-        engine.create_tables(self.con)
-        self.tables = [name for (name,) in self.con.execute("SELECT table_name FROM duckdb_tables()").fetchall()]
+        engine.prepare_codes(self.con)
+        empty = "SELECT table_name FROM duckdb_tables() WHERE estimated_size = 0"
+        self.tables = [name for (name,) in self.con.execute(empty).fetchall()]
         self.checks = resources.texts(resources.folder("sql") / "checks", ".sql") | {"own.x": "FROM in_scope($rule)"}
 
     def put(self, name: str, content: bytes) -> Path:
@@ -92,10 +96,10 @@ class Reader:
         lost = self.con.execute("FROM intake_file WHERE rows_in <> rows_loaded + rows_quarantined").fetchall()
         assert not lost, lost
 
-    def book(self, form: str, sheet: bytes) -> None:
+    def book(self, form: str, sheet: bytes, kind: str = "claims") -> None:
         """Load a workbook whose zip is sound around a broken sheet."""
         path = packed(self.folder / f"book.{form}", form, [sheet])
-        self.load("claims", f"claims.{form}", path.read_bytes())
+        self.load(kind, f"{kind}.{form}", path.read_bytes())
 
     def csv(self, content: bytes) -> None:
         self.load("claims", "claims.csv", content)
@@ -151,6 +155,24 @@ class Reader:
     def review(self, content: bytes) -> None:
         self.load("reviews", "findings.csv", content)
 
+    def reviewed(self, content: bytes) -> None:
+        self.book("xlsx", content, "reviews")
+
+    def fees(self, content: bytes) -> None:
+        fees.load(self.con, {"aetna": [self.put("aetna.csv", content)]}, {"aetna": False})
+
+    def benchmarks(self, content: bytes) -> None:
+        benchmarks.load(self.con, self.put("benchmarks.csv", content))
+
+    def manifest(self, content: bytes) -> None:
+        """Read a report from someone else as `compare` and `verify` do, as far as its manifest says."""
+        for name, text in (("summary.json", SUMMARY), ("findings.parquet", b"PAR1PAR1"), ("claims.csv", b"")):
+            self.put(name, text)
+        self.put("aetna.csv", b"")
+        self.put("mapping.yaml", b"")
+        self.put("manifest.json", content)
+        verify._config(history.read(self.folder))  # noqa: SLF001
+
     def cms(self, content: bytes) -> None:
         reference.load([self.put("file.txt", content)], self.folder / "reference", setting="practitioner")
 
@@ -181,8 +203,8 @@ def examples(reader: Reader, target: str, count: int, seed: int) -> Callable[[],
         try:
             read(content)
         except AuditError as refused:
-            # A mapping that is refused leaves its claims without one, which is said too.
-            if not 1 <= len(str(refused).splitlines()) <= (2 if target == "mapping" else 1):
+            # A mapping that is refused leaves its claims without one, which is said too; a fee table's rows are many.
+            if not 1 <= len(str(refused).splitlines()) <= {"mapping": 2, "fees": 99}.get(target, 1):
                 raise AssertionError("a refusal of no line or of several") from refused
 
     found: Callable[[], None] = test
