@@ -144,7 +144,7 @@ def cms_page(examples: Iterable[Mapping[str, Any]]) -> str:
         "again. Audits are of claims to Medicare Part B of 2026-03-02 where they say nothing else; each rule's page",
         "has its citation.",
         "",
-        "| | tried | agree | of these read in a copy of the text |",
+        "| | tried | agree | of these read in a copy or retelling of the text |",
         "|---|---:|---:|---:|",
     ]
     for kind, title in (("example", "Worked examples"), ("figure", "Figures, tried at their bounds")):
@@ -154,7 +154,7 @@ def cms_page(examples: Iterable[Mapping[str, Any]]) -> str:
     shown = [shown for item in given for shown in item["shown"]]
     lines += [
         "",
-        f"{len(shown)} commands, audits and parameters are tried for them. What was not read in a copy of the text is",
+        f"{len(shown)} commands, audits and parameters are tried for them. What was not read in such a copy is",
         "the outcome as the field knows it.",
     ]
     source = None
