@@ -41,7 +41,7 @@ lock:
 # The figures of docs/security.md.
 promises: .venv/.test-installed
 	@$(BIN)/python -m pytest -q tests/test_hostile.py tests/test_privacy.py tests/test_sealing.py tests/test_supply.py \
-		--write-promises docs/security.md
+		tests/test_crash.py tests/test_stopping.py --write-promises docs/security.md
 
 # docs/mutants.md: an hour or so. What was stopped goes on; when a file has changed, it begins anew.
 mutants: .venv/.test-installed

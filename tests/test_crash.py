@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+WHOLE = pytest.mark.promise("A run that is killed, stopped, or finds no room leaves the last good report, whole")
+DAMAGED = pytest.mark.promise("A file of ours that was cut or damaged is told as such, and stops no other run")
+
 KILLED = """\
 import os, shutil, signal, sys
 from pathlib import Path
@@ -59,6 +62,7 @@ with pipeline.replaced(output) as building:
 """
 
 
+@WHOLE
 @pytest.mark.parametrize("moment", [9, 0, 1, 2, 3])
 def test_killed_at_the_renames_leaves_one_whole_report(tmp_path: Path, moment: int) -> None:
     """9: while it builds; 0: before the old one is moved; 1: between; 2: after; 3: while the old one is removed."""
@@ -91,6 +95,7 @@ def copied(good: Path, tmp_path: Path) -> Path:
     return tmp_path / "audit"
 
 
+@WHOLE
 def test_a_run_killed_amid_its_work_is_as_if_it_had_not_been(good: Path, tmp_path: Path) -> None:
     root = copied(good, tmp_path)
     before = crash.whole(root / "out" / "report")
@@ -125,6 +130,7 @@ def mounted(folder: Path, options: str) -> Iterator[None]:
         subprocess.run([unmount, str(folder)], check=True)
 
 
+@WHOLE
 def test_a_full_disk_is_one_sentence_and_the_last_report_stands(good: Path, tmp_path: Path) -> None:
     size = sum(path.stat().st_size for path in (good / "out").rglob("*") if path.is_file()) // 1024
     with mounted(tmp_path / "disk", f"size={size + 2048}k"):
@@ -137,6 +143,7 @@ def test_a_full_disk_is_one_sentence_and_the_last_report_stands(good: Path, tmp_
         assert {path.name for path in (tmp_path / "disk" / "out").iterdir()} == {"report", ".report.lock"}
 
 
+@WHOLE
 def test_a_disk_that_is_read_only_is_one_sentence(tmp_path: Path) -> None:
     with (
         mounted(tmp_path / "disk", "ro"),
@@ -146,6 +153,7 @@ def test_a_disk_that_is_read_only_is_one_sentence(tmp_path: Path) -> None:
         pass
 
 
+@WHOLE
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES])
 def test_what_the_system_refuses_is_told_whatever_wraps_it(tmp_path: Path, number: int) -> None:
     def refused() -> None:
@@ -167,6 +175,7 @@ def test_a_fault_of_ours_stays_one(tmp_path: Path) -> None:
         raise ValueError("ours")
 
 
+@WHOLE
 def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
     small(tmp_path)
     (tmp_path / "file").write_text("")
@@ -188,6 +197,7 @@ def cut(path: Path) -> None:
 FINDING = "0123456789abcdef"
 
 
+@DAMAGED
 @pytest.mark.parametrize(
     ("name", "words", "told"),
     [
@@ -237,6 +247,7 @@ def mar(database: Path) -> None:
             file.write(bytes([byte[0] ^ 0xFF]))
 
 
+@DAMAGED
 def test_a_database_whose_blocks_are_damaged_is_one_sentence(
     good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -257,6 +268,7 @@ def test_a_database_whose_blocks_are_damaged_is_one_sentence(
             CliRunner().invoke(cli.cli, list(words), standalone_mode=False, catch_exceptions=False)
 
 
+@DAMAGED
 def test_damaged_reports_beside_it_do_not_stop_a_run(good: Path, tmp_path: Path) -> None:
     root = copied(good, tmp_path)
     for name in ("summary.json", "manifest.json", "findings.parquet", "audit.duckdb"):
@@ -272,6 +284,7 @@ def test_damaged_reports_beside_it_do_not_stop_a_run(good: Path, tmp_path: Path)
     crash.whole(result.folder)
 
 
+@DAMAGED
 def test_decisions_that_were_cut_are_one_sentence(tmp_path: Path) -> None:
     config = small(tmp_path)
     (tmp_path / "reviews.csv").write_text('finding_id,disposition,note\nabc,confirmed,"the begin of a note that\n')

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from test_crash import WHOLE
 from test_pipeline import small
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and terminals of POSIX")
@@ -43,6 +44,7 @@ def _start(folder: Path, where: str) -> subprocess.Popen[str]:
     )
 
 
+@WHOLE
 @pytest.mark.parametrize(
     ("where", "number"),
     [
@@ -68,6 +70,7 @@ def test_a_signal_stops_at_once_and_leaves_nothing(tmp_path: Path, where: str, n
     assert [path.name for path in tmp_path.iterdir()] == [".report.lock"]  # empty, and held by nobody
 
 
+@WHOLE
 def test_a_second_signal_does_not_break_off_the_cleaning(tmp_path: Path) -> None:
     with _start(tmp_path, _IN_A_QUERY) as process:
         assert process.stdout is not None
@@ -111,6 +114,7 @@ def _lives(process: int) -> bool:
         return False
 
 
+@WHOLE
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="processes as Linux tells of them")
 def test_a_signal_stops_the_workers_of_dask_too(tmp_path: Path) -> None:
     small(tmp_path)
