@@ -27,7 +27,7 @@ from therapy_audit.intake import expanding, read
 from therapy_audit.notes import lexicon
 from therapy_audit.report import tables
 from therapy_audit.sampling import book
-from workbooks import NEEDED, ods, ods_row, workbook, xlsb
+from workbooks import NEEDED, content_of, ods, ods_row, packed, workbook, xlsb
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -213,6 +213,12 @@ FILES: dict[str, tuple[Callable[[Path], Path], str]] = {
     "a cell of XLSB in the last row and column": (
         lambda p: xlsb(p / "far.xlsb", {1_048_575: {16_383: "x"}}),
         "reaches to a cell so far off that 17,179,869,184 places lie before it",
+    ),
+    "ODS whose sheet does not end": (
+        lambda p: packed(
+            p / "open.ods", "ods", [content_of(ods(p / "whole.ods", ""), "ods").partition(b"</table:t")[0]]
+        ),
+        "the workbook's XML is damaged",
     ),
     "ODS cut short": (
         lambda p: written(p / "cut.ods", ods(p / "whole.ods", "").read_bytes()[:-30]),

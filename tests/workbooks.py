@@ -46,6 +46,12 @@ def packed(path: Path, form: str, sheet: Iterable[bytes]) -> Path:
     return path
 
 
+def content_of(path: Path, form: str) -> bytes:
+    """Return a workbook's sheet as it is stored."""
+    with zipfile.ZipFile(path) as file:
+        return file.read(SHEET[form])
+
+
 def _relation(kind: str, target: str) -> str:
     return (
         f'<Relationships xmlns="{_PACKAGE}/relationships"><Relationship Id="rId1" Type="{_OFFICE}/{kind}" '

@@ -3,13 +3,15 @@
     python tests/fuzz/fuzz.py --minutes 5 csv x12      # no names: all targets
 
 What counts as a fault: any exception but AuditError, a warning of Python's, a refusal of no line or several, a row that
-is neither loaded nor in quarantine. hypothesis shrinks what it finds; it is printed, and kept in --keep FOLDER.
-The corpus is small on purpose: one good file per form. What was found became a test (tests/test_hostile.py).
+is neither loaded nor in quarantine, a reader that hangs. hypothesis shrinks what it finds; it is printed, and kept in
+--keep FOLDER. The corpus is small on purpose: one good file per form. What was found became a test
+(tests/test_hostile.py).
 """
 
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import sys
 import tempfile
 import time
@@ -177,6 +179,7 @@ class Reader:
         reference.load([self.put("file.txt", content)], self.folder / "reference", setting="practitioner")
 
 
+_PATIENCE = 300  # seconds; a reader that takes longer hangs: the process ends, and its folder in /tmp has the file
 _HELPERS = ("__init__", "put", "load", "book")
 TARGETS = [name for name, item in vars(Reader).items() if callable(item) and name not in _HELPERS]
 
@@ -200,12 +203,15 @@ def examples(reader: Reader, target: str, count: int, seed: int) -> Callable[[],
     )  # fmt: skip
     @given(strategy(target))
     def test(content: bytes) -> None:
+        faulthandler.dump_traceback_later(_PATIENCE, exit=True)  # also where a library holds on to Python's lock
         try:
             read(content)
         except AuditError as refused:
             # A mapping that is refused leaves its claims without one, which is said too; a fee table's rows are many.
             if not 1 <= len(str(refused).splitlines()) <= {"mapping": 2, "fees": 99}.get(target, 1):
                 raise AssertionError("a refusal of no line or of several") from refused
+        finally:
+            faulthandler.cancel_dump_traceback_later()
 
     found: Callable[[], None] = test
     return found

@@ -56,7 +56,10 @@ def check_workbook(path: Path | BytesIO, told: str, most_places: int | None = No
             places = sum(_places(parts, name, most) for name in names if _SHEET.fullmatch(name))
             places += sum(_places_of_records(parts, name) for name in names if _BINARY_SHEET.fullmatch(name))
             places += _places_of_tables(parts, told) if "content.xml" in names else 0
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, expat.ExpatError):
+    except expat.ExpatError:
+        # The reader of ODS waits for ever for the end of a table that is not there.
+        raise AuditError(f"{told}: the workbook's XML is damaged; save it again as XLSX.") from None
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError):
         return  # damaged, encrypted, or no zip: the reader says so
     finally:
         if isinstance(path, BytesIO):
