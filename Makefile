@@ -4,7 +4,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install -c const
 # What is installed is decided by these two files only, so a change of code installs nothing.
 PINS := pyproject.toml constraints.txt
 
-.PHONY: audit test lint format docs lock promises clean
+.PHONY: audit test lint format docs lock promises mutants clean
 
 audit: .venv/.audit-installed
 	@$(BIN)/therapy-audit run data/samples/audit.toml
@@ -41,10 +41,14 @@ lock:
 # The figures of docs/security.md.
 promises: .venv/.test-installed
 	@$(BIN)/python -m pytest -q tests/test_hostile.py tests/test_privacy.py tests/test_sealing.py tests/test_supply.py \
-		--write-promises docs/security.md
+		tests/test_crash.py tests/test_stopping.py --write-promises docs/security.md
+
+# docs/mutants.md: an hour or so. What was stopped goes on; when a file has changed, it begins anew.
+mutants: .venv/.test-installed
+	@PYTHONPATH=tests nice -n 19 $(BIN)/python tests/mutants.py --keep .mutants.jsonl --page docs/mutants.md
 
 clean:
-	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist reports
+	@rm -rf .mutants.jsonl .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist reports
 
 .venv/.audit-installed: $(PINS)
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv

@@ -2,16 +2,21 @@
 
 `python tests/mutants.py [RULE ...]` prints Markdown: of each rule's broken versions (mutants), how many make a case of
 that rule fail, and each that does not with its place. A mutant whose SQL cannot run is not counted.
+`make mutants` writes docs/mutants.md. A rule that was tried with the same files before is not tried again, so that what
+was stopped goes on; the figures on the page are all of the same files.
 Jia and Harman, An Analysis and Survey of the Development of Mutation Testing, IEEE TSE 37(5), 2011.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
+import hashlib
+import json
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,7 +25,7 @@ import yaml
 from sqlfluff.core import FluffConfig, Lexer
 
 from casebook import FOLDER, RULES, Case, fault, load, opened, outcomes
-from therapy_audit import engine
+from therapy_audit import engine, resources
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -214,29 +219,94 @@ def _noticed(con: duckdb.DuckDBPyConnection, rule: Rule, cases: list[Case]) -> s
     return next((wrong for case in cases if (wrong := fault(case, findings, coverage))), None)
 
 
-def main(names: list[str]) -> None:
-    """Print the table of all rules (or those named) and the mutants that are left."""
-    accepted = yaml.safe_load(ACCEPTED.read_text(encoding="utf-8")) if ACCEPTED.exists() else {}
+def files_hash() -> str:
+    """Return a hash of all that decides whether a mutant lives: rules, SQL, cases, and the program but for the page."""
+    found = hashlib.sha256()
+    package = Path(engine.__file__).parent
+    roots = (Path(str(resources.folder("sql"))), Path(str(resources.folder("rules"))), FOLDER, package)
+    for path in [*sorted(path for root in roots for path in root.rglob("*")), FOLDER.parent / "casebook.py"]:
+        if path.is_file() and path.suffix in {".sql", ".yaml", ".csv", ".py"}:
+            found.update(path.name.encode() + path.read_bytes())
+    return found.hexdigest()[:16]
+
+
+def tried(names: list[str], keep: Path | None) -> list[dict[str, Any]]:
+    """Return by rule what became of its mutants; rules that `keep` tells of with the same files are not tried anew."""
+    files = files_hash()
+    told = keep.read_text(encoding="utf-8").splitlines() if keep and keep.exists() else []
+    known = {row["rule"]: row for row in map(json.loads, told) if row["files"] == files}
     cases = load()
-    sums = [0, 0, 0]
-    left: list[str] = []
-    click.echo("| rule | mutants | killed | the same as the rule | left |\n| --- | ---: | ---: | ---: | ---: |")
     for rule in RULES.rules:
-        if names and rule.name not in names:
+        if rule.name in known or (names and rule.name not in names):
             continue
         total, broken, alive = survivors(rule, cases)
-        same = [item for item in alive if item.place in accepted.get(rule.name, {})]
-        rest = [item for item in alive if item not in same]
-        ran = total - broken
-        click.echo(f"| {rule.name} | {ran} | {ran - len(alive)} | {len(same)} | {len(rest)} |")
-        sums = [sums[0] + ran, sums[1] + ran - len(alive), sums[2] + len(same)]
-        left += [f"- {rule.name}, line {item.line}: {item.place}" for item in rest]
-    ran, killed, same_ = sums
-    click.echo(f"| all | {ran} | {killed} | {same_} | {ran - killed - same_} |")
-    click.echo(f"\nKilled: {killed} of the {ran - same_} that differ from their rule.")
+        known[rule.name] = {
+            "rule": rule.name, "files": files, "mutants": total, "ran": total - broken,
+            "alive": [[item.line, item.place] for item in alive],
+        }  # fmt: skip
+        if keep:
+            with keep.open("a", encoding="utf-8") as lines:
+                lines.write(json.dumps(known[rule.name]) + "\n")
+    return [known[rule.name] for rule in RULES.rules if rule.name in known and (not names or rule.name in names)]
+
+
+def page(rows: list[dict[str, Any]]) -> str:
+    """Return the table of these rules and the mutants that are left, as Markdown."""
+    accepted = yaml.safe_load(ACCEPTED.read_text(encoding="utf-8")) if ACCEPTED.exists() else {}
+    table = ["| rule | mutants | can run | killed | the same as the rule | left |"]
+    table.append("| --- | ---: | ---: | ---: | ---: | ---: |")
+    sums = [0] * 5
+    left: list[str] = []
+    gone: list[str] = []
+    for row in rows:
+        rest = [item for item in row["alive"] if item[1] not in accepted.get(row["rule"], {})]
+        alive = len(row["alive"])
+        counts = [row["mutants"], row["ran"], row["ran"] - alive, alive - len(rest), len(rest)]
+        table.append(f"| {row['rule']} | {' | '.join(f'{count:,}' for count in counts)} |")
+        sums = [one + other for one, other in zip(sums, counts, strict=True)]
+        left += [f"- {row['rule']}, line {line}: `{place}`" for line, place in rest]
+        places = {place for _, place in row["alive"]}
+        gone += [f"- {row['rule']}: `{place}`" for place in accepted.get(row["rule"], {}) if place not in places]
+    table.append(f"| all | {' | '.join(f'{count:,}' for count in sums)} |")
+    _, ran, killed, same, _ = sums
+    missing = [rule.name for rule in RULES.rules if rule.name not in {row["rule"] for row in rows}]
+    parts = [f"Killed: {killed:,} of the {ran - same:,} that differ from their rule.", "\n".join(table)]
     if left:
-        click.echo("\n" + "\n".join(left))
+        parts.append("Left, where a case is wanted:\n\n" + "\n".join(left))
+    if gone:
+        parts.append("In `tests/mutants.yaml` without need:\n\n" + "\n".join(gone))
+    if missing:
+        parts.append(f"Not tried: {', '.join(missing)}.")
+    return "\n\n".join(parts)
+
+
+HEAD = """\
+# Mutants
+
+How well the cases hold the rules: each comparison, constant, date and join in a rule's SQL is broken in turn, and a
+case of the rule must fail. Made by `make mutants` on {day}, from one state of rules and cases; it takes about an hour.
+
+A mutant that cannot run is counted under mutants only. One that says the same as its rule, whatever the data, stands
+in `tests/mutants.yaml` with the reason. Models that rules share (`sql/models/`) are not broken here: rules are also
+compared with slow, plain versions of them on random data (`tests/plain_rules.py`).
+
+"""
+
+
+def main() -> None:
+    """Print the table of all rules (or those named), or write it as a page."""
+    asked = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    asked.add_argument("rules", nargs="*", help="of these only [all]")
+    asked.add_argument("--keep", type=Path, help="a file that keeps what became of each rule, so that a run can go on")
+    asked.add_argument("--page", type=Path, help="write the page instead of printing")
+    given = asked.parse_args()
+    found = page(tried(given.rules, given.keep))
+    if given.page:
+        day = date.today()  # noqa: DTZ011 - the day of whoever runs it
+        given.page.write_text(HEAD.format(day=day) + found + "\n", encoding="utf-8")
+    else:
+        click.echo(found)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

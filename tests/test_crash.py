@@ -13,6 +13,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import duckdb
 import pytest
 from click.testing import CliRunner
 
@@ -24,6 +25,9 @@ from therapy_audit.errors import AuditError
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+WHOLE = pytest.mark.promise("A run that is killed, stopped, or finds no room leaves the last good report, whole")
+DAMAGED = pytest.mark.promise("A file of ours that was cut or damaged is told as such, and stops no other run")
 
 KILLED = """\
 import os, shutil, signal, sys
@@ -58,6 +62,7 @@ with pipeline.replaced(output) as building:
 """
 
 
+@WHOLE
 @pytest.mark.parametrize("moment", [9, 0, 1, 2, 3])
 def test_killed_at_the_renames_leaves_one_whole_report(tmp_path: Path, moment: int) -> None:
     """9: while it builds; 0: before the old one is moved; 1: between; 2: after; 3: while the old one is removed."""
@@ -90,6 +95,7 @@ def copied(good: Path, tmp_path: Path) -> Path:
     return tmp_path / "audit"
 
 
+@WHOLE
 def test_a_run_killed_amid_its_work_is_as_if_it_had_not_been(good: Path, tmp_path: Path) -> None:
     root = copied(good, tmp_path)
     before = crash.whole(root / "out" / "report")
@@ -124,6 +130,7 @@ def mounted(folder: Path, options: str) -> Iterator[None]:
         subprocess.run([unmount, str(folder)], check=True)
 
 
+@WHOLE
 def test_a_full_disk_is_one_sentence_and_the_last_report_stands(good: Path, tmp_path: Path) -> None:
     size = sum(path.stat().st_size for path in (good / "out").rglob("*") if path.is_file()) // 1024
     with mounted(tmp_path / "disk", f"size={size + 2048}k"):
@@ -136,6 +143,7 @@ def test_a_full_disk_is_one_sentence_and_the_last_report_stands(good: Path, tmp_
         assert {path.name for path in (tmp_path / "disk" / "out").iterdir()} == {"report", ".report.lock"}
 
 
+@WHOLE
 def test_a_disk_that_is_read_only_is_one_sentence(tmp_path: Path) -> None:
     with (
         mounted(tmp_path / "disk", "ro"),
@@ -145,6 +153,7 @@ def test_a_disk_that_is_read_only_is_one_sentence(tmp_path: Path) -> None:
         pass
 
 
+@WHOLE
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES])
 def test_what_the_system_refuses_is_told_whatever_wraps_it(tmp_path: Path, number: int) -> None:
     def refused() -> None:
@@ -166,6 +175,7 @@ def test_a_fault_of_ours_stays_one(tmp_path: Path) -> None:
         raise ValueError("ours")
 
 
+@WHOLE
 def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
     small(tmp_path)
     (tmp_path / "file").write_text("")
@@ -187,6 +197,7 @@ def cut(path: Path) -> None:
 FINDING = "0123456789abcdef"
 
 
+@DAMAGED
 @pytest.mark.parametrize(
     ("name", "words", "told"),
     [
@@ -222,6 +233,42 @@ def test_a_damaged_file_of_ours_is_one_sentence(
     assert "\n" not in str(raised.value)
 
 
+def mar(database: Path) -> None:
+    """Change a byte of each block that holds rows, as a bad disk may: it shows when a query reads the block."""
+    stored = "SELECT block_id FROM pragma_storage_info($1) WHERE persistent AND block_id >= 0"
+    with duckdb.connect(str(database), read_only=True) as con:
+        names = con.execute("SELECT table_name FROM duckdb_tables()").fetchall()
+        blocks = {block for name in names for (block,) in con.execute(stored, list(name)).fetchall()}
+    with database.open("r+b") as file:
+        for block in sorted(blocks):
+            file.seek(3 * 4096 + block * 262_144 + 100)
+            byte = file.read(1)
+            file.seek(-1, os.SEEK_CUR)
+            file.write(bytes([byte[0] ^ 0xFF]))
+
+
+@DAMAGED
+def test_a_database_whose_blocks_are_damaged_is_one_sentence(
+    good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = copied(good, tmp_path)
+    monkeypatch.chdir(root)
+    shutil.copytree("out/report", "out/older")
+    mar(root / "out" / "report" / "audit.duckdb")
+    for words in (
+        ("workpaper", "C1", "out/report"),
+        ("explain", FINDING, "--run", "out/report"),
+        ("summary", "out/report"),
+        ("rules", "coverage", "out/report"),
+        ("compare", "out/older", "out/report"),
+        ("sample", "out/report", "--size", "1"),
+        ("letters", "out/report"),
+    ):
+        with pytest.raises(AuditError, match=r"audit\.duckdb: the database is damaged"):
+            CliRunner().invoke(cli.cli, list(words), standalone_mode=False, catch_exceptions=False)
+
+
+@DAMAGED
 def test_damaged_reports_beside_it_do_not_stop_a_run(good: Path, tmp_path: Path) -> None:
     root = copied(good, tmp_path)
     for name in ("summary.json", "manifest.json", "findings.parquet", "audit.duckdb"):
@@ -237,6 +284,7 @@ def test_damaged_reports_beside_it_do_not_stop_a_run(good: Path, tmp_path: Path)
     crash.whole(result.folder)
 
 
+@DAMAGED
 def test_decisions_that_were_cut_are_one_sentence(tmp_path: Path) -> None:
     config = small(tmp_path)
     (tmp_path / "reviews.csv").write_text('finding_id,disposition,note\nabc,confirmed,"the begin of a note that\n')

@@ -1,4 +1,7 @@
-"""What five published guides say about 97530, each statement against the product: tests/cases/guides.yaml."""
+"""What is published on billing therapy, each statement run: tests/cases/guides.yaml and cms_examples.yaml.
+
+The one holds what five guides say about 97530, right and wrong; the other what CMS works through or puts in figures.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +12,20 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from casebook import FOLDER, Case, judge
+from casebook import FOLDER, Case, judge, load
 from therapy_audit import advise, advise_command, docs, resources, rules
 from therapy_audit.cli import cli
 from therapy_audit.config import Config
 
 GUIDES: list[dict[str, Any]] = resources.parsed((FOLDER / "guides.yaml").read_text(encoding="utf-8"))
-SHOWN = [(item, shown) for item in GUIDES for shown in item["shown"]]
+CMS: list[dict[str, Any]] = resources.parsed((FOLDER / "cms_examples.yaml").read_text(encoding="utf-8"))
+SHOWN = [(item, shown) for item in [*GUIDES, *CMS] for shown in item["shown"]]
 PARAMETERS = {item.name: item for item in rules.load().parameters}
-_KEYS = {"run": {"tells", "not"}, "claim": {"day", "finds", "clean", "message"}, "parameter": {"key", "on", "value"}}
+_KEYS = {
+    "run": {"tells", "not"},
+    "claim": {"day", "case", "finds", "times", "clean", "message"},
+    "parameter": {"key", "on", "value"},
+}
 
 
 def day_of(run: str) -> advise.Day:
@@ -35,20 +43,31 @@ def advised() -> dict[str, str]:
     return {run: "\n".join(advise.told(advice)) for run, advice in zip(runs, found, strict=True)}
 
 
+def name_of(number: int) -> str:
+    item, _ = SHOWN[number]
+    return f"{item['guide']}: {item['statement']}" if "guide" in item else f"{item['source']}: {item['done']}"
+
+
 @pytest.fixture(scope="module")
 def audited() -> dict[str, list[dict[str, Any]]]:
-    """The findings of each day, by its prefix; all audited together."""
-    cases = [
-        Case("", item["statement"], {"name": "", **shown["day"]}, f"g{number}~")
-        for number, (item, shown) in enumerate(SHOWN)
-        if "day" in shown
-    ]
-    return judge(cases)[0]
+    """The findings of each day, by its prefix; all audited together but those that need a run of their own."""
+    known = {(case.rule, case.name): case.data for case in load()}
+    cases = []
+    for number, (_, shown) in enumerate(SHOWN):
+        if "claim" in shown:
+            data = known[shown["case"]["rule"], shown["case"]["name"]] if "case" in shown else shown["day"]
+            # A case that tells how much is not evaluable is judged by itself for that alone.
+            data = {key: value for key, value in data.items() if key not in {"not_evaluable", "expect"}}
+            rule = (shown.get("finds") or shown["clean"])[0]
+            cases.append(Case(rule, name_of(number), {"name": "", **data}, f"g{number}~"))
+    found = judge([case for case in cases if not case.alone])[0]
+    for case in cases:
+        if case.alone:
+            found |= judge([case])[0]
+    return found
 
 
-@pytest.mark.parametrize(
-    "number", range(len(SHOWN)), ids=lambda number: f"{SHOWN[number][0]['guide']}: {SHOWN[number][0]['statement']}"
-)
+@pytest.mark.parametrize("number", range(len(SHOWN)), ids=name_of)
 def test_statement(number: int, advised: dict[str, str], audited: dict[str, list[dict[str, Any]]]) -> None:
     _, shown = SHOWN[number]
     (kind,) = set(shown) & set(_KEYS)
@@ -68,6 +87,9 @@ def test_statement(number: int, advised: dict[str, str], audited: dict[str, list
         assert set(shown.get("finds", ())) <= found
         assert not set(shown.get("clean", ())) & found
         assert shown.get("message", "") in " ".join(item["message"] for item in findings)
+        if "times" in shown:
+            (rule,) = shown["finds"]
+            assert sum(item["rule"] == rule for item in findings) == shown["times"]
     else:
         rows = PARAMETERS[shown["parameter"]].rows()
         key = shown.get("key", "all")
@@ -89,6 +111,14 @@ def test_the_command_prints_what_the_statements_are_held_against(advised: dict[s
     assert CliRunner().invoke(cli, shlex.split(run)).output == advised[run] + "\n"
 
 
-def test_page_is_that_of_the_statements() -> None:
-    page = Path(__file__).parents[1] / "docs" / "guides.md"
-    assert page.read_text(encoding="utf-8") == docs.guides_page(GUIDES), "run `make docs`"
+def test_examples_of_cms_say_what_they_are() -> None:
+    for item in CMS:
+        assert set(item) - {"agrees", "why"} == {"source", "done", "says", "kind", "read", "shown"}
+        assert item["kind"] in {"example", "figure"}
+        assert ("why" in item) == (item.get("agrees") is False)
+
+
+def test_pages_are_those_of_the_statements() -> None:
+    folder = Path(__file__).parents[1] / "docs"
+    assert (folder / "guides.md").read_text(encoding="utf-8") == docs.guides_page(GUIDES), "run `make docs`"
+    assert (folder / "cms-examples.md").read_text(encoding="utf-8") == docs.cms_page(CMS), "run `make docs`"

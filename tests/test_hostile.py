@@ -20,13 +20,14 @@ import pytest
 from openpyxl import load_workbook
 
 import therapy_audit as ta
-from therapy_audit import config, engine, intake, pipeline, reference, rules
+from therapy_audit import config, engine, intake, pipeline, reference, rules, verify
 from therapy_audit.cli import main
 from therapy_audit.errors import AuditError
 from therapy_audit.intake import expanding, read
 from therapy_audit.notes import lexicon
 from therapy_audit.report import tables
 from therapy_audit.sampling import book
+from workbooks import NEEDED, content_of, ods, ods_row, packed, workbook, xlsb
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,7 +40,6 @@ PATHS = pytest.mark.promise("No name or link in the input decides where somethin
 LOCKED = pytest.mark.promise("SQL of a user's own rule, or of a report from elsewhere, reads and writes no file")
 
 HEADER = "Claim,Line,Patient ID,Payer,DOS,CPT,Mod 1,Units,Charge,Allowed\n"
-NEEDED = ("Claim", "Patient ID", "DOS", "CPT", "Units")
 
 
 def claim(number: int = 1, **cells: str) -> str:
@@ -65,41 +65,6 @@ def load(path: Path, kind: str = "claims", mapping: Path | None = None) -> tuple
 
 
 # Files -----------------------------------------------------------------------------------------------------------
-
-
-def workbook(path: Path, rows: Iterator[bytes], *, far: str = "") -> Path:
-    """Write the least of a workbook, its sheet as these pieces of XML; a header and a cell at `far`."""
-    spread = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
-    relation = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
-    packed = "http://schemas.openxmlformats.org/package/2006"
-    parts = {
-        "[Content_Types].xml": f'<Types xmlns="{packed}/content-types"><Default Extension="rels" ContentType='
-        '"application/vnd.openxmlformats-package.relationships+xml"/><Default Extension="xml" ContentType='
-        '"application/xml"/><Override PartName="/xl/workbook.xml" ContentType="application/vnd.openxmlformats-'
-        'officedocument.spreadsheetml.sheet.main+xml"/></Types>',
-        "_rels/.rels": f'<Relationships xmlns="{packed}/relationships"><Relationship Id="rId1" Type="{relation}'
-        '/officeDocument" Target="xl/workbook.xml"/></Relationships>',
-        "xl/workbook.xml": f'<workbook xmlns="{spread}" xmlns:r="{relation}"><sheets>'
-        '<sheet name="S" sheetId="1" r:id="rId1"/></sheets></workbook>',
-        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{packed}/relationships"><Relationship Id="rId1" Type='
-        f'"{relation}/worksheet" Target="worksheets/sheet1.xml"/></Relationships>',
-    }
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
-        for name, text in parts.items():
-            file.writestr(name, '<?xml version="1.0"?>' + text)
-        with file.open("xl/worksheets/sheet1.xml", "w") as sheet:
-            sheet.write(f'<?xml version="1.0"?><worksheet xmlns="{spread}"><sheetData><row r="1">'.encode())
-            for column, name in zip("ABCDE", NEEDED, strict=True):
-                sheet.write(f'<c r="{column}1" t="inlineStr"><is><t>{name}</t></is></c>'.encode())
-            sheet.write(b"</row>")
-            for piece in rows:
-                sheet.write(piece)
-            if far:
-                sheet.write(
-                    f'<row r="{far.lstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ")}"><c r="{far}"><v>1</v></c></row>'.encode()
-                )
-            sheet.write(b"</sheetData></worksheet>")
-    return path
 
 
 def written(path: Path, content: str | bytes) -> Path:
@@ -233,6 +198,43 @@ FILES: dict[str, tuple[Callable[[Path], Path], str]] = {
         lambda p: workbook(p / "far.xlsx", iter(()), far="CV1000000"),
         "reaches to a cell so far off that 100,000,000 places lie before it",
     ),
+    "a cell of ODS in as many rows and columns as there may be": (
+        lambda p: ods(p / "far.ods", ods_row("x", rows=1_048_575, columns=16_384)),
+        "reaches to a cell so far off that 17,179,869,184 places lie before it",
+    ),
+    "a cell of ODS behind empty ones": (
+        lambda p: ods(p / "far.ods", ods_row((), rows=100_000) + ods_row("x", before=600)),
+        "reaches to a cell so far off that 60,101,202 places lie before it",
+    ),
+    "ODS with XML that names itself": (
+        lambda p: ods(p / "laugh.ods", ods_row(["&a;"]), '<!DOCTYPE d [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]>'),
+        "the workbook declares XML entities",
+    ),
+    "a cell of XLSB in the last row and column": (
+        lambda p: xlsb(p / "far.xlsb", {1_048_575: {16_383: "x"}}),
+        "reaches to a cell so far off that 17,179,869,184 places lie before it",
+    ),
+    "ODS whose sheet does not end": (
+        lambda p: packed(
+            p / "open.ods", "ods", [content_of(ods(p / "whole.ods", ""), "ods").partition(b"</table:t")[0]]
+        ),
+        "the workbook's XML is damaged",
+    ),
+    "ODS cut short": (
+        lambda p: written(p / "cut.ods", ods(p / "whole.ods", "").read_bytes()[:-30]),
+        "the workbook cannot be opened",
+    ),
+    "XLSB at which its reader panics": (
+        lambda p: xlsb(p / "short.xlsb", {}, size=b""),
+        "the workbook cannot be opened",
+    ),
+    "XLSB without its sheet": (
+        lambda p: written(
+            p / "cut.xlsb", xlsb(p / "whole.xlsb", {}).read_bytes().replace(b"sheet1.bin", b"sheet2.bin")
+        ),
+        "the workbook cannot be opened",
+    ),
+    "one NUL": (lambda p: written(p / "nul.csv", b"\0"), "no header for "),
     "members that climb out of the zip": (climbing, "the workbook cannot be opened"),
     "a zip whose sheet is damaged": (damaged, "the workbook cannot be opened"),
     "a zip cut short": (
@@ -252,7 +254,7 @@ FILES: dict[str, tuple[Callable[[Path], Path], str]] = {
 
 @REFUSED
 @pytest.mark.parametrize("name", FILES)
-def test_a_hostile_file_is_refused(tmp_path: Path, name: str) -> None:
+def test_a_hostile_file_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str], name: str) -> None:
     make, words = FILES[name]
     with pytest.raises(AuditError) as caught:
         load(make(tmp_path))
@@ -260,6 +262,7 @@ def test_a_hostile_file_is_refused(tmp_path: Path, name: str) -> None:
     assert words in said
     assert said.endswith(".")
     assert "\n" not in said
+    assert capfd.readouterr().err == ""
     assert not (tmp_path.parent / "slipped.txt").exists()
 
 
@@ -280,6 +283,18 @@ def test_a_sheet_that_is_large_and_honest(tmp_path: Path) -> None:
     expanding.check_workbook(path, "far.xlsx", most_places=26 * 1_048_576)
     with pytest.raises(AuditError, match="26,000,000 places"):
         expanding.check_workbook(path, "far.xlsx", most_places=26_000_000 - 1)
+
+
+@ROWS
+def test_other_forms_of_workbooks_are_read_as_xlsx_is(tmp_path: Path) -> None:
+    """With what LibreOffice writes behind a table: the rest of its row, and of its rows, as one cell each."""
+    row = ["C1", "P1", "2026-03-02", "97530", "1"]
+    rest = '<table:table-cell table:number-columns-repeated="16379"/>'
+    full = ods_row(row).replace("</table:table-row>", f"{rest}</table:table-row>")
+    end = f'<table:table-row table:number-rows-repeated="1048573">{rest}</table:table-row>'
+    assert load(ods(tmp_path / "good.ods", full + end))[0] == (1, 1, 0)
+    assert load(ods(tmp_path / "bad.ods", full + ods_row(["C2", "P1", "never", "97530", "1"])))[0] == (2, 1, 1)
+    assert load(xlsb(tmp_path / "good.xlsb", {1: dict(enumerate(row))}))[0] == (1, 1, 0)
 
 
 YAMLS = {
@@ -335,6 +350,8 @@ TOMLS: dict[str, str | bytes] = {
     "NUL": "period = '\0'",
     "a date": "as_of = 2026-04-15",
     "a path for a period": "period = '../../etc'",
+    "a list for a word": "[unit_method]\naetna = ['cms']\n",
+    "a list of lists": "[required_modifiers]\naetna = [['discipline']]\n",
 }
 
 
@@ -357,6 +374,32 @@ def test_other_workbooks_are_looked_at_as_well(tmp_path: Path) -> None:
         reference.load([tmp_path / "official.zip"], tmp_path / "reference")
     with pytest.raises(AuditError, match="places lie before it"):
         load(far, kind="reviews")
+
+
+TOLD = {"generated_at": "2026-04-01", "run": {"inputs": {}}, "settings": {}}
+MANIFESTS: dict[str, tuple[str, str]] = {
+    "brackets": ("[" * 100_000, "this is no report folder"),
+    "a pair of other keys": (
+        json.dumps(TOLD | {"settings": {"pairs": [{"plan": "cigna", "drop": 1}]}}),
+        "does not say how to run it again",
+    ),
+    "a name of 5,000 letters": (
+        json.dumps(TOLD | {"run": {"inputs": {"claims": {"claims.csv": "a" * 5_000}}}}),
+        "does not say how to run it again",
+    ),
+}
+
+
+@REFUSED
+@pytest.mark.parametrize("name", MANIFESTS)
+def test_a_hostile_manifest_is_refused(tmp_path: Path, name: str) -> None:
+    text, words = MANIFESTS[name]
+    written(tmp_path / "findings.parquet", "PAR1PAR1")
+    written(tmp_path / "manifest.json", text)
+    days = {"period_start": "2026-03-01", "period_end": "2026-03-31"}
+    written(tmp_path / "summary.json", json.dumps({"period": "2026-03"} | days))
+    with pytest.raises(AuditError, match=words):
+        verify.verify(tmp_path)
 
 
 # Rows ------------------------------------------------------------------------------------------------------------
@@ -826,6 +869,6 @@ def test_one_date_that_turns_a_column_is_said_at_once(tmp_path: Path, days: list
     with engine.connect(threads=1) as con:
         engine.create_tables(con)
         intake.load(con, intake.Inputs({"claims": (str(path),)}))
-        heard = pipeline._heard_at_once(con)  # noqa: SLF001
+        heard = pipeline.heard_at_once(con)
     assert words in "".join(heard)
     assert bool(heard) == bool(words)

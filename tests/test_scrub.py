@@ -140,7 +140,8 @@ def test_json_and_exit_codes(tmp_path: Path) -> None:
     run = CliRunner().invoke(cli, ["scrub", *given_files, "--json"])
     told = json.loads(run.output)
     assert run.exit_code == 0
-    assert set(told) == {"claims", "totals", "not_judged", "refused_rows"}
+    assert set(told) == {"claims", "totals", "not_judged", "refused_rows", "notices"}
+    assert told["notices"] == []
     (reason,) = told["claims"][1]["reasons"]
     assert list(reason) == [
         "rule", "severity", "claim_line_number", "service_date", "hcpcs_code", "message", "remedy", "amount_at_risk",
@@ -159,7 +160,10 @@ def test_block_exits_with_one_and_writes_a_private_file(tmp_path: Path) -> None:
     assert out.read_text(encoding="utf-8").startswith("BLOCK  C3\n")
     assert out.stat().st_mode & 0o777 == 0o600
     assert {path.name for path in tmp_path.iterdir()} == {"claims.csv", "verdicts.txt"}
+    day_first = TOO_MANY.replace("2026-03-02", "3/2/2026") + NO_GP.replace("2026-03-02", "13/2/2026")
+    files(tmp_path, day_first)
     run = CliRunner().invoke(cli, ["scrub", str(tmp_path / "claims.csv"), "--fail-on", "never"])
+    assert run.stderr.startswith("Note: claims.csv: service_date: read day first, as 1 rows prove")
     assert run.exit_code == 0
 
 

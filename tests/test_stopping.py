@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from test_crash import WHOLE
+from test_pipeline import small
+
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and terminals of POSIX")
 
 _SAMPLES = Path(__file__).resolve().parents[1] / "data" / "samples"
@@ -41,6 +44,7 @@ def _start(folder: Path, where: str) -> subprocess.Popen[str]:
     )
 
 
+@WHOLE
 @pytest.mark.parametrize(
     ("where", "number"),
     [
@@ -66,6 +70,7 @@ def test_a_signal_stops_at_once_and_leaves_nothing(tmp_path: Path, where: str, n
     assert [path.name for path in tmp_path.iterdir()] == [".report.lock"]  # empty, and held by nobody
 
 
+@WHOLE
 def test_a_second_signal_does_not_break_off_the_cleaning(tmp_path: Path) -> None:
     with _start(tmp_path, _IN_A_QUERY) as process:
         assert process.stdout is not None
@@ -77,6 +82,67 @@ def test_a_second_signal_does_not_break_off_the_cleaning(tmp_path: Path) -> None
         process.communicate(timeout=30)
     assert process.returncode == 130
     assert [path.name for path in tmp_path.iterdir()] == [".report.lock"]
+
+
+# Dask's worker takes for ever over its first task.
+_SLOW_WORKER = """
+from therapy_audit import cli, cluster
+def forever(task):
+    import time
+    time.sleep(600)
+begin = cluster.on_client
+def on_client(client, tasks):
+    print("slow", flush=True)
+    return begin(client, tasks)
+cluster.in_worker, cluster.on_client = forever, on_client
+cli.main()
+"""
+
+
+def _children(process: int) -> set[int]:
+    """Return the processes that a process of Linux has begun, and those that they have."""
+    threads = Path(f"/proc/{process}/task").glob("*/children")
+    found = {int(number) for begun in threads for number in begun.read_text().split()}
+    return found.union(*map(_children, found))
+
+
+def _lives(process: int) -> bool:
+    """Return whether a process is there that has not ended; one that nobody has asked for its end yet has."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@WHOLE
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="processes as Linux tells of them")
+def test_a_signal_stops_the_workers_of_dask_too(tmp_path: Path) -> None:
+    small(tmp_path)
+    arguments = ["run", "--claims", "claims.csv", "--notes", "notes.csv", "--out", "out/report", "--quality", "warn"]
+    with subprocess.Popen(
+        [sys.executable, "-c", _SLOW_WORKER, *arguments, "--engine", "dask", "--partitions", "1", "--threads", "1"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "slow\n"
+        time.sleep(0.3)  # until the task runs
+        begun = _children(process.pid)
+        process.send_signal(signal.SIGINT)
+        sent = time.monotonic()
+        out, told = process.communicate(timeout=30)
+        seconds = time.monotonic() - sent
+    assert seconds < 2
+    assert process.returncode == 130
+    assert (out, told.lstrip()) == ("", "Stopped; what was half done is taken away.\n")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [".report.lock"]
+    assert begun
+    until = time.monotonic() + 2
+    while (left := [number for number in begun if _lives(number)]) and time.monotonic() < until:
+        time.sleep(0.02)
+    assert not left
 
 
 _BARS = """

@@ -157,8 +157,11 @@ class Audit:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _: object, fault: BaseException | None, __: object) -> None:
+        from therapy_audit import engine
+
         self.close()
+        engine.tell_damage(fault, self.folder / "audit.duckdb")
 
 
 def open(folder: str | Path, *, locked: bool = False) -> Audit:  # noqa: A001  (ta.open reads as it should)

@@ -65,6 +65,10 @@ def markdown(rows: list[dict[str, Any]], seed: int, lines: int) -> str:
         "",
         "False: findings that no planted fault explains. Near misses: legal edge cases that careless rules flag.",
         "",
+        "Beside it: what CMS works through, and what this says of the same ([cms-examples.md](cms-examples.md)); how",
+        "well each rule's cases hold it ([mutants.md](mutants.md)); thirteen rules against slow, plain versions on",
+        "random claims (`tests/test_plain_rules.py`).",
+        "",
     ])  # fmt: skip
 
 

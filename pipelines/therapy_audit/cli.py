@@ -419,6 +419,8 @@ def scrub(
     inputs = {**(base.inputs if base else {}), **given, "claims": claims}
     chosen = pipeline.from_inputs(base, inputs=inputs, mappings=mappings or None, **flags)
     result = scrubbing.scrub(chosen, history)
+    for notice in result.notices:
+        click.echo(f"Note: {notice}", err=True)
     text = result.as_json() if as_json else "\n".join(result.table())
     if output:
         scrubbing.write(output, text)

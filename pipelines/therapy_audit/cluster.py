@@ -12,11 +12,12 @@ import logging
 import os
 import re
 import shutil
+import signal
 import statistics
 import tempfile
 import time
 import uuid
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import version
@@ -522,6 +523,7 @@ def workers(scheduler: str | None, processes: int | None = None) -> Iterator[Wor
     workers.
     """
     distributed: Any = import_module("distributed")
+    cluster: Any = None
     with ExitStack() as opened:
         if scheduler:
             try:
@@ -542,7 +544,20 @@ def workers(scheduler: str | None, processes: int | None = None) -> Iterator[Wor
         slots = sum(client.nthreads().values())
         if not slots:
             raise AuditError(f"--scheduler {scheduler}: it has no workers; start some with `dask worker`.")
-        yield Workers(lambda tasks: on_client(client, tasks), slots, lambda root: _look(client, root))
+        try:
+            yield Workers(lambda tasks: on_client(client, tasks), slots, lambda root: _look(client, root))
+        except BaseException:
+            if cluster is not None:
+                _end(cluster.workers.values())
+            raise
+
+
+def _end(nannies: Iterable[Any]) -> None:
+    """End our own workers at once: Dask would wait seconds for what they are at, which nobody wants any more."""
+    for nanny in nannies:
+        nanny.auto_restart = False
+        with suppress(OSError, TypeError):  # it has ended by itself, or has not begun
+            os.kill(nanny.pid, signal.SIGKILL if os.name == "posix" else signal.SIGTERM)
 
 
 def _look(client: Any, root: str) -> None:

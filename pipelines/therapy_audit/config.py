@@ -352,10 +352,10 @@ def _check(raw: dict[str, Any], name: str) -> None:
         if raw.get(key, allowed[0]) not in allowed:
             raise AuditError(f"{name}: {key} '{raw[key]}' is not one of {', '.join(allowed)}.")
     for plan, method in raw.get("unit_method", {}).items():
-        if method not in {"cms", "midpoint"}:
+        if method not in ("cms", "midpoint"):
             raise AuditError(f"{name}: [unit_method] {plan} is '{method}'; it must be cms or midpoint.")
     for plan, modifiers in raw.get("required_modifiers", {}).items():
-        if not isinstance(modifiers, list) or not all(item in {"discipline", "assistant"} for item in modifiers):
+        if not isinstance(modifiers, list) or not all(item in ("discipline", "assistant") for item in modifiers):
             raise AuditError(f'{name}: [required_modifiers] {plan} must be a list of "discipline" and "assistant".')
     for parameter, given in raw.get("parameters", {}).items():
         for value in given.values() if isinstance(given, dict) else [given]:

@@ -1,4 +1,4 @@
-"""docs/rules/, docs/api.md and docs/guides.md, made from what they tell of: `make docs` writes, the tests compare."""
+"""The pages of docs/ that are made from what they tell of: `make docs` writes, the tests compare."""
 
 from __future__ import annotations
 
@@ -132,6 +132,42 @@ def guides_page(statements: Iterable[Mapping[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def cms_page(examples: Iterable[Mapping[str, Any]]) -> str:
+    """Return docs/cms-examples.md: what CMS works through or puts in figures, and what is said here of the same."""
+    titles = {rule.name: rule.title for rule in rules.load().rules}
+    given = list(examples)
+    lines = [
+        "# What CMS works through, and what this says",
+        "",
+        "Worked examples and figures that CMS publishes, their facts in our own words. The tests run all that is",
+        "shown here (`pytest tests/test_guides.py`; `tests/cases/cms_examples.yaml`), and `make docs` makes this page",
+        "again. Audits are of claims to Medicare Part B of 2026-03-02 where they say nothing else; each rule's page",
+        "has its citation.",
+        "",
+        "| | tried | agree | of these read in a copy or retelling of the text |",
+        "|---|---:|---:|---:|",
+    ]
+    for kind, title in (("example", "Worked examples"), ("figure", "Figures, tried at their bounds")):
+        mine = [item for item in given if item["kind"] == kind]
+        agree = [item for item in mine if item.get("agrees", True)]
+        lines.append(f"| {title} | {len(mine)} | {len(agree)} | {sum(item['read'] for item in agree)} |")
+    shown = [shown for item in given for shown in item["shown"]]
+    lines += [
+        "",
+        f"{len(shown)} commands, audits and parameters are tried for them. What was not read in such a copy is",
+        "the outcome as the field knows it.",
+    ]
+    source = None
+    for item in given:
+        if item["source"] != source:
+            source = item["source"]
+            lines += ["", f"## {source}"]
+        differs = "" if item.get("agrees", True) else f" Not told here: {item['why']}"
+        lines += ["", f"**{item['done']}.** {item['says']}.{differs}", ""]
+        lines += [f"- {_shown(shown, titles)}" for shown in item["shown"]]
+    return "\n".join(lines) + "\n"
+
+
 def api_page() -> str:
     """Return docs/api.md: what `import therapy_audit` offers, from its signatures and docstrings."""
     import therapy_audit as ta
@@ -217,6 +253,10 @@ def _values(parameter: rules.Parameter) -> str:
 
 if __name__ == "__main__":
     write(Path("docs/rules"))
-    guides = resources.parsed(Path("tests/cases/guides.yaml").read_text(encoding="utf-8"))
+    guides, cms = (
+        resources.parsed(Path(f"tests/cases/{name}.yaml").read_text(encoding="utf-8"))
+        for name in ("guides", "cms_examples")
+    )
     Path("docs/api.md").write_text(api_page(), encoding="utf-8")
     Path("docs/guides.md").write_text(guides_page(guides), encoding="utf-8")
+    Path("docs/cms-examples.md").write_text(cms_page(cms), encoding="utf-8")

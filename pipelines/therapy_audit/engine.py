@@ -103,16 +103,29 @@ def opened(database: Path, *, locked: bool = True) -> duckdb.DuckDBPyConnection:
     except duckdb.Error as fault:
         if "Could not set lock" in str(fault):
             raise AuditError(f"{database}: another program is writing the database; close it and try again.") from None
-        raise AuditError(
-            f"{database}: the database is damaged, or no database of this DuckDB; run the audit again."
-        ) from None
+        raise AuditError(f"{database}: {_DAMAGED}") from None
+
+
+_DAMAGED = "the database is damaged, or no database of this DuckDB; run the audit again."
+
+
+def tell_damage(fault: BaseException | None, database: Path) -> None:
+    """Raise AuditError where a query failed since its database is damaged: a block shows it only when it is read."""
+    if isinstance(fault, duckdb.IOException) and any(
+        words in str(fault) for words in ("Corrupt database file", "Could not read enough bytes")
+    ):
+        raise AuditError(f"{database}: {_DAMAGED}") from None
 
 
 @contextmanager
 def reading(database: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a report's database for reading, locked, and close it."""
+    """Open a report's database for reading, locked, and close it. AuditError: it is damaged, be it seen late."""
     with opened(database) as con:
-        yield con
+        try:
+            yield con
+        except duckdb.Error as fault:
+            tell_damage(fault, database)
+            raise
 
 
 def lock(con: duckdb.DuckDBPyConnection, folders: Sequence[str] = ()) -> None:
@@ -453,8 +466,8 @@ def try_own(ruleset: RuleSet) -> None:
                     faults.append(f"{rule.name}: {told}")
                     continue
                 scope = scope_of(rule)
-                if missing := _not_returned(con, rule):
-                    faults.append(f"{rule.name}: its SQL must return {', '.join(missing)} as well.")
+                if told := _lacks(con, rule, scope):
+                    faults.append(f"{rule.name}: {told}")
                     continue
                 _check(con, rule)
                 con.execute(
@@ -489,13 +502,33 @@ def _not_one_query(rule: Rule) -> str | None:
     return None
 
 
-def _not_returned(con: duckdb.DuckDBPyConnection, rule: Rule) -> list[str]:
-    """Return the columns that the rule's grain needs and its SQL does not return."""
-    columns = {item[0] for item in con.execute(f"SELECT * FROM ({rule.sql}) LIMIT 0", bound(rule)).description}
+def _lacks(con: duckdb.DuckDBPyConnection, rule: Rule, scope: str) -> str | None:
+    """Return which column a rule asks for that its SQL does not return, or its scope does not have."""
+    returned = _columns(con, f"({rule.sql})", bound(rule))
     grain = rulebook.grains().grains[rule.grain]
     facts = [key.removeprefix("facts->>").strip("'") for key in grain.identity if key.startswith("facts->>")]
     needed = ["claim_id", "claim_line_number"] if grain.of_line else ["service_date", "source_file", "source_row"]
-    return [name for name in (*needed, *facts) if name not in columns]
+    arithmetic = "" if rule.arithmetic == "units" else rule.arithmetic or ""
+    for asking, names in (
+        (f"grain: {rule.grain}", [*needed, *facts]),
+        ("message", _named(rule.message)),
+        ("arithmetic", _named(arithmetic)),
+    ):
+        if missing := [name for name in names if name not in returned]:
+            file = rule.name.removeprefix(rulebook.OWN).replace(".", "/")
+            return f"its SQL must return {', '.join(missing)} as well, which {asking} in {file}.yaml asks for."
+    if missing := sorted(rule.requires.keys() - _columns(con, f"{scope}($rule)", {"rule": rule.name})):
+        return f"requires names {', '.join(missing)}, which {scope} does not have."
+    return None
+
+
+def _columns(con: duckdb.DuckDBPyConnection, source: str, values: Mapping[str, str]) -> set[str]:
+    return {item[0] for item in con.execute(f"SELECT * FROM {source} LIMIT 0", values).description}
+
+
+def _named(template: str) -> list[str]:
+    """Return the facts that a message names."""
+    return [name for _, name, _, _ in Formatter().parse(template) if name]
 
 
 def override(

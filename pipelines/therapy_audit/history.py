@@ -49,7 +49,7 @@ def read(folder: Path) -> Run:
             summary=summary,
             manifest=manifest,
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise AuditError(
             f"{folder}: this is no report folder (summary.json, manifest.json and findings.parquet); name one that "
             "`therapy-audit run` has written."

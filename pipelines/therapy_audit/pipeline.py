@@ -168,7 +168,7 @@ def _audit(
             raise AuditError(_refuse(con, checked, output, building))
         start, end = dates or (None, None)
         first, last = engine.set_period(con, start, end, day(config.as_of) if config.as_of else None, now.date())
-        notices = _heard_at_once(con)
+        notices = heard_at_once(con)
         period = config.period or f"{first}..{last}"
         partitions = opened.enter_context(_models(con, config, ruleset, building, timed, kept))
         if config.rules:
@@ -326,7 +326,7 @@ def _keep(own: Path, folder: Path) -> None:
 _AT_ONCE = r"^columns left out|: read day first|rows in the other order were refused|^not UTF-8"
 
 
-def _heard_at_once(con: Any) -> list[str]:
+def heard_at_once(con: Any) -> list[str]:
     """Return what a user should hear at once, not only in the report."""
     rows = con.execute(
         "SELECT source_file, notice FROM (SELECT source_file, unnest(notices) AS notice FROM intake_file)"

@@ -932,7 +932,8 @@ def _sheets(source: _Source, rows: int | None = None) -> Iterator[tuple[str, Ite
     """Yield each sheet of a workbook with its rows (or the first of them) as text."""
     import python_calamine
 
-    try:
+    told = f"{source.told}: the workbook cannot be opened; download it again, or give the text version."
+    with expanding.reading(told):
         if source.member:
             with source.open() as stream:
                 content = io.BytesIO(stream.read())
@@ -944,10 +945,6 @@ def _sheets(source: _Source, rows: int | None = None) -> Iterator[tuple[str, Ite
         for name in workbook.sheet_names:
             sheet = itertools.islice(workbook.get_sheet_by_name(name).iter_rows(), rows)
             yield name, ([_cell_text(value) for value in row] or [""] for row in sheet)
-    except (python_calamine.CalamineError, python_calamine.PasswordError, ValueError):
-        raise AuditError(
-            f"{source.told}: the workbook cannot be opened; download it again, or give the text version."
-        ) from None
 
 
 def _cell_text(value: object) -> str:

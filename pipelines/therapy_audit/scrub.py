@@ -36,6 +36,7 @@ class Scrubbed:
     claims: {claim_id, verdict, reasons}, by claim_id; a reason has the keys of _REASON. totals: claims, block, warn,
     pass, held_amount (USD charged by the claims that are blocked). not_judged: {reason, rules, claims}, a reason once.
     refused_rows: {source_file, source_row, contract_table, column_name, claim_id, reason}.
+    notices: sentences on how a file was read that may be wrong for a whole column.
     """
 
     claims: list[dict[str, Any]]
@@ -44,6 +45,7 @@ class Scrubbed:
     refused_rows: list[dict[str, Any]]
     rule_errors: dict[str, str]
     titles: Mapping[str, str]
+    notices: list[str]
 
     def reached(self, fail_on: str) -> bool:
         """Return whether there are claims with the verdict that `fail_on` names, or a worse one."""
@@ -51,7 +53,7 @@ class Scrubbed:
 
     def as_json(self) -> str:
         """Return the verdicts as one JSON object."""
-        told = {name: getattr(self, name) for name in ("claims", "totals", "not_judged", "refused_rows")}
+        told = {name: getattr(self, name) for name in ("claims", "totals", "not_judged", "refused_rows", "notices")}
         return json.dumps(told, indent=2, ensure_ascii=False)
 
     def table(self) -> list[str]:
@@ -111,6 +113,7 @@ def scrub(config: Config, history: Sequence[str] = ()) -> Scrubbed:
         pipeline.take_in(con, read, ruleset)
         _split(con, claims, history)
         refused = _refused(con, config, claims)
+        notices = pipeline.heard_at_once(con)
         engine.lock(con)
         errors: dict[str, str] = {}
         open_points: list[dict[str, Any]] = []
@@ -128,6 +131,7 @@ def scrub(config: Config, history: Sequence[str] = ()) -> Scrubbed:
             refused,
             errors,
             {rule.name: rule.title for rule in ruleset.rules},
+            notices,
         )
 
 

@@ -96,29 +96,34 @@ def verify(
 
 def _config(report: history.Run) -> tuple[Config, list[str]]:
     """Return the settings of a report's run, and a sentence for each file that is another one by now."""
-    manifest, here = report.manifest, report.folder.resolve()
     try:
-        run, settings = manifest["run"], dict(manifest["settings"])
-        inputs = {name: {key: here / path for key, path in files.items()} for name, files in run["inputs"].items()}
-        fees = {plan: tuple(here / path for path in paths) for plan, paths in run.get("fees", {}).items()}
-        mappings = {here / path: told for path, told in run.get("mappings", {}).items()}
-        folders = {name: here / run[name] for name in ("lexicon", "reference") if name in run}
-        benchmarks = here / run["benchmarks"] if "benchmarks" in run else None
-        known = {
-            here / path: told
-            for files in inputs.values()
-            for source_file, path in files.items()
-            if (told := _told_hash(manifest, source_file))
-        }
-        known |= mappings
-        known |= {path: settings["fees"][plan][path.name] for plan, paths in fees.items() for path in paths}
-        if benchmarks:
-            known[benchmarks] = settings["benchmarks"]["sha256"]
-    except (KeyError, TypeError, AttributeError):
+        return _as_told(report)
+    except (KeyError, TypeError, AttributeError, ValueError, OSError):
         why = "since it has no names" if "deidentified" in report.manifest else "as an older version made it"
         raise AuditError(
             f"{report.folder}: manifest.json does not say how to run it again, {why}; run the audit again."
         ) from None
+
+
+def _as_told(report: history.Run) -> tuple[Config, list[str]]:
+    """Return what _config does. KeyError, TypeError, AttributeError, ValueError, OSError: no run made this manifest."""
+    manifest, here = report.manifest, report.folder.resolve()
+    run, settings = manifest["run"], dict(manifest["settings"])
+    inputs = {name: {key: here / path for key, path in files.items()} for name, files in run["inputs"].items()}
+    fees = {plan: tuple(here / path for path in paths) for plan, paths in run.get("fees", {}).items()}
+    mappings = {here / path: told for path, told in run.get("mappings", {}).items()}
+    folders = {name: here / run[name] for name in ("lexicon", "reference") if name in run}
+    benchmarks = here / run["benchmarks"] if "benchmarks" in run else None
+    known = {
+        here / path: told
+        for files in inputs.values()
+        for source_file, path in files.items()
+        if (told := _told_hash(manifest, source_file))
+    }
+    known |= mappings
+    known |= {path: settings["fees"][plan][path.name] for plan, paths in fees.items() for path in paths}
+    if benchmarks:
+        known[benchmarks] = settings["benchmarks"]["sha256"]
     wanted = [*(path for files in inputs.values() for path in files.values()), *known]
     missing = [path for path in dict.fromkeys(wanted) if not path.is_file()]
     missing += [path for path in folders.values() if not path.is_dir()]

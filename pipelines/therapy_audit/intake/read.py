@@ -265,7 +265,8 @@ def _encoding(path: Path, source_file: str) -> tuple[str, str, bool]:
             zeros = np.frombuffer(chunk[:2000], dtype=np.uint8) == 0
             for start, codec in ((1, "utf-16-le"), (0, "utf-16-be")):
                 # Half of each letter's two bytes, and not the other half: a file of nothing but NUL is none.
-                if zeros[start::2].sum() > 0.4 * len(zeros[start::2]) > 0 and zeros[1 - start :: 2].mean() < 0.4:
+                halves = zeros[start::2], zeros[1 - start :: 2]
+                if halves[0].sum() > 0.4 * len(halves[0]) and halves[1].sum() < 0.4 * len(halves[1]):
                     return codec, f"read as {codec.upper()}, which its bytes look like", True
         try:
             decoder.decode(chunk)
@@ -474,24 +475,17 @@ def _workbook(sheet: Sheet) -> Any:
     import python_calamine
 
     expanding.check_workbook(sheet.path, sheet.source_file)
-    try:
+    with expanding.reading(sheet.source_file + _NO_WORKBOOK), expanding.quietly():
         return python_calamine.CalamineWorkbook.from_path(str(sheet.path))
-    except (python_calamine.CalamineError, ValueError) as error:
-        raise _no_workbook(sheet.source_file) from error
 
 
-def _no_workbook(source_file: str) -> AuditError:
-    return AuditError(f"{source_file}: the workbook cannot be opened; save it again as XLSX, without a password.")
+_NO_WORKBOOK = ": the workbook cannot be opened; save it again as XLSX, without a password."
 
 
 def _sheet_rows(source_file: str, workbook: Any, name: str, most: int | None = None) -> Any:
     """Return the rows of a workbook's sheet; it is only now that a damaged part of it shows."""
-    import python_calamine
-
-    try:
+    with expanding.reading(source_file + _NO_WORKBOOK), expanding.quietly():
         return workbook.get_sheet_by_name(name).to_python(skip_empty_area=False, nrows=most)
-    except (python_calamine.CalamineError, ValueError) as error:
-        raise _no_workbook(source_file) from error
 
 
 def _open_workbook(_con: duckdb.DuckDBPyConnection, sheet: Sheet, knows: Knows) -> list[Sheet]:

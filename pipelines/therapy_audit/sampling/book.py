@@ -260,20 +260,20 @@ def read(path: Path) -> tuple[dict[str, Any], list[Item]]:
 
 
 def _sheets(path: Path) -> dict[str, list[list[Any]]]:
-    from python_calamine import CalamineError, CalamineWorkbook
+    from python_calamine import CalamineWorkbook
 
     if not path.exists():
         raise AuditError(f"{path}: there is no such file.")
     expanding.check_workbook(path, str(path))
-    try:
-        with CalamineWorkbook.from_path(str(path)) as book:
-            return {
-                name: book.get_sheet_by_name(name).to_python(skip_empty_area=False)
-                for name in book.sheet_names
-                if name in ("Design", "Sample", "Findings")
-            }
-    except (CalamineError, OSError):
-        raise AuditError(f"{path}: this cannot be read as a workbook; save it as .xlsx.") from None
+    with (
+        expanding.reading(f"{path}: this cannot be read as a workbook; save it as .xlsx.", OSError),
+        CalamineWorkbook.from_path(str(path)) as book,
+    ):
+        return {
+            name: book.get_sheet_by_name(name).to_python(skip_empty_area=False)
+            for name in book.sheet_names
+            if name in ("Design", "Sample", "Findings")
+        }
 
 
 def _item(number: int, row: Mapping[str, Any], faults: list[str]) -> Item:
