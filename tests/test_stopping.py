@@ -21,7 +21,7 @@ _SAMPLES = Path(__file__).resolve().parents[1] / "data" / "samples"
 _SLOW = """
 from therapy_audit import cli, engine, intake, rules
 endless = "SELECT count(*) FROM range(10000000) a, range(10000000) b WHERE (a.range * b.range) % 7 = 3"
-def load(con, _inputs):
+def load(con, *_):
 {where}
 def check(con, rule=None):
     print("slow", flush=True)

@@ -85,8 +85,6 @@ RULES = {
     "clinic.code_mix_drift", "clinic.high_frequency_without_progression",
     "payers.contract.allowed_above_contract", "payers.contract.paid_below_contract",
 }  # fmt: skip
-# Rules of which a small clinic holds no near miss.
-WITHOUT_NEAR_MISS = {"medicare.untimed_code_multiple_units"}
 # Rules whose cases need visits of which a small clinic has few: it may hold none.
 RARE = {"medicare.evaluation_repeated"}
 
@@ -239,7 +237,7 @@ def test_dirt_spoils_rows_that_the_truth_does_not_need(tmp_path: Path) -> None:
 def test_truth_names_every_rule_and_lines_that_exist(clinic: Clinic) -> None:
     assert {row["rule"] for row in clinic.truth if row["kind"] == "fault"} | RARE == RULES
     near = {row["rule"] for row in clinic.truth if row["kind"] == "near_miss"}
-    assert near | RARE == RULES - WITHOUT_NEAR_MISS
+    assert near | RARE == RULES
     for row in clinic.truth:
         assert (row["grain"] in ("clinician", "clinician_day")) == bool(row["clinician_npi"])
         assert (row["grain"] == "patient_year") == bool(row["year"] and row["pool"])
