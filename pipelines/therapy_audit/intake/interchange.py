@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import queue
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +34,6 @@ MAIN = {"claims": "claim_line", "remittances": "remittance_line"}
 _BEGINS = {"claims": "claim_line", "remittances": "remittance_claim"}  # whose rows tell where a claim stands
 _ROWS = 32_768  # inserted at once
 _BYTES = 1 << 24
-_READERS = 2  # threads, a file each: they hold the interpreter for two fifths of the time that they read
 _WAITING = 8  # batches: what waits for long lies scattered in memory, which then grows around it
 # While files are read, in one transaction, DuckDB compresses each row group of 122,880 rows and writes it to disk as
 # soon as it is full. A second thread of it would copy each insert once more and take a core from the readers; without a
@@ -258,16 +257,14 @@ def _wanted(input_name: str) -> tuple[str, ...]:
 
 
 def _batches(files: Sequence[Interchange], reads: dict[str, _Read]) -> Iterator[tuple[str, x12.Batch]]:
-    """Yield the batches of files; threads read on while DuckDB stores what came before, two files at a time.
+    """Yield the batches of one file after another; a thread reads on while DuckDB stores what came before.
 
-    One file so takes 1.2 (837P) to 1.3 (835) cores; a second thread has what is left of two. A process for each file,
-    its batches handed over as Arrow files, costs a third to a half more processor time for its start and for the files.
+    One file so takes 1.2 (837P) to 1.3 (835) cores, which leaves two cores at most 1.5 times that for two files. A
+    process for each file, its batches handed over as Arrow files, costs a third more processor time for its start and
+    for the files. Threads cost none, but hold the interpreter for two fifths of the time that they read.
     """
     found: queue.Queue[tuple[str, x12.Batch] | None] = queue.Queue(maxsize=1)
     left = threading.Event()  # nobody takes the batches any more
-    waiting = queue.SimpleQueue[Interchange]()
-    for file in files:
-        waiting.put(file)
 
     def put(item: tuple[str, x12.Batch] | None) -> bool:
         while not left.is_set():
@@ -279,29 +276,24 @@ def _batches(files: Sequence[Interchange], reads: dict[str, _Read]) -> Iterator[
         return False
 
     def read_all() -> None:
-        with suppress(queue.Empty):
-            while True:
-                file = waiting.get_nowait()
-                read = reads[file.source_file]
-                try:
-                    for batch in x12.batches(file.path, file.source_file, read.tally):
-                        if not put((file.source_file, batch)):
-                            return
-                except Exception as error:  # noqa: BLE001 - told or raised where the batches are taken
-                    read.error = error
+        for file in files:
+            read = reads[file.source_file]
+            try:
+                for batch in x12.batches(file.path, file.source_file, read.tally):
+                    if not put((file.source_file, batch)):
+                        return
+            except Exception as error:  # noqa: BLE001 - told or raised where the batches are taken
+                read.error = error
         put(None)
 
-    readers = [threading.Thread(target=read_all, daemon=True) for _ in files[:_READERS]]
-    for reader in readers:
-        reader.start()
+    reader = threading.Thread(target=read_all, daemon=True)
+    reader.start()
     try:
-        for _ in readers:
-            while (item := found.get()) is not None:
-                yield item
+        while (item := found.get()) is not None:
+            yield item
     finally:
         left.set()
-        for reader in readers:
-            reader.join()
+        reader.join()
 
 
 def _with_claims(batch: x12.Batch, input_name: str) -> x12.Batch:
