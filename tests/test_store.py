@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from therapy_audit import engine
@@ -255,6 +255,7 @@ CHARTED = st.lists(BITS, max_size=150)
 TEXTS = st.lists(ANY | CHARTED.map(lambda words: " ".join(words)[:2_000]), min_size=1, max_size=5)
 
 
+@example(texts=["9223372036854775296", "1e400", "9" * 400], whole=False)  # more than any number that is asked for
 @given(texts=TEXTS, whole=st.booleans())
 @settings(max_examples=80, deadline=None)
 def test_any_text_is_read(shared: duckdb.DuckDBPyConnection, texts: list[str], whole: bool) -> None:

@@ -396,7 +396,7 @@ def _times(found: Found, notes: int) -> tuple[Ints, Ints]:
         return start, stop
     flags = {name: found.learned.shapes[name][found.words.kind] for name in _CLOCK_SHAPES}
     colon, joins, pm, am = flags["colon"], flags["joins_times"], flags["pm"], flags["am"]
-    value = np.nan_to_num(_values(found)).astype(np.int64)
+    value = np.clip(np.nan_to_num(_values(found)), 0, 9_999).astype(np.int64)  # no time has more digits
     long = np.zeros(size, np.bool_)
     long[:-2] = (
         flags["hour"][:-2] & colon[1:-1] & flags["minute"][2:] & (found.words.end[:-2] == found.words.start[1:-1])
