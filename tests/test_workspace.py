@@ -20,6 +20,7 @@ from therapy_audit import config as settings
 from therapy_audit import engine, incremental, intake, pipeline, rules, synth, workspace
 from therapy_audit.config import Config
 from therapy_audit.errors import AuditError
+from therapy_audit.files import file_hash
 from therapy_audit.intake import x12
 from therapy_audit.intake.keeping import Keep
 from therapy_audit.notes import lexicon, reading, store
@@ -302,7 +303,7 @@ def _edited(folder: Path, statements: str) -> None:
     with duckdb.connect(str(run / "audit.duckdb")) as con:
         con.execute(statements)
     about = json.loads((run / "run.json").read_text())
-    about["hashes"]["audit.duckdb"] = pipeline.sha256(run / "audit.duckdb")
+    about["hashes"]["audit.duckdb"] = file_hash(run / "audit.duckdb")
     (run / "run.json").write_text(json.dumps(about))
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import inspect
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from therapy_audit import engine, resources, rules
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from therapy_audit.rules import Reference, Rule, RuleSet
 
@@ -121,14 +122,11 @@ def guides_page(statements: Iterable[Mapping[str, Any]]) -> str:
         "here (`tests/cases/guides.yaml`); `make docs` makes this page again. Audits are of claims to Medicare",
         "Part B of 2026-03-02 where they say nothing else; each rule's page has its citation.",
     ]
-    guide = None
-    for item in statements:
-        if item["guide"] != guide:
-            guide = item["guide"]
-            lines += ["", f"## Guide {guide}"]
-        verdict = f"{item['verdict'][0].upper()}{item['verdict'][1:]}"
-        lines += ["", f"**{item['statement']}** {verdict}. {item['right']}", ""]
-        lines += [f"- {_shown(shown, titles)}" for shown in item["shown"]]
+
+    def told(item: Mapping[str, Any]) -> str:
+        return f"**{item['statement']}** {item['verdict'][0].upper()}{item['verdict'][1:]}. {item['right']}"
+
+    lines += _by_heading(statements, lambda item: f"Guide {item['guide']}", told, titles)
     return "\n".join(lines) + "\n"
 
 
@@ -157,15 +155,26 @@ def cms_page(examples: Iterable[Mapping[str, Any]]) -> str:
         f"{len(shown)} commands, audits and parameters are tried for them. What was not read in such a copy is",
         "the outcome as the field knows it.",
     ]
-    source = None
-    for item in given:
-        if item["source"] != source:
-            source = item["source"]
-            lines += ["", f"## {source}"]
+
+    def told(item: Mapping[str, Any]) -> str:
         differs = "" if item.get("agrees", True) else f" Not told here: {item['why']}"
-        lines += ["", f"**{item['done']}.** {item['says']}.{differs}", ""]
-        lines += [f"- {_shown(shown, titles)}" for shown in item["shown"]]
+        return f"**{item['done']}.** {item['says']}.{differs}"
+
+    lines += _by_heading(given, lambda item: item["source"], told, titles)
     return "\n".join(lines) + "\n"
+
+
+def _by_heading(
+    items: Iterable[Mapping[str, Any]],
+    heading: Callable[[Mapping[str, Any]], str],
+    told: Callable[[Mapping[str, Any]], str],
+    titles: Mapping[str, str],
+) -> Iterator[str]:
+    """Yield the lines of items that have the same heading one after the other, each with all that shows it."""
+    for title, group in groupby(items, heading):
+        yield from ("", f"## {title}")
+        for item in group:
+            yield from ("", told(item), "", *(f"- {_shown(shown, titles)}" for shown in item["shown"]))
 
 
 def api_page() -> str:

@@ -170,11 +170,7 @@ class Building:
         waiting = dict(self.steps)
         with progress.stage("models", len(waiting)) as done:
             while waiting:
-                ready = [
-                    step
-                    for step in waiting.values()
-                    if not (step.needs - {"notes"}) & set(waiting)
-                ]  # fmt: skip
+                ready = [step for step in waiting.values() if not (step.needs - {"notes"}) & set(waiting)]
                 # All that need all rows before the next by patient: they may touch more of them.
                 chosen = [step for step in ready if step.key != "patient"] or ready
                 if not chosen:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import os
 import platform
@@ -21,6 +20,7 @@ from filelock import FileLock, Timeout
 from therapy_audit import benchmarks, compare, deidentify, engine, fees, history, rules, sealing, stopping
 from therapy_audit.config import Config, day, reference_beside, settled, span
 from therapy_audit.errors import AuditError
+from therapy_audit.files import file_hash
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -288,19 +288,13 @@ def _again(config: Config, output: Path) -> dict[str, Any]:
             for name, files in named_files(config.inputs).items()
             if files
         },
-        "mappings": {from_here(path): sha256(path) for path in config.mappings},
+        "mappings": {from_here(path): file_hash(path) for path in config.mappings},
         "fees": {plan: [from_here(path) for path in paths] for plan, paths in config.fees.items()},
         "benchmarks": from_here(config.benchmarks) if config.benchmarks else None,
         "lexicon": from_here(config.lexicon) if config.lexicon else None,
         "reference": from_here(reference) if (reference := config.reference or reference_beside(Path())) else None,
     }
     return {name: value for name, value in given.items() if value}
-
-
-def sha256(path: Path) -> str:
-    """Return a file's SHA-256, in hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def hashes(folder: Path) -> dict[str, str]:
@@ -310,7 +304,7 @@ def hashes(folder: Path) -> dict[str, str]:
     """
     paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.name.startswith("audit.duckdb")]
     names = {path.relative_to(folder).as_posix(): path for path in paths}
-    return {name: sha256(path) for name, path in names.items() if name != "manifest.json"}
+    return {name: file_hash(path) for name, path in names.items() if name != "manifest.json"}
 
 
 def _keep(own: Path, folder: Path) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import csv
 import glob
-import hashlib
 import io
 import itertools
 import re
@@ -28,6 +27,7 @@ from filelock import FileLock, Timeout
 
 from therapy_audit import engine, resources
 from therapy_audit.errors import AuditError
+from therapy_audit.files import file_hash
 from therapy_audit.intake import expanding
 from therapy_audit.rules import FAR_FUTURE
 
@@ -284,9 +284,8 @@ def _edition(path: Path) -> Edition:
         raise AuditError(f"{there}: not a table that `therapy-audit reference load` wrote; take it out of the folder.")
     try:
         twin = resources.parsed(path.with_suffix(".yaml").read_text(encoding="utf-8"))
-        with path.open("rb") as file:
-            if hashlib.file_digest(file, "sha256").hexdigest() != twin["sha256"]:
-                raise _damaged(path)
+        if file_hash(path) != twin["sha256"]:
+            raise _damaged(path)
         covers = twin["covers"]
         one = Edition(
             table,
@@ -720,8 +719,7 @@ def _load(
             raise AuditError(f"{part.source.told}: no row in it can be read as one of {one.table}; download it again.")
         if count.unreadable:
             told.append(f"{part.source.told}: {count.unreadable:,} rows could not be read and were left out")
-        with part.source.path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        sha256 = file_hash(part.source.path)
         kept = _one(con, "SELECT count(*) FROM fresh") - kept_before
         name = "/".join(filter(None, (part.source.path.name, part.source.member)))
         files.append({"name": name, "sha256": sha256, "rows_in": count.rows_in, "rows_kept": kept})
@@ -971,8 +969,7 @@ def _write(
     con.execute("COPY (FROM fresh ORDER BY ALL) TO ? (FORMAT parquet, COMPRESSION zstd)", [str(path)])
     scope = "" if edition.table == "gpci" else ", all codes" if everything else ", therapy codes and their neighbours"
     services = {"practitioner": ", practitioner services", "hospital": ", outpatient hospital services"}
-    with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    sha256 = file_hash(path)
     twin = {
         **({"setting": edition.setting} if edition.setting else {}),
         "title": _TITLES[edition.table] + services.get(edition.setting or "", "") + scope,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import tempfile
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from therapy_audit import engine, pipeline, rules
 from therapy_audit.errors import AuditError
+from therapy_audit.files import file_hash
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -169,7 +169,7 @@ def _split(con: duckdb.DuckDBPyConnection, claims: Sequence[str], history: Seque
     from therapy_audit.intake.load import matching
 
     # Two files of one name are told by their folders, so only the content says which is which.
-    hashes = [{_hash(path) for pattern in given for path in matching(pattern)} for given in (claims, history)]
+    hashes = [{file_hash(path) for pattern in given for path in matching(pattern)} for given in (claims, history)]
     con.execute(
         "CREATE TEMP TABLE judged_file AS SELECT source_file, sha256 FROM intake_file"
         " WHERE input = 'claims' AND NOT list_contains($1::VARCHAR[], sha256)",
@@ -179,11 +179,6 @@ def _split(con: duckdb.DuckDBPyConnection, claims: Sequence[str], history: Seque
         "CREATE TEMP TABLE judged_claim AS"
         " SELECT DISTINCT claim_id FROM claim_line SEMI JOIN judged_file USING (source_file)"
     )
-
-
-def _hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 # Rows that intake refused -------------------------------------------------------------------------------------------
@@ -239,7 +234,7 @@ def _find_claims(con: duckdb.DuckDBPyConnection, config: Config, claims: Sequenc
 
     names = dict(con.execute("SELECT sha256, min(source_file) FROM judged_file GROUP BY sha256").fetchall())
     for path in dict.fromkeys(path for pattern in claims for path in matching(pattern)):
-        digest = _hash(path)
+        digest = file_hash(path)
         if digest in hashes:
             with path.open("rb") as file:
                 is_x12 = x12.looks_like_x12(file.read(200))

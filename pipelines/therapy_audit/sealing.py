@@ -6,7 +6,6 @@ age (age-encryption.org) has an X25519 key pair, ChaCha20-Poly1305 in pieces of 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import stat
 import tarfile
@@ -14,6 +13,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from therapy_audit.errors import AuditError
+from therapy_audit.files import file_hash
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,7 +61,7 @@ def encrypt(folder: Path, recipients: Sequence[str], *, keep: bool = False) -> P
     try:
         with pipeline.locked(pipeline.lock_of(folder), f"{folder}: a run is writing this report; try again after it."):
             _packed(folder, part, keys)
-            digest = _sha256(part)
+            digest = file_hash(part)
             part.replace(sealed)
             sealed.with_name(sealed.name + ".sha256").write_text(f"{digest}  {sealed.name}\n", encoding="ascii")
             if not keep:
@@ -90,7 +90,7 @@ def decrypt(sealed: Path, key: Path, output: Path | None = None) -> Path:
     if folder == sealed:
         raise AuditError(f"{sealed}: its name does not end with {SUFFIX}; name the folder to write with --out.")
     told = sealed.with_name(sealed.name + ".sha256")
-    whole = told.is_file() and told.read_text(encoding="ascii", errors="replace").split()[:1] == [_sha256(sealed)]
+    whole = told.is_file() and told.read_text(encoding="ascii", errors="replace").split()[:1] == [file_hash(sealed)]
     if told.is_file() and not whole:
         raise AuditError(f"{sealed}: the file is damaged, as {told.name} tells; get it from where it was copied from.")
     with pipeline.replaced(folder) as building:
@@ -141,11 +141,6 @@ def _packed(folder: Path, part: Path, keys: Sequence[Any]) -> None:
             _age().encrypt_io(pipe, file, keys)
     finally:
         packing.join()
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _recipients(given: Sequence[str]) -> list[Any]:

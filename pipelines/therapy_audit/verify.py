@@ -14,6 +14,7 @@ import duckdb
 from therapy_audit import history, pipeline, rules
 from therapy_audit.config import Config
 from therapy_audit.errors import AuditError
+from therapy_audit.files import file_hash
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -136,7 +137,7 @@ def _as_told(report: history.Run) -> tuple[Config, list[str]]:
     reasons = [
         f"{path.name} is another file now (SHA-256 {now[:12]}, was {told[:12]})"
         for path, told in known.items()
-        if (now := pipeline.sha256(path)) != told
+        if (now := file_hash(path)) != told
     ]
     return (
         Config(

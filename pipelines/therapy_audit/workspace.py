@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from therapy_audit import incremental, pipeline, resources
 from therapy_audit.errors import AuditError
+from therapy_audit.files import file_hash
 from therapy_audit.intake.keeping import Keep
 
 if TYPE_CHECKING:
@@ -76,10 +77,10 @@ class Workspace:
         timed: Callable[[str, float], None],
         noted: Callable[[], None],
     ) -> dict[str, int]:
-        """Read the notes, then (`noted`) build the models; `words` is the fingerprint of the words for notes.
+        """Read the notes, tell that (`noted`), and build the models; return what incremental.build() does.
 
-        Return as incremental.build().
-        """  # fmt: skip
+        `words` is the fingerprint of the words for notes.
+        """
         from therapy_audit.notes import store
 
         settings = incremental.fingerprint(con)
@@ -108,7 +109,7 @@ class Workspace:
         """Keep the tables of this run's report, whose database is closed."""
         shutil.copyfile(database, self.new / _REPORT)
         paths = [path for path in sorted(self.new.rglob("*")) if path.is_file()]
-        self.about_new["hashes"] = {path.relative_to(self.new).as_posix(): pipeline.sha256(path) for path in paths}
+        self.about_new["hashes"] = {path.relative_to(self.new).as_posix(): file_hash(path) for path in paths}
         (self.new / _ABOUT).write_text(json.dumps(self.about_new), encoding="utf-8")
 
     def commit(self) -> None:
@@ -206,7 +207,7 @@ def _about(old: Path) -> dict[str, Any] | None:
     try:
         about = json.loads((old / _ABOUT).read_text(encoding="utf-8"))
         whole = {_REPORT, _STEPS} <= set(about["hashes"]) and {"software", "words", "settings"} <= set(about)
-        if whole and all(pipeline.sha256(old / name) == told for name, told in about["hashes"].items()):
+        if whole and all(file_hash(old / name) == told for name, told in about["hashes"].items()):
             return dict(about)
     except (OSError, ValueError, KeyError, TypeError):
         pass

@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from therapy_audit import stopping
 from therapy_audit.errors import AuditError
+from therapy_audit.files import unreadable
 from therapy_audit.intake import x12
 from therapy_audit.intake.keeping import SCRATCH
 
@@ -128,9 +129,7 @@ def recognised(path: Path, source_file: str, input_name: str) -> Interchange | N
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         return Interchange(path, source_file, digest, path.stat().st_size)
     except OSError as error:
-        raise AuditError(
-            f"{source_file}: the file cannot be read ({type(error).__name__}); check that you may read it."
-        ) from error
+        raise unreadable(source_file, error) from error
 
 
 def repeats_told(files: Sequence[Interchange]) -> list[Interchange]:

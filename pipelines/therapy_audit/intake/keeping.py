@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from therapy_audit.errors import AuditError
+from therapy_audit.files import file_hash, unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,12 +50,9 @@ class Keep:
     def key(self, path: Path, source_file: str, input_name: str, mapping: MappingFile | None) -> str:
         """Return by what a file is kept: hashes, of its content first. AuditError: the file cannot be read."""
         try:
-            with path.open("rb") as file:
-                content = hashlib.file_digest(file, "sha256").hexdigest()
+            content = file_hash(path)
         except OSError as error:
-            raise AuditError(
-                f"{source_file}: the file cannot be read ({type(error).__name__}); check that you may read it."
-            ) from error
+            raise unreadable(source_file, error) from error
         decides = [content, path.name, source_file, input_name, repr(mapping), self.software]
         return f"{content}-{hashlib.sha256(json.dumps(decides).encode()).hexdigest()}"
 

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 from therapy_audit import progress
 from therapy_audit.errors import AuditError
+from therapy_audit.files import unreadable
 from therapy_audit.intake import claim_numbers, clinicians, interchange
 from therapy_audit.intake.contract import TABLES, Contract, contract
 from therapy_audit.intake.convert import convert, create_typed, prepare, stage
 from therapy_audit.intake.finish import finish
 from therapy_audit.intake.keeping import Keep, KeptSheet
 from therapy_audit.intake.mapping import MappingFile, Placement, applicable, known_headers, place, read_mapping
-from therapy_audit.intake.read import Sheet, Tally, sheets, unreadable
+from therapy_audit.intake.read import Sheet, Tally, sheets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from therapy_audit.errors import AuditError
+from therapy_audit.files import unreadable
 from therapy_audit.intake import expanding
 
 if TYPE_CHECKING:
@@ -130,14 +131,6 @@ def _too_long(source_file: str, row: int | None = None) -> AuditError:
     return AuditError(
         f"{source_file}: {place}a record is longer than {LONGEST:,} bytes, the most that is read; "
         "look there for a quotation mark that is never closed, or for a cell that holds a file."
-    )
-
-
-def unreadable(source_file: str, error: Exception) -> AuditError:
-    """Return the error for a file that the system or its codec cannot read."""
-    return AuditError(
-        f"{source_file}: the file cannot be read ({type(error).__name__}); "
-        "check that it is whole and that you may read it."
     )
 
 

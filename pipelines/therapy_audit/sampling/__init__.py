@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from therapy_audit import deidentify
 from therapy_audit.errors import AuditError
+from therapy_audit.files import file_hash
 from therapy_audit.sampling import book, estimator, frame, lookback, sizes
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def draw(con: duckdb.DuckDBPyConnection, folder: Path, plan: Plan, run: str = ""
         "frame_amount": str(sum(item.amount for item in strata)),
         "frame_amount_at_risk": str(sum(item.amount_at_risk for item in strata)),
         "left_out": [{**item, "amount": str(item["amount"])} for item in left_out],
-        "frame_sha256": _sha256(folder / "frame.csv"),
+        "frame_sha256": file_hash(folder / "frame.csv"),
         "seed": seed,
         "seed_given": plan.seed is not None,
         "algorithm": ALGORITHM,
@@ -541,13 +542,6 @@ def newest_run(reports: Path = Path("reports")) -> Path:
             else "There is no report in reports/; name the folder that `therapy-audit run` has written."
         )
     return found[0]
-
-
-def _sha256(path: Path) -> str:
-    import hashlib
-
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 @contextmanager

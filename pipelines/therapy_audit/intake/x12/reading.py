@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from therapy_audit.errors import AuditError
+from therapy_audit.files import unreadable
 from therapy_audit.intake.x12 import claims, envelope, remittances, scan
 from therapy_audit.intake.x12.envelope import CLAIMS, Envelope
 from therapy_audit.intake.x12.scan import ENVELOPE_LAST, Kind
@@ -209,9 +209,7 @@ def batches(
                 if batch:
                     yield batch
     except OSError as error:
-        raise AuditError(
-            f"{source_file}: the file cannot be read ({type(error).__name__}); check that you may read it."
-        ) from error
+        raise unreadable(source_file, error) from error
     batch = reading.finish()
     if batch:
         yield batch
