@@ -48,7 +48,7 @@ def settings_tables(con: duckdb.DuckDBPyConnection) -> list[str]:
     """Return the contract tables that come from rules/ and audit.toml and that models read; call before the models."""
     rows = con.execute(
         "SELECT table_name FROM duckdb_tables() WHERE database_name = current_database() AND schema_name = 'main'"
-        " AND NOT temporary AND contains(sql, 'NOT NULL') ORDER BY 1"
+        " AND NOT temporary ORDER BY 1"
     ).fetchall()
     return [name for (name,) in rows if name not in _NO_SETTING]
 
