@@ -57,7 +57,8 @@ counted AS (
         price_day.coinsurance_share,
         CASE
             WHEN priced_line.has_assistant_modifier THEN price_day.assistant_share
-            WHEN priced_line.by_schedule THEN 0.0000
+            WHEN priced_line.by_schedule AND (NOT priced_line.has_assistant_modifier OR price_day.assistant_share = 0)
+                THEN 0.0000
         END::DECIMAL(6, 4) AS assistant_share,
         price_day.sequestration_share
     FROM priced_line
@@ -279,10 +280,10 @@ SELECT
     due_payment,
     CASE WHEN is_answered THEN is_explained END AS is_explained,
     -- Whether it can be said that each reduction was taken: the patient's share must fit the allowed amount, and the
-    -- price be known well enough where units are to be reduced.
+    -- price be known well enough where units are to be reduced, and whether an assistant's reduction is due.
     CASE
         WHEN
-            is_answered AND share_agrees
+            is_answered AND share_agrees AND assistant_share IS NOT NULL
             AND (
                 (expected_allowed IS NOT NULL AND (reduced_units = 0 OR judged_by <> 'any locality'))
                 OR paid_amount > due_payment + tolerance
@@ -292,5 +293,7 @@ SELECT
     is_priced_below,
     is_paid_below,
     -- Without reasons it stays open why less was paid than was allowed.
-    CASE WHEN has_reasons OR is_priced_below OR NOT is_paid_below THEN TRUE END AS shortfall_known
+    CASE
+        WHEN assistant_share IS NOT NULL AND (has_reasons OR is_priced_below OR NOT is_paid_below) THEN TRUE
+    END AS shortfall_known
 FROM held

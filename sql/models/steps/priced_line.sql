@@ -19,7 +19,14 @@ SELECT
     therapy_line.units,
     nullif(therapy_line.charge_amount, 0) AS charge_amount,
     plan.counts_toward_kx_threshold AS by_schedule,
-    therapy_line.assistant_modifier_count > 0 AS has_assistant_modifier,
+    -- Null where CQ and CO, or one of them and the discipline modifier, contradict each other.
+    CASE
+        WHEN therapy_line.assistant_modifier_count = 0 THEN FALSE
+        WHEN
+            therapy_line.assistant_modifier_count = 1
+            AND therapy_line.assistant_modifier_discipline = therapy_line.modifier_discipline
+            THEN TRUE
+    END AS has_assistant_modifier,
     therapy_line.second_bill,
     -- Of what is answered the payer's own answer counts, else the export's amount.
     line_payment.payment_status,
