@@ -162,9 +162,8 @@ def test_steps_that_nothing_reads_any_more_are_dropped() -> None:
             engine.prepare(con, ruleset)
             con.execute("INSERT INTO audit_period VALUES (DATE '2026-01-01', DATE '2026-12-31', NULL)")
             engine.build_models(con, rules=among)
-            return {
-                name for (name,) in con.execute("SELECT table_name FROM duckdb_tables() WHERE temporary").fetchall()
-            }
+            unsaved = "SELECT table_name FROM duckdb_tables() WHERE database_name = ?"
+            return {name for (name,) in con.execute(unsaved, [engine.UNSAVED]).fetchall()}
 
     every, left = kept(None), kept(ruleset.rules)
     assert left < every

@@ -82,9 +82,10 @@ def _in_full(config: Config, database: Path) -> Path:
         engine.set_period(con)
         store.fill(con, config.lexicon)
         engine.build_models(con)
-        steps = [name for (name,) in con.execute("SELECT table_name FROM duckdb_tables() WHERE temporary").fetchall()]
+        unsaved = "SELECT table_name FROM duckdb_tables() WHERE database_name = ?"
+        steps = [name for (name,) in con.execute(unsaved, [engine.UNSAVED]).fetchall()]
         for name in steps:  # so that they can be compared too
-            con.execute(f'CREATE TABLE main."step {name}" AS FROM temp."{name}"')
+            con.execute(f'CREATE TABLE "step {name}" AS FROM "{name}"')
     return database
 
 

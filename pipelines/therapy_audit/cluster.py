@@ -50,7 +50,7 @@ class Step:
     """A model, or the part of one that needs all rows, or the reading of the notes: under which key it is closed."""
 
     name: str
-    kind: str  # TABLE, TEMP TABLE or TEMP VIEW
+    kind: str  # TABLE, STEP or VIEW
     sql: str
     key: str  # patient, clinician, whole; any where it holds no rows of its own
     needs: frozenset[str]  # steps
@@ -90,11 +90,10 @@ def plan(con: duckdb.DuckDBPyConnection) -> tuple[Step, ...]:
     reads what is not.
     """
     texts = resources.texts(resources.folder("sql") / "models", ".sql")
-    folders = {"steps": "TEMP TABLE", "views": "TEMP VIEW"}
-    kinds = {path.rpartition(".")[2]: folders.get(path.partition(".")[0], "TABLE") for path in texts}
+    kinds = {path.rpartition(".")[2]: engine.kind_of(path) for path in texts}
     sqls = {path.rpartition(".")[2]: sql for path, sql in texts.items()}
     closed = rulebook.grains().models
-    keys = {name: "any" if kind == "TEMP VIEW" else "whole" for name, kind in kinds.items()}
+    keys = {name: "any" if kind == "VIEW" else "whole" for name, kind in kinds.items()}
     for key, names in (("patient", closed.patient), ("clinician", closed.clinician)):
         if unknown := set(names) - set(sqls):
             raise RuntimeError(f"rules/grains.yaml: there is no model {', '.join(sorted(unknown))}")
@@ -103,7 +102,7 @@ def plan(con: duckdb.DuckDBPyConnection) -> tuple[Step, ...]:
         for part in parts:
             own = f"{name}_{part}"
             sqls[own], sqls[name] = _cut(sqls[name], part, own)
-            kinds[own], keys[own] = "TEMP TABLE", "whole"
+            kinds[own], keys[own] = "STEP", "whole"
     found = [Step("notes", "", "", "patient", frozenset(), frozenset({"visit_note", "note_service", "procedure_code"}))]
     for name, sql in sqls.items():
         tables = frozenset(con.get_table_names(sql)) - {name}
@@ -154,6 +153,7 @@ def build(
     any number of times. Afterwards `con` holds what store.fill and engine.build_models leave; steps are views of the
     files below `root`.
     """
+    engine.attach_unsaved(con)
     exchange = _Exchange(con, root, parts, {step.name: step for step in plan(con)}, run, lexicon)
     waiting = dict(exchange.steps)
     with progress.stage("models", len(waiting)) as done:
@@ -167,7 +167,7 @@ def build(
                 at_work = 0.0
                 if key == "whole":
                     for step in ready:
-                        con.execute(f'CREATE OR REPLACE {step.kind} "{step.name}" AS {step.sql}')
+                        engine.make(con, step.kind, step.name, step.sql)
                 else:
                     at_work = exchange.build(ready, key)
                 for step in ready:
@@ -251,7 +251,7 @@ class _Exchange:
             if name in _NOTES:
                 self._keep_notes(name)
             else:
-                self.con.execute(f'CREATE OR REPLACE TEMP VIEW "{name}" AS {reading(self.built[name])}')
+                engine.make(self.con, "VIEW", name, reading(self.built[name]))
         return at_work
 
     def _inputs(self, name: str, key: str) -> list[Input]:
@@ -323,8 +323,8 @@ class _Exchange:
         """Turn the models that the database keeps from views of files into tables."""
         for name in self.built:
             if name in self.steps and self.steps[name].kind == "TABLE":
-                self.con.execute(f'CREATE OR REPLACE TABLE main."{name}" AS FROM temp."{name}"')
-                self.con.execute(f'DROP VIEW temp."{name}"')
+                engine.make(self.con, "TABLE", name, f'FROM {engine.UNSAVED}.main."{name}"')
+                self.con.execute(f'DROP VIEW {engine.UNSAVED}.main."{name}"')
         for name in ("line_part", "claim_part", "clinician_part"):
             self.con.execute(f"DROP TABLE IF EXISTS {name}")
 
@@ -397,6 +397,7 @@ def work(task: Task, folder: str | None = None, memory_limit: str | None = None)
     ):
         _see(con, task.root)
         engine.create_tables(con)
+        engine.attach_unsaved(con)
         for name, given in task.inputs.items():
             con.execute(f'CREATE OR REPLACE TABLE "{name}" AS {reading(given)}')
         if task.reads_notes:
@@ -406,7 +407,7 @@ def work(task: Task, folder: str | None = None, memory_limit: str | None = None)
                 (words / file).write_text(text, encoding="utf-8")
             store.fill(con, words if task.lexicon else None)
         for name, kind, sql in task.steps:
-            con.execute(f'CREATE OR REPLACE {kind} "{name}" AS {sql}')
+            engine.make(con, kind, name, sql)
         types = {name: types_of(con, name) for name in task.outputs}
         for name, columns in types.items():
             write(con, f'SELECT {written(columns)} FROM "{name}"', _place(task.root, name, task.part))

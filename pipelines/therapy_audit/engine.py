@@ -7,7 +7,7 @@ import json
 import re
 import sys
 from collections.abc import Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from therapy_audit import progress, resources, stopping
+from therapy_audit import hands, progress, resources, stopping
 from therapy_audit import rules as rulebook
 from therapy_audit.errors import AuditError
 from therapy_audit.notes import likeness
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from therapy_audit.rules import Parameter, PayerPair, Rule, RuleSet
+
+# The database of what is not written to the file.
+UNSAVED = "unsaved"
 
 
 @contextmanager
@@ -137,6 +140,7 @@ def lock(con: duckdb.DuckDBPyConnection, folders: Sequence[str] = ()) -> None:
     if folders:
         con.execute(f"SET allowed_directories = [{', '.join('?' * len(folders))}]", list(folders))
     con.execute("SET enable_external_access = false")
+    con.execute("SET allowed_configs = ['external_threads']")  # how many queries run side by side
     con.execute("SET lock_configuration = true")
 
 
@@ -338,9 +342,9 @@ def build_models(
 ) -> None:
     """Create one table per sql/models/*.sql (or those named and what they read), each after the tables that it reads.
 
-    Those of sql/models/steps/ are temporary: they are not written to the database file. Those of views/ hold no rows
-    of their own. Where it is known which `rules` come after, a step is dropped as soon as neither a model still to be
-    made nor they, nor findings and report, read it: together the steps hold more than all tables.
+    Those of sql/models/steps/ are not written to the database file but to UNSAVED. Those of views/ hold no rows of
+    their own. Where it is known which `rules` come after, a step is dropped as soon as neither a model still to be made
+    nor they, nor findings and report, read it: together the steps hold more than all tables.
     """
     models = _models()
     needs: dict[str, frozenset[str]] = {}
@@ -348,22 +352,24 @@ def build_models(
     while wanted:
         needs |= {name: _needs(con, name) for name in sorted(wanted)}
         wanted = set().union(*(needs[name] for name in wanted)) - set(needs)
-    waiting = dict.fromkeys(name for name in models if name in needs)
-    steps = [name for name in waiting if models[name].kind == "TEMP TABLE"]
+    needs = {name: needs[name] for name in models if name in needs}
+    waiting = set(needs)
+    steps = [name for name in waiting if models[name].kind == "STEP"]
     passing = set() if rules is None else passing_steps(steps, rules)
-    with progress.stage("models", len(waiting)) as done:
-        while waiting:
-            ready = next((name for name in waiting if not needs[name] & set(waiting)), None)
-            if ready is None:
-                raise RuntimeError(f"models that wait for each other: {', '.join(waiting)}")
-            del waiting[ready]
-            started = perf_counter()
-            con.execute(f'CREATE OR REPLACE {models[ready].kind} "{ready}" AS {models[ready].sql}')
-            for step in sorted(passing - set(waiting) - set().union(*(needs[name] for name in waiting))):
-                con.execute(f'DROP TABLE temp."{step}"')
+    attach_unsaved(con)
+    with (
+        progress.stage("models", len(waiting)) as done,
+        closing(
+            hands.in_turn(con, needs, lambda hand, name: make(hand, models[name].kind, name, models[name].sql))
+        ) as made,
+    ):
+        for one in made:
+            waiting.remove(one.name)
+            for step in sorted(passing - waiting - set().union(*(needs[name] for name in waiting))):
+                con.execute(f'DROP TABLE {UNSAVED}.main."{step}"')
                 passing.remove(step)
             if timed:
-                timed(f"model {ready}", perf_counter() - started)
+                timed(f"model {one.name}", one.seconds)
             done()
     if only is None:
         create_scopes(con)
@@ -376,7 +382,7 @@ def create_scopes(con: duckdb.DuckDBPyConnection) -> None:
 
 @dataclass(frozen=True)
 class _Model:
-    """One file of sql/models/, and the kind of table that it makes."""
+    """One file of sql/models/, and what it makes: TABLE, STEP or VIEW."""
 
     kind: str
     sql: str
@@ -386,11 +392,35 @@ class _Model:
 def _models() -> Mapping[str, _Model]:
     """Read sql/models/ once in a process."""
     texts = resources.texts(resources.folder("sql") / "models", ".sql")
-    folders = {"steps": "TEMP TABLE", "views": "TEMP VIEW"}
-    return {
-        path.rpartition(".")[2]: _Model(folders.get(path.partition(".")[0], "TABLE"), sql)
-        for path, sql in texts.items()
-    }
+    return {path.rpartition(".")[2]: _Model(kind_of(path), sql) for path, sql in texts.items()}
+
+
+def kind_of(path: str) -> str:
+    """Return what a file of sql/models/ makes, by its name with points for folders: TABLE, STEP or VIEW."""
+    return {"steps": "STEP", "views": "VIEW"}.get(path.partition(".")[0], "TABLE")
+
+
+def attach_unsaved(con: duckdb.DuckDBPyConnection) -> None:
+    """Attach the database that holds what is not written to the file, in memory and spilling to disk, if it is not yet.
+
+    Its tables are found by their names alone, as those of the file are. Unlike temporary ones, several connections see
+    them.
+    """
+    con.execute(f"ATTACH IF NOT EXISTS ':memory:' AS {UNSAVED}")
+    ((name,),) = con.execute("SELECT current_database()").fetchall()
+    quoted = '"' + name.replace('"', '""') + '"'
+    con.execute(f"SET search_path = {_text(f'{quoted}.main,{UNSAVED}.main')}")
+
+
+def _text(value: str) -> str:
+    """Return an SQL text: settings take no bound values."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def make(con: duckdb.DuckDBPyConnection, kind: str, name: str, sql: str) -> None:
+    """Make the table of a model, the step or the view; `con` has the steps attached."""
+    where = "" if kind == "TABLE" else f"{UNSAVED}.main."
+    con.execute(f'CREATE OR REPLACE {"VIEW" if kind == "VIEW" else "TABLE"} {where}"{name}" AS {sql}')
 
 
 _NEEDS: dict[str, frozenset[str]] = {}  # found out once in a process: it takes as long as running it on a small file
@@ -422,28 +452,38 @@ def run_rules(
     con: duckdb.DuckDBPyConnection, rules: Sequence[Rule], timed: Callable[[str, float], None] | None = None
 ) -> dict[str, str]:
     """Fill `finding` and `coverage` and return {rule: error} of the rules whose query failed."""
+    attach_unsaved(con)
     con.execute(_RAW_FINDING)
     errors: dict[str, str] = {}
+    by_name = {rule.name: rule for rule in rules}
+    together: dict[str, frozenset[str]] = dict.fromkeys(by_name, frozenset())
+
+    def judge(hand: duckdb.DuckDBPyConnection, name: str) -> None:
+        try:
+            _check(hand, by_name[name])
+        except duckdb.InterruptException:
+            raise  # the run is to stop
+        except duckdb.Error as fault:
+            # The text of a DuckDB error can quote a value of the data: only its kind leaves this function.
+            errors[name] = type(fault).__name__
+            hand.execute("DELETE FROM raw_finding WHERE rule = ?", [name])
+
     with progress.stage("rules", 2 * len(rules)) as done:
-        for rule in rules:
-            started = perf_counter()
-            try:
-                _check(con, rule)
-            except duckdb.InterruptException:
-                raise  # the run is to stop
-            except duckdb.Error as fault:
-                # The text of a DuckDB error can quote a value of the data: only its kind leaves this function.
-                errors[rule.name] = type(fault).__name__
-                con.execute("DELETE FROM raw_finding WHERE rule = ?", [rule.name])
-            if timed:
-                timed(f"rule {rule.name}", perf_counter() - started)
-            done()
+        with closing(hands.in_turn(con, together, judge)) as judged:
+            for one in judged:
+                if timed:
+                    timed(f"rule {one.name}", one.seconds)
+                done()
         started = perf_counter()
         _collect(con)
         tallies = _tally(con, rules)
-        for rule in rules:
-            _cover(con, rule, tallies, failed_query=rule.name in errors)
-            done()
+
+        def cover(hand: duckdb.DuckDBPyConnection, name: str) -> None:
+            _cover(hand, by_name[name], tallies, failed_query=name in errors)
+
+        with closing(hands.in_turn(con, together, cover)) as covered:
+            for _ in covered:
+                done()
     con.execute("DROP TABLE raw_finding")
     if timed:
         timed("findings and coverage", perf_counter() - started)
@@ -652,7 +692,7 @@ _PRICED = ("amount_at_risk", "at_stake", "units_at_stake")
 # The units that a finding puts at stake, by the line that they are billed on: whose is null is the finding's own.
 _STAKE = "STRUCT(patient_id VARCHAR, service_date DATE, discipline VARCHAR, hcpcs_code VARCHAR, units INTEGER)[]"
 _RAW_FINDING = (
-    "CREATE OR REPLACE TEMP TABLE raw_finding (rule VARCHAR, claim_id VARCHAR, claim_line_number INTEGER,"
+    f"CREATE OR REPLACE TABLE {UNSAVED}.main.raw_finding (rule VARCHAR, claim_id VARCHAR, claim_line_number INTEGER,"
     " severity VARCHAR, amount_at_risk DECIMAL(12, 2), message VARCHAR, facts JSON, service_date DATE,"
     " patient_id VARCHAR, payer VARCHAR, plan VARCHAR, hcpcs_code VARCHAR, source_file VARCHAR, source_row BIGINT,"
     f" at_stake {_STAKE}, units_at_stake INTEGER)"
@@ -789,8 +829,8 @@ def _tally(con: duckdb.DuckDBPyConnection, rules: Sequence[Rule]) -> dict[str, _
         flags = {condition: f"flag_{number}" for number, condition in enumerate(conditions)}
         columns = ", ".join(f"({condition}) AS {flag}" for condition, flag in flags.items())
         con.execute(
-            f"CREATE OR REPLACE TEMP TABLE tally_{scope} AS SELECT plan, service_date, {columns}, count(*) AS items"
-            f" FROM {told.model} INNER JOIN audit_period"
+            f"CREATE OR REPLACE TABLE {UNSAVED}.main.tally_{scope} AS"
+            f" SELECT plan, service_date, {columns}, count(*) AS items FROM {told.model} INNER JOIN audit_period"
             " ON service_date BETWEEN audit_period.period_start AND audit_period.period_end GROUP BY ALL"
         )
         tallies[scope] = _Tally(f"tally_{scope}", flags)

@@ -119,7 +119,7 @@ class Building:
         self.steps = {step.name: step for step in cluster.plan(con) if step.name != "notes"}
         self.models = rulebook.grains().models
         readers = {name: [step for step in self.steps.values() if name in step.needs] for name in self.steps}
-        passing = engine.passing_steps([step.name for step in self.steps.values() if step.kind == "TEMP TABLE"], rules)
+        passing = engine.passing_steps([step.name for step in self.steps.values() if step.kind == "STEP"], rules)
         self.kept = {
             step.name
             for step in self.steps.values()
@@ -160,6 +160,7 @@ class Building:
 
     def run(self) -> dict[str, int]:
         """Build all steps in the order of what they read; tables that need all rows first."""
+        engine.attach_unsaved(self.con)
         self.con.execute(
             f"CREATE TABLE {STEPS}.digest (name VARCHAR, key VARCHAR, items BIGINT, sum HUGEINT);"
             "CREATE OR REPLACE TEMP TABLE touched (source VARCHAR, patient_id VARCHAR)"
@@ -186,7 +187,7 @@ class Building:
                     self.timed(f"model {step.name}", perf_counter() - started)
                     done()
                 for name in self.built.whole_steps - set().union(*(self.reads(step) for step in waiting.values())):
-                    self.con.execute(f'DROP TABLE temp."{name}"')
+                    self.con.execute(f'DROP TABLE {engine.UNSAVED}.main."{name}"')
                     self.built.whole_steps.remove(name)
         for table in ("touched", "line_number", "claimant"):
             self.con.execute(f"DROP TABLE IF EXISTS temp.{table}")
@@ -353,7 +354,7 @@ class Building:
 
     def build_whole(self, step: cluster.Step) -> None:
         """Build a step that needs all rows."""
-        self.con.execute(f'CREATE OR REPLACE {step.kind} "{step.name}" AS {step.sql}')
+        engine.make(self.con, step.kind, step.name, step.sql)
         if step.name in self.shared:
             self.compare(step.name)
 
@@ -391,12 +392,12 @@ class Building:
     def put(self, step: cluster.Step, sql: str) -> None:
         """Make a step's table: of the report, or of STEPS with a view of it; or a temporary one."""
         if step.name not in self.kept:
-            self.con.execute(f'CREATE OR REPLACE TEMP TABLE "{step.name}" AS {sql}')
+            engine.make(self.con, "STEP", step.name, sql)
         elif step.kind == "TABLE":
-            self.con.execute(f'CREATE OR REPLACE TABLE main."{step.name}" AS {sql}')
+            engine.make(self.con, "TABLE", step.name, sql)
         else:
             self.con.execute(f'CREATE TABLE {STEPS}."{step.name}" AS {sql}')
-            self.con.execute(f'CREATE OR REPLACE TEMP VIEW "{step.name}" AS FROM {STEPS}.main."{step.name}"')
+            engine.make(self.con, "VIEW", step.name, f'FROM {STEPS}.main."{step.name}"')
 
     def share(self, scope: _Scope) -> _Share:
         """Return the database of the touched patients' share."""
