@@ -69,7 +69,9 @@ def test_a_stage_holds_its_models() -> None:
     meter.step("model visit_code", 1.0)  # began with what the last one held
     after = meter.step("model visit_minutes", 1.0)
     stage = meter.step("models", 2.0)
-    assert stage.processor >= inner.processor + after.processor > 0
+    assert inner.processor is after.processor is None  # they may run side by side
+    assert stage.processor is not None
+    assert stage.processor > 0
     assert stage.peak_mib == inner.peak_mib > after.peak_mib + 150
     assert meter.step("rules", 1.0).peak_mib < inner.peak_mib
 

@@ -55,11 +55,14 @@ the tables into frames took another {seconds:,.1f} processor seconds, and {mib:,
 
 @dataclass(frozen=True)
 class Step:
-    """A stage, a model or a rule: wall and processor seconds, and the process's peak memory during it in MiB."""
+    """A stage, a model or a rule: wall and processor seconds, and the process's peak memory during it in MiB.
+
+    Of models and rules, which run side by side, no processor seconds are told, and memory is that of all that ran.
+    """
 
     name: str
     seconds: float
-    processor: float
+    processor: float | None
     peak_mib: int
 
 
@@ -99,7 +102,7 @@ class Speed:
 
     @property
     def processor_ratio(self) -> float:
-        return self.whole.processor / self.bare.processor
+        return (self.whole.processor or 0) / (self.bare.processor or 1)
 
 
 def speed(
@@ -243,26 +246,24 @@ def _run(
 
 
 class Meter:
-    """Tells processor time and peak memory from one step's end to the next, and over the models and rules of a stage.
+    """Tells processor time and peak memory of a stage, and peak memory from one model's or rule's end to the next.
 
     The peak is that since the last step where the system can be asked for it (Linux), else that of the process so far.
     """
 
     def __init__(self) -> None:
-        self._used = self._stage_used = processor_seconds()
+        self._used = processor_seconds()
         self._stage_peak = self.highest = 0
         self.peak()
 
     def step(self, name: str, seconds: float) -> Step:
-        used, peak = processor_seconds(), self.peak()
+        peak = self.peak()
         self._stage_peak = max(self._stage_peak, peak)
         if " " in name:
-            step = Step(name, seconds, used - self._used, peak)
-        else:
-            step = Step(name, seconds, used - self._stage_used, self._stage_peak)
-            self._stage_used, self._stage_peak = used, 0
-        self._used = used
-        return step
+            return Step(name, seconds, None, peak)
+        before, self._used = self._used, processor_seconds()
+        stage_peak, self._stage_peak = self._stage_peak, 0
+        return Step(name, seconds, self._used - before, stage_peak)
 
     def peak(self) -> int:
         """Return the highest memory in MiB since it was asked last."""
@@ -354,7 +355,7 @@ def table(found: Speed) -> str:
         _line(found.whole),
         _line(replace(found.bare, name="DuckDB's bare read of the same files")),
         "",
-        f"{'seconds':>9} {'processor':>9} {'MiB':>7}  slowest models and rules",
+        f"{'seconds':>9} {'':>9} {'MiB':>7}  slowest models and rules, two of them side by side",
         *(_line(step) for step in _slowest(found)),
         "",
         f"{found.ratio:9.1f}  times the bare read; {found.processor_ratio:.1f} times its processor seconds",
@@ -429,6 +430,8 @@ def page(found: Sequence[Speed]) -> str:
         "",
         f"## The {_SLOWEST} slowest models and rules",
         "",
+        "Two run side by side, so that their seconds add up to more than the stage's, and each peak is that of both.",
+        "",
         *_steps("model or rule", _slowest(largest)),
     ]
     if compared.rivals:
@@ -471,18 +474,21 @@ def _stages(found: Speed) -> list[Step]:
 
 def _slowest(found: Speed) -> list[Step]:
     inner = (step for step in found.steps if " " in step.name)
-    return sorted(inner, key=lambda step: -step.processor)[:_SLOWEST]
+    return sorted(inner, key=lambda step: -step.seconds)[:_SLOWEST]
 
 
 def _line(step: Step) -> str:
-    return f"{step.seconds:9.2f} {step.processor:9.2f} {step.peak_mib:7,}  {step.name}"
+    used = "" if step.processor is None else f"{step.processor:.2f}"
+    return f"{step.seconds:9.2f} {used:>9} {step.peak_mib:7,}  {step.name}"
 
 
 def _steps(title: str, steps: Sequence[Step]) -> Iterator[str]:
-    yield f"| {title} | s | processor s | peak MiB |"
-    yield "|---|---:|---:|---:|"
+    with_processor = any(step.processor is not None for step in steps)
+    yield f"| {title} | s |{' processor s |' if with_processor else ''} peak MiB |"
+    yield f"|---|---:|{'---:|' if with_processor else ''}---:|"
     for step in steps:
-        yield f"| {step.name} | {step.seconds:,.1f} | {step.processor:,.1f} | {step.peak_mib:,} |"
+        used = "" if step.processor is None else f" {step.processor:,.1f} |"
+        yield f"| {step.name} | {step.seconds:,.1f} |{used} {step.peak_mib:,} |"
 
 
 def _times(row: Rival) -> str:
