@@ -52,7 +52,7 @@ class Done:
 def in_turn(
     con: duckdb.DuckDBPyConnection,
     needs: Mapping[str, AbstractSet[str]],
-    work: Callable[[duckdb.DuckDBPyConnection, str], None],
+    work: Callable[[duckdb.DuckDBPyConnection, str], object],
 ) -> Generator[Done]:
     """Do each name's `work` after that of the names it needs, several at a time; yield each when it is over.
 
