@@ -61,6 +61,37 @@ def test_what_runs_is_broken_off_where_another_fails() -> None:
         tuple(done)
 
 
+def test_what_finds_no_memory_beside_another_is_done_again_alone() -> None:
+    at_work: list[str] = []
+    beside: dict[str, list[str]] = {}
+    both = threading.Barrier(2, timeout=30)
+
+    def work(_hand: duckdb.DuckDBPyConnection, name: str) -> None:
+        at_work.append(name)
+        try:
+            if name not in beside and name in "ab":
+                both.wait()
+                if name == "a":
+                    beside[name] = []
+                    raise duckdb.OutOfMemoryException(name)
+            beside[name] = list(at_work)
+        finally:
+            at_work.remove(name)
+
+    with engine.connect(threads=2) as con:
+        done = [one.name for one in hands.in_turn(con, {"a": set(), "b": set(), "c": {"a"}}, work)]
+    assert done == ["b", "a", "c"]
+    assert beside["a"] == ["a"]
+
+
+def test_what_finds_no_memory_alone_is_an_error() -> None:
+    def work(_hand: duckdb.DuckDBPyConnection, name: str) -> None:
+        raise duckdb.OutOfMemoryException(name)
+
+    with engine.connect(threads=2) as con, pytest.raises(duckdb.OutOfMemoryException):
+        tuple(hands.in_turn(con, {"a": set(), "b": set()}, work))
+
+
 def test_names_that_wait_for_each_other_are_told() -> None:
     with engine.connect() as con, pytest.raises(CycleError):
         tuple(hands.in_turn(con, {"a": {"b"}, "b": {"a"}}, lambda _hand, _name: None))

@@ -458,12 +458,17 @@ def run_rules(
     by_name = {rule.name: rule for rule in rules}
     together: dict[str, frozenset[str]] = dict.fromkeys(by_name, frozenset())
 
+    tried: set[str] = set()
+
     def judge(hand: duckdb.DuckDBPyConnection, name: str) -> None:
         try:
             _check(hand, by_name[name])
         except duckdb.InterruptException:
             raise  # the run is to stop
         except duckdb.Error as fault:
+            if isinstance(fault, duckdb.OutOfMemoryException) and name not in tried:
+                tried.add(name)
+                raise  # it is tried again alone
             # The text of a DuckDB error can quote a value of the data: only its kind leaves this function.
             errors[name] = type(fault).__name__
             hand.execute("DELETE FROM raw_finding WHERE rule = ?", [name])

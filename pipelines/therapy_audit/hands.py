@@ -10,13 +10,13 @@ from queue import SimpleQueue
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+import duckdb
+
 from therapy_audit import stopping
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping
     from collections.abc import Set as AbstractSet
-
-    import duckdb
 
 _MOST = 2  # each holds what its query sorts and joins in memory; DuckDB's own threads help them
 
@@ -56,8 +56,9 @@ def in_turn(
 ) -> Generator[Done]:
     """Do each name's `work` after that of the names it needs, several at a time; yield each when it is over.
 
-    Of what can be begun, that comes first on which the longest row of others waits. Close the iterator to stop early:
-    what runs is broken off. CycleError: names wait for each other.
+    Of what can be begun, that comes first on which the longest row of others waits. What did not find the memory beside
+    others is done again alone. Close the iterator to stop early: what runs is broken off. CycleError: names wait for
+    each other.
     """
     waiting = TopologicalSorter(needs)
     row = dict.fromkeys(needs, 1)
@@ -66,6 +67,7 @@ def in_turn(
             row[other] = max(row[other], row[name] + 1)
     waiting.prepare()
     ready: list[str] = []
+    alone: list[str] = []
     running: dict[Future[Done], str] = {}
     with several(con) as hands, ThreadPoolExecutor(len(hands)) as pool:
         free: SimpleQueue[duckdb.DuckDBPyConnection] = SimpleQueue()
@@ -84,12 +86,21 @@ def in_turn(
         try:
             while waiting.is_active():
                 ready = sorted([*ready, *waiting.get_ready()], key=row.__getitem__)
-                while ready and len(running) < len(hands):
+                while ready and not alone and len(running) < len(hands):
                     name = ready.pop()
                     running[pool.submit(timed, name)] = name
+                if not running:
+                    name = alone[0]
+                    running[pool.submit(timed, name)] = name
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    name = running.pop(future)
+                    if isinstance(future.exception(), duckdb.OutOfMemoryException) and name not in alone:
+                        alone.append(name)
+                        continue
                     done = future.result()
-                    waiting.done(running.pop(future))
+                    if name in alone:
+                        alone.remove(name)
+                    waiting.done(name)
                     yield done
         finally:
             while wait(running, timeout=_AGAIN).not_done:
