@@ -1,37 +1,104 @@
 -- Each answer of a payer on a current claim line of the audited period that was denied at least once: what it pays,
 -- and what it denies and why (no denial: nulls). An answer denies where an adjustment's reason is a denial; and where
 -- nothing is allowed, if a reason is not in the table or none is given. A claim's adjustments stand for those of its
--- lines that have none of their own and are not paid.
-CREATE OR REPLACE TEMP TABLE report_answer AS
+-- lines that have none of their own and are not paid. Few lines are ever denied: they are looked for first, in tables of
+-- their own, since DuckDB plans what follows by how few they are.
+
+-- The lines of the claims that were judged as a whole, which are shared over them by what they are worth.
+CREATE OR REPLACE TEMP TABLE report_whole AS
+WITH answered AS (
+    SELECT
+        remittance_line.remittance_id,
+        remittance_line.remittance_line_number,
+        remittance_line.claim_id
+    FROM remittance_line
+    CROSS JOIN audit_period
+    WHERE remittance_line.line_kind = 'claim' AND coalesce(remittance_line.paid_date <= audit_period.as_of, TRUE)
+)
+
+SELECT
+    line.claim_id,
+    line.claim_line_number,
+    answered.remittance_id,
+    answered.remittance_line_number,
+    row_number() OVER claim_lines AS place,
+    count(*) OVER (PARTITION BY answered.remittance_id, answered.remittance_line_number) AS lines,
+    coalesce(sum(line.line_amount) OVER claim_lines, 0.00) AS amount_up_to,
+    sum(line.line_amount) OVER (PARTITION BY answered.remittance_id, answered.remittance_line_number) AS claim_amount,
+    line.line_amount
+FROM therapy_line AS line
+INNER JOIN audit_period ON line.service_date BETWEEN audit_period.period_start AND audit_period.period_end
+INNER JOIN answered ON line.claim_id = answered.claim_id
+WINDOW claim_lines AS (
+    PARTITION BY answered.remittance_id, answered.remittance_line_number ORDER BY line.claim_line_number
+);
+
+-- The lines with an answer that may deny: no other line is denied.
+CREATE OR REPLACE TEMP TABLE report_may_be_denied AS
+WITH reason AS (
+    SELECT
+        adjustment.remittance_id,
+        adjustment.remittance_claim_number,
+        adjustment.remittance_line_number
+    FROM remittance_adjustment AS adjustment
+    INNER JOIN denial_reason ON adjustment.reason_code = denial_reason.reason_code
+    WHERE denial_reason.is_denial
+),
+
+may_deny AS (
+    SELECT
+        remittance_id,
+        remittance_line_number
+    FROM remittance_line
+    WHERE coalesce(allowed_amount, 0.00) = 0 AND coalesce(paid_amount, 0.00) = 0
+    UNION
+    SELECT
+        remittance_id,
+        remittance_line_number
+    FROM reason
+    WHERE remittance_line_number IS NOT NULL
+    UNION
+    SELECT
+        answered.remittance_id,
+        answered.remittance_line_number
+    FROM remittance_line AS answered
+    INNER JOIN reason
+        ON
+            answered.remittance_id = reason.remittance_id
+            AND answered.remittance_claim_number = reason.remittance_claim_number
+            AND reason.remittance_line_number IS NULL
+)
+
+SELECT
+    line_remittance.claim_id,
+    line_remittance.claim_line_number
+FROM line_remittance
+SEMI JOIN may_deny
+    ON
+        line_remittance.remittance_id = may_deny.remittance_id
+        AND line_remittance.remittance_line_number = may_deny.remittance_line_number
+UNION
+SELECT
+    whole.claim_id,
+    whole.claim_line_number
+FROM report_whole AS whole
+SEMI JOIN may_deny
+    ON
+        whole.remittance_id = may_deny.remittance_id
+        AND whole.remittance_line_number = may_deny.remittance_line_number;
+
+-- All answers on these lines, each with the part of it that is the line's.
+CREATE OR REPLACE TEMP TABLE report_answered AS
 WITH line AS (
     SELECT
         therapy_line.claim_id,
-        therapy_line.claim_line_number,
-        therapy_line.line_amount
+        therapy_line.claim_line_number
     FROM therapy_line
     INNER JOIN audit_period ON therapy_line.service_date BETWEEN audit_period.period_start AND audit_period.period_end
-),
-
--- A claim that was judged as a whole is shared over its lines by what they are worth.
-whole AS (
-    SELECT
-        line.claim_id,
-        line.claim_line_number,
-        answered.remittance_id,
-        answered.remittance_line_number,
-        row_number() OVER claim_lines AS place,
-        count(*) OVER (PARTITION BY answered.remittance_id, answered.remittance_line_number) AS lines,
-        coalesce(sum(line.line_amount) OVER claim_lines, 0.00) AS amount_up_to,
-        sum(line.line_amount) OVER (PARTITION BY answered.remittance_id, answered.remittance_line_number)
-            AS claim_amount,
-        line.line_amount
-    FROM remittance_line AS answered
-    INNER JOIN line ON answered.claim_id = line.claim_id
-    CROSS JOIN audit_period
-    WHERE answered.line_kind = 'claim' AND coalesce(answered.paid_date <= audit_period.as_of, TRUE)
-    WINDOW claim_lines AS (
-        PARTITION BY answered.remittance_id, answered.remittance_line_number ORDER BY line.claim_line_number
-    )
+    INNER JOIN report_may_be_denied AS may_be_denied
+        ON
+            therapy_line.claim_id = may_be_denied.claim_id
+            AND therapy_line.claim_line_number = may_be_denied.claim_line_number
 ),
 
 matched AS (
@@ -45,50 +112,54 @@ matched AS (
     FROM line_remittance
     INNER JOIN line
         ON line_remittance.claim_id = line.claim_id AND line_remittance.claim_line_number = line.claim_line_number
-    ANTI JOIN whole
+    ANTI JOIN report_whole AS whole
         ON
             line_remittance.remittance_id = whole.remittance_id
             AND line_remittance.remittance_line_number = whole.remittance_line_number
     UNION ALL
     SELECT
-        claim_id,
-        claim_line_number,
-        remittance_id,
-        remittance_line_number,
-        CASE WHEN claim_amount > 0 THEN (amount_up_to - line_amount) / claim_amount ELSE (place - 1) / lines END
-            AS part_from,
-        CASE WHEN claim_amount > 0 THEN amount_up_to / claim_amount ELSE place / lines END AS part_to
-    FROM whole
-),
+        whole.claim_id,
+        whole.claim_line_number,
+        whole.remittance_id,
+        whole.remittance_line_number,
+        CASE
+            WHEN whole.claim_amount > 0 THEN (whole.amount_up_to - whole.line_amount) / whole.claim_amount
+            ELSE (whole.place - 1) / whole.lines
+        END AS part_from,
+        CASE WHEN whole.claim_amount > 0 THEN whole.amount_up_to / whole.claim_amount ELSE whole.place / whole.lines END
+            AS part_to
+    FROM report_whole AS whole
+    SEMI JOIN report_may_be_denied AS may_be_denied
+        ON whole.claim_id = may_be_denied.claim_id AND whole.claim_line_number = may_be_denied.claim_line_number
+)
 
-answer AS (
-    SELECT
-        matched.*,
-        hash(
-            matched.claim_id, matched.claim_line_number, matched.remittance_id, matched.remittance_line_number
-        ) AS answer_id,
-        answered.remittance_claim_number,
-        answered.paid_date,
-        answered.claim_status_code = '4' AS whole_claim_denied,
-        coalesce(
-            answered.claim_status_code = '22' OR answered.paid_amount < 0 OR answered.charge_amount < 0, FALSE
-        ) AS reversal,
-        coalesce(share_of(answered.charge_amount, matched.part_from, matched.part_to), 0.00) AS charge_amount,
-        coalesce(share_of(answered.paid_amount, matched.part_from, matched.part_to), 0.00) AS paid_amount,
-        coalesce(share_of(answered.patient_responsibility_amount, matched.part_from, matched.part_to), 0.00)
-            AS patient_amount,
-        coalesce(answered.paid_amount, 0.00) = 0
-        AND coalesce(answered.allowed_amount, 0.00) = 0
-        AND coalesce(answered.patient_responsibility_amount, 0.00) = 0
-        AND coalesce(answered.charge_amount, 0.00) > 0 AS nothing_allowed
-    FROM matched
-    INNER JOIN remittance_line AS answered
-        ON
-            matched.remittance_id = answered.remittance_id
-            AND matched.remittance_line_number = answered.remittance_line_number
-),
+SELECT
+    matched.*,
+    hash(
+        matched.claim_id, matched.claim_line_number, matched.remittance_id, matched.remittance_line_number
+    ) AS answer_id,
+    answered.remittance_claim_number,
+    answered.paid_date,
+    answered.claim_status_code = '4' AS whole_claim_denied,
+    coalesce(
+        answered.claim_status_code = '22' OR answered.paid_amount < 0 OR answered.charge_amount < 0, FALSE
+    ) AS reversal,
+    coalesce(share_of(answered.charge_amount, matched.part_from, matched.part_to), 0.00) AS charge_amount,
+    coalesce(share_of(answered.paid_amount, matched.part_from, matched.part_to), 0.00) AS paid_amount,
+    coalesce(share_of(answered.patient_responsibility_amount, matched.part_from, matched.part_to), 0.00)
+        AS patient_amount,
+    coalesce(answered.paid_amount, 0.00) = 0
+    AND coalesce(answered.allowed_amount, 0.00) = 0
+    AND coalesce(answered.patient_responsibility_amount, 0.00) = 0
+    AND coalesce(answered.charge_amount, 0.00) > 0 AS nothing_allowed
+FROM matched
+INNER JOIN remittance_line AS answered
+    ON
+        matched.remittance_id = answered.remittance_id
+        AND matched.remittance_line_number = answered.remittance_line_number;
 
-adjustment AS (
+CREATE OR REPLACE TEMP TABLE report_answer AS
+WITH adjustment AS (
     SELECT
         answer.answer_id,
         answer.nothing_allowed,
@@ -97,7 +168,7 @@ adjustment AS (
         own.reason_code,
         own.remark_code,
         coalesce(share_of(own.amount, answer.part_from, answer.part_to), answer.charge_amount) AS amount
-    FROM answer
+    FROM report_answered AS answer
     INNER JOIN remittance_adjustment AS own
         ON answer.remittance_id = own.remittance_id AND answer.remittance_line_number = own.remittance_line_number
     WHERE NOT answer.reversal
@@ -110,7 +181,7 @@ adjustment AS (
         of_claim.reason_code,
         of_claim.remark_code,
         answer.charge_amount AS amount
-    FROM answer
+    FROM report_answered AS answer
     INNER JOIN remittance_adjustment AS of_claim
         ON
             answer.remittance_id = of_claim.remittance_id
@@ -165,7 +236,7 @@ denied AS (
             WHEN answer.nothing_allowed AND (reasoned.answer_id IS NULL OR answer.whole_claim_denied)
                 THEN answer.charge_amount
         END AS denied_amount
-    FROM answer
+    FROM report_answered AS answer
     LEFT JOIN reasoned ON answer.answer_id = reasoned.answer_id
 ),
 
@@ -252,4 +323,8 @@ SELECT
 FROM denied
 LEFT JOIN remark ON denied.answer_id = remark.answer_id
 SEMI JOIN denied_line
-    ON denied.claim_id = denied_line.claim_id AND denied.claim_line_number = denied_line.claim_line_number
+    ON denied.claim_id = denied_line.claim_id AND denied.claim_line_number = denied_line.claim_line_number;
+
+DROP TABLE report_whole;
+DROP TABLE report_may_be_denied;
+DROP TABLE report_answered
