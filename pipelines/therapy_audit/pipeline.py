@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime
@@ -304,7 +305,9 @@ def hashes(folder: Path) -> dict[str, str]:
     """
     paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.name.startswith("audit.duckdb")]
     names = {path.relative_to(folder).as_posix(): path for path in paths}
-    return {name: file_hash(path) for name, path in names.items() if name != "manifest.json"}
+    names.pop("manifest.json", None)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return dict(zip(names, pool.map(file_hash, names.values()), strict=True))
 
 
 def _keep(own: Path, folder: Path) -> None:

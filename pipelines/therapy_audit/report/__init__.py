@@ -6,13 +6,15 @@ Every number comes from sql/reports/*.sql. The same database gives the same byte
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from therapy_audit import compare, engine, progress
 from therapy_audit.report import tables
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import duckdb
@@ -86,9 +88,8 @@ def write(
             }
             result = tables.summary(content)
             done()
-            for stem, (query, bound) in _FILES.items():
-                tables.copy_both(con, query, folder / stem, **bound)
-                done()
+            _copy(con, folder, "findings")
+            done()
             tables.copy(con, "coverage_file", folder / "coverage.csv")
             tables.copy(con, "quarantine_file", folder / "quarantine.csv", rows=None)
             comparison = comparing(result)
@@ -96,25 +97,48 @@ def write(
             result |= {"comparison": comparison and comparison.summary()}
             if comparison:
                 compare.write(con, folder)
-            html.write(
-                folder / "report.html",
-                content,
-                html.Shown(
-                    findings=tables.rows(con, "findings_shown", rows=report_rows),
-                    texts=tables.rows(con, "texts_shown", rows=report_rows) if with_text else [],
-                    visits=tables.rows(
-                        con, "timelines", rows=report_rows, episodes=_EPISODES, visits=_VISITS, with_text=with_text
-                    ),
-                    measures=tables.rows(con, "measures"),
-                    episodes=_EPISODES,
+            shown = html.Shown(
+                findings=tables.rows(con, "findings_shown", rows=report_rows),
+                texts=tables.rows(con, "texts_shown", rows=report_rows) if with_text else [],
+                visits=tables.rows(
+                    con, "timelines", rows=report_rows, episodes=_EPISODES, visits=_VISITS, with_text=with_text
                 ),
+                measures=tables.rows(con, "measures"),
+                episodes=_EPISODES,
             )
-            done()
-            workbook.write(folder / "findings.xlsx", con, content, rows=workbook_rows)
-            done()
+            sheets = workbook.sheets(con, workbook_rows)
+            with _beside(con, lambda: _copy(con, folder, *(stem for stem in _FILES if stem != "findings"), done=done)):
+                html.write(folder / "report.html", content, shown)
+                done()
+                workbook.write(folder / "findings.xlsx", content, sheets)
+                done()
         finally:
             for name in (*_WORKING, "report_dismissed"):
                 con.execute(f"DROP TABLE IF EXISTS temp.{name}")
     text = json.dumps(result, indent=2, ensure_ascii=False, allow_nan=False)
     (folder / "summary.json").write_text(text + "\n", encoding="utf-8")
     return result
+
+
+def _copy(con: duckdb.DuckDBPyConnection, folder: Path, *stems: str, done: Callable[[], None] = lambda: None) -> None:
+    for stem in stems:
+        query, bound = _FILES[stem]
+        tables.copy_both(con, query, folder / stem, **bound)
+        done()
+
+
+@contextmanager
+def _beside(con: duckdb.DuckDBPyConnection, work: Callable[[], None]) -> Iterator[None]:
+    """Let `work`, which alone asks `con` meanwhile, go on while the block is done: the one is DuckDB's, the other ours.
+
+    The block is the main thread's, in which a signal can break off what is no query.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        working = pool.submit(work)
+        try:
+            yield
+        except BaseException:
+            while not wait([working], timeout=0.05).done:
+                con.interrupt()
+            raise
+        working.result()

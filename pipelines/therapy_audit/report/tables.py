@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -107,11 +108,22 @@ def _write(
         lines = plain and files.enter_context(plain.open("wb"))
         if lines:
             lines.write((",".join(name for name, *_ in described) + "\n").encode())  # names of ours: none needs quotes
-        for batch in rows:
+
+        def write(batch: Any) -> None:
             if table:
                 table.write_batch(batch.select(of_parquet))
             if lines:
                 lines.write(_joined(batch.column("csv_line")))
+
+        # A batch is written while DuckDB reckons the next.
+        writer = files.enter_context(ThreadPoolExecutor(1))
+        written = None
+        for batch in rows:
+            if written:
+                written.result()
+            written = writer.submit(write, batch)
+        if written:
+            written.result()
 
 
 def _csv_cell(name: str, kind: str, shown: Callable[[str], str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -32,18 +33,41 @@ _FINE = ("value", "p20", "p50", "p80")  # shares among them
 _COLOURS = {"error": "#F9DEDC", "warning": "#FFEBC2", "info": "#DCE9F9"}
 
 
-def write(path: Path, con: duckdb.DuckDBPyConnection, content: tables.Row, *, rows: int) -> None:
-    """Write Read me, Findings, Dismissed, Documentation, Clinicians, Denials, ...; of the long ones up to `rows`."""
+@dataclass(frozen=True)
+class Sheets:
+    """The rows of the sheets, as a spreadsheet may hold them; of the long ones up to `most`."""
+
+    most: int
+    findings: Sequence[tables.Row]
+    dismissed: Sequence[tables.Row]
+    quarantine: Sequence[tables.Row]
+    coverage: Sequence[tables.Row]
+    documentation: Sequence[tables.Row]
+    denials: Sequence[tables.Row]
+    profiles: Sequence[tables.Row]
+
+
+def sheets(con: duckdb.DuckDBPyConnection, rows: int) -> Sheets:
+    """Ask for what the sheets hold."""
+    rows = min(rows, _LAST_ROW)
+    return Sheets(
+        most=rows,
+        findings=tables.rows(con, "finding_sheet", neutral=True, rows=rows),
+        dismissed=tables.rows(con, "dismissed_sheet", neutral=True, rows=rows),
+        quarantine=tables.rows(con, "quarantine_file", neutral=True, rows=rows),
+        coverage=tables.rows(con, "coverage_file", neutral=True),
+        documentation=tables.documentation(con, neutral=True)["month"][:rows],
+        denials=tables.rows(con, "denial_sheet", neutral=True, rows=rows),
+        profiles=tables.profile_sheet(con, rows),
+    )
+
+
+def write(path: Path, content: tables.Row, shown: Sheets) -> None:
+    """Write Read me, Findings, Dismissed, Documentation, Clinicians, Denials, Coverage and Quarantine."""
     import xlsxwriter
 
-    rows = min(rows, _LAST_ROW)
-    findings = tables.rows(con, "finding_sheet", neutral=True, rows=rows)
-    dismissed = tables.rows(con, "dismissed_sheet", neutral=True, rows=rows)
-    quarantine = tables.rows(con, "quarantine_file", neutral=True, rows=rows)
-    coverage = tables.rows(con, "coverage_file", neutral=True)
-    documentation = tables.documentation(con, neutral=True)["month"][:rows]
-    denials = tables.rows(con, "denial_sheet", neutral=True, rows=rows)
-    profiles = tables.profile_sheet(con, rows)
+    findings, quarantine, documentation = shown.findings, shown.quarantine, shown.documentation
+    denials, profiles = shown.denials, shown.profiles
     with xlsxwriter.Workbook(str(path), {"strings_to_urls": False}) as book:
         # A fixed date: the same findings give the same bytes.
         book.set_properties({"title": "Therapy audit findings", "created": datetime(2000, 1, 1)})  # noqa: DTZ001
@@ -73,7 +97,12 @@ def write(path: Path, con: duckdb.DuckDBPyConnection, content: tables.Row, *, ro
         sheet.set_column(1, 1, 100)
         for number, (label, value) in enumerate(
             _read_me(
-                content, len(findings), len(quarantine), len(denials), len(documentation), is_cut=len(profiles) == rows
+                content,
+                len(findings),
+                len(quarantine),
+                len(denials),
+                len(documentation),
+                is_cut=len(profiles) == shown.most,
             )
         ):
             if value is None:
@@ -115,11 +144,11 @@ def write(path: Path, con: duckdb.DuckDBPyConnection, content: tables.Row, *, ro
         sheet.repeat_rows(0)
 
         for title, listed, empty in (
-            ("Dismissed", dismissed, ("disposition", "reviewer", "reviewed_on", "note", "finding_id", _HIDDEN)),
+            ("Dismissed", shown.dismissed, ("disposition", "reviewer", "reviewed_on", "note", "finding_id", _HIDDEN)),
             ("Documentation", documentation, ("clinician_npi", "month", "average_score")),
             ("Clinicians", profiles, ("clinician_npi", "metric", "value")),
             ("Denials", denials, ("outcome", "open_amount", "category")),
-            ("Coverage", coverage, ("rule", "title")),
+            ("Coverage", shown.coverage, ("rule", "title")),
             ("Quarantine", quarantine, ("source_file", "source_row", "reason")),
         ):
             sheet = book.add_worksheet(title)
