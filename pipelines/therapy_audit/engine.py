@@ -967,30 +967,69 @@ def judge_lines(con: duckdb.DuckDBPyConnection, rules: Sequence[Rule], lines: st
     """
     asked = {name for (name,) in con.execute(f"SELECT DISTINCT rule FROM {lines}").fetchall()}
     known = {name for name, *_ in con.execute(f"DESCRIBE {lines}").fetchall()}
+    by_model: dict[tuple[str, tuple[str, ...]], list[Rule]] = {}
     for rule in (rule for rule in rules if rule.name in asked):
-        scope = scope_of(rule)
-        model = rulebook.grains().scopes[scope].model
+        model = rulebook.grains().scopes[scope_of(rule)].model
         identity = [key.removeprefix("facts->>").strip("'") for key in rulebook.grains().grains[rule.grain].identity]
         if "claim_line_number" not in identity:
             identity.append("service_date")
         columns = known & {name for name, *_ in con.execute(f"DESCRIBE {model}").fetchall()}
-        keys = [key for key in dict.fromkeys(identity) if key in columns]
-        line = ["rule", "claim_id", "claim_line_number"]
-        same = " AND ".join(f"line.{key} IS NOT DISTINCT FROM judged.{key}" for key in keys)
-        con.execute(
-            f"""
-            INSERT INTO {into}
-            SELECT
-                line.rule, line.claim_id, line.claim_line_number,
-                CASE WHEN count(*) = count(judged.reason) THEN min(judged.reason) END
-            FROM (SELECT DISTINCT {", ".join(dict.fromkeys(line + keys))} FROM {lines}) AS line
-            INNER JOIN (
-                SELECT {", ".join(keys)}, {doubt_sql(con, rule)} AS reason
-                FROM {scope}($rule)
-                WHERE {rule.applies_to or "TRUE"}
-            ) AS judged ON {same}
-            WHERE line.rule = $rule
-            GROUP BY ALL
-            """,
-            {"rule": rule.name},
-        )
+        keys = tuple(key for key in dict.fromkeys(identity) if key in columns)
+        by_model.setdefault((model, keys), []).append(rule)
+    for (model, keys), alike in by_model.items():
+        with _only_of(con, model, keys, lines, alike):
+            for rule in alike:
+                _judge(con, rule, keys, lines, into)
+
+
+@contextmanager
+def _only_of(
+    con: duckdb.DuckDBPyConnection, model: str, keys: Sequence[str], lines: str, judged: Sequence[Rule]
+) -> Iterator[None]:
+    """Let a model hold, while the block lasts, only what can be of `lines`, and of it what tells if it can be judged.
+
+    Of all rows they are few. A temporary table of the model's name goes before it.
+    """
+    kept = con.execute(
+        'SELECT format(\'"{}"."{}"\', database_name, schema_name) FROM duckdb_tables()'
+        " WHERE table_name = ? AND NOT temporary",
+        [model],
+    ).fetchone()
+    if not kept:
+        yield
+        return
+    texts = [_sql("in_scope"), *keys, *(f"{doubt_sql(con, rule)} {rule.applies_to}" for rule in judged)]
+    named = set(re.findall(r"\w+", "\n".join(texts)))
+    columns = [name for name, *_ in con.execute(f"DESCRIBE {model}").fetchall() if name in named]
+    same = " AND ".join(f"model_row.{key} IS NOT DISTINCT FROM line.{key}" for key in keys)
+    con.execute(
+        f'CREATE TEMP TABLE "{model}" AS SELECT {", ".join(columns)} FROM {kept[0]}."{model}" AS model_row SEMI JOIN ('
+        f"SELECT DISTINCT {', '.join(keys)} FROM {lines} WHERE list_contains($rules, rule)) AS line ON {same}",
+        {"rules": [rule.name for rule in judged]},
+    )
+    try:
+        yield
+    finally:
+        con.execute(f'DROP TABLE temp."{model}"')
+
+
+def _judge(con: duckdb.DuckDBPyConnection, rule: Rule, keys: Sequence[str], lines: str, into: str) -> None:
+    line = ["rule", "claim_id", "claim_line_number"]
+    same = " AND ".join(f"line.{key} IS NOT DISTINCT FROM judged.{key}" for key in keys)
+    con.execute(
+        f"""
+        INSERT INTO {into}
+        SELECT
+            line.rule, line.claim_id, line.claim_line_number,
+            CASE WHEN count(*) = count(judged.reason) THEN min(judged.reason) END
+        FROM (SELECT DISTINCT {", ".join(dict.fromkeys([*line, *keys]))} FROM {lines}) AS line
+        INNER JOIN (
+            SELECT {", ".join(keys)}, {doubt_sql(con, rule)} AS reason
+            FROM {scope_of(rule)}($rule)
+            WHERE {rule.applies_to or "TRUE"}
+        ) AS judged ON {same}
+        WHERE line.rule = $rule
+        GROUP BY ALL
+        """,
+        {"rule": rule.name},
+    )
