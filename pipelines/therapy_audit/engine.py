@@ -976,26 +976,30 @@ def judge_lines(con: duckdb.DuckDBPyConnection, rules: Sequence[Rule], lines: st
         columns = known & {name for name, *_ in con.execute(f"DESCRIBE {model}").fetchall()}
         keys = tuple(key for key in dict.fromkeys(identity) if key in columns)
         by_model.setdefault((model, keys), []).append(rule)
+    tables = con.execute(
+        'SELECT table_name, format(\'"{}"."{}"."{}"\', database_name, schema_name, table_name)'
+        " FROM duckdb_tables() WHERE database_name = current_database()"
+    ).fetchall()
     for (model, keys), alike in by_model.items():
-        with _only_of(con, model, keys, lines, alike):
+        with _only_of(con, model, dict(tables).get(model), keys, lines, alike):
             for rule in alike:
                 _judge(con, rule, keys, lines, into)
 
 
 @contextmanager
 def _only_of(
-    con: duckdb.DuckDBPyConnection, model: str, keys: Sequence[str], lines: str, judged: Sequence[Rule]
+    con: duckdb.DuckDBPyConnection,
+    model: str,
+    table: str | None,
+    keys: Sequence[str],
+    lines: str,
+    judged: Sequence[Rule],
 ) -> Iterator[None]:
     """Let a model hold, while the block lasts, only what can be of `lines`, and of it what tells if it can be judged.
 
-    Of all rows they are few. A temporary table of the model's name goes before it.
+    Of all rows they are few. A temporary table of the model's name goes before its `table`; without one, all stay.
     """
-    kept = con.execute(
-        'SELECT format(\'"{}"."{}"\', database_name, schema_name) FROM duckdb_tables()'
-        " WHERE table_name = ? AND NOT temporary",
-        [model],
-    ).fetchone()
-    if not kept:
+    if table is None:
         yield
         return
     texts = [_sql("in_scope"), *keys, *(f"{doubt_sql(con, rule)} {rule.applies_to}" for rule in judged)]
@@ -1003,7 +1007,7 @@ def _only_of(
     columns = [name for name, *_ in con.execute(f"DESCRIBE {model}").fetchall() if name in named]
     same = " AND ".join(f"model_row.{key} IS NOT DISTINCT FROM line.{key}" for key in keys)
     con.execute(
-        f'CREATE TEMP TABLE "{model}" AS SELECT {", ".join(columns)} FROM {kept[0]}."{model}" AS model_row SEMI JOIN ('
+        f'CREATE TEMP TABLE "{model}" AS SELECT {", ".join(columns)} FROM {table} AS model_row SEMI JOIN ('
         f"SELECT DISTINCT {', '.join(keys)} FROM {lines} WHERE list_contains($rules, rule)) AS line ON {same}",
         {"rules": [rule.name for rule in judged]},
     )

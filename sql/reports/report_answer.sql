@@ -1,8 +1,8 @@
 -- Each answer of a payer on a current claim line of the audited period that was denied at least once: what it pays,
 -- and what it denies and why (no denial: nulls). An answer denies where an adjustment's reason is a denial; and where
 -- nothing is allowed, if a reason is not in the table or none is given. A claim's adjustments stand for those of its
--- lines that have none of their own and are not paid. Few lines are ever denied: they are looked for first, in tables of
--- their own, since DuckDB plans what follows by how few they are.
+-- lines that have none of their own and are not paid. Few lines are ever denied: they are looked for first, in tables
+-- of their own, since DuckDB plans what follows by how few they are.
 
 -- The lines of the claims that were judged as a whole, which are shared over them by what they are worth.
 CREATE OR REPLACE TEMP TABLE report_whole AS

@@ -109,8 +109,10 @@ def write(
             sheets = workbook.sheets(con, workbook_rows)
             with _beside(con, lambda: _copy(con, folder, *(stem for stem in _FILES if stem != "findings"), done=done)):
                 html.write(folder / "report.html", content, shown)
+                del shown  # the largest file, whose sort takes memory, comes last
                 done()
                 workbook.write(folder / "findings.xlsx", content, sheets)
+                del sheets
                 done()
         finally:
             for name in (*_WORKING, "report_dismissed"):

@@ -32,6 +32,9 @@ _DENIED = 1000  # denials shown
 _BATCH = 100_000  # rows written at once
 # What a spreadsheet takes for the begin of a formula, in the wide forms of East Asian keyboards too.
 _FORMULA = r"^[=+\-@\t\r\n\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}]"
+# Of texts with a unit separator before each: one that begins with other than a digit, a letter or the like, which a
+# spreadsheet might take for the begin of a formula; and what is quoted.
+_NEEDS_CARE = r'[",\n\r]|\x1F[^\x1F0-9A-\x{FF0A}]'
 _NEEDS_NO_QUOTES = {"BOOLEAN", "DATE", "DOUBLE", "BIGINT", "HUGEINT", "INTEGER", "SMALLINT", "TINYINT"}
 PROFILES = 200  # clinicians who have a page of their own: those with the most lines
 _KX_PATIENTS = 15  # on either side of the threshold
@@ -97,8 +100,7 @@ def _write(
     columns = [(f'"{name}"', kind) for name, kind, *_ in described]
     # Arrow would make decimals of 38 digits of what are sums of counts.
     listed = [f"{name}::DOUBLE AS {name}" if kind == "HUGEINT" else name for name, kind in columns] if parquet else []
-    cells = ", ',', ".join(_csv_cell(name, kind, shown) for name, kind in columns)
-    asked = [*listed, *([f"concat({cells}, chr(10)) AS csv_line"] if plain else [])]
+    asked = [*listed, *([f"{_csv_line(columns, shown)} AS csv_line"] if plain else [])]
     rows = con.execute(f"SELECT {', '.join(asked)} FROM (\n{select}\n)", bound or None).to_arrow_reader(_BATCH)
     of_parquet = [field.name for field in rows.schema][: len(listed)]
     with ExitStack() as files:
@@ -126,9 +128,30 @@ def _write(
             written.result()
 
 
+def _csv_line(columns: Sequence[tuple[str, str]], shown: Callable[[str], str]) -> str:
+    """Return SQL of a row's line. Few rows need care in a cell, and which do is asked of all their texts at once."""
+
+    def line(cell: Callable[[str, str], str]) -> str:
+        cells = ", ',', ".join(cell(name, kind) for name, kind in columns)
+        return f"concat({cells}, chr(10))"
+
+    careful = line(lambda name, kind: _csv_cell(name, kind, shown))
+    texts = [name for name, kind in columns if not _is_plain(kind)]
+    if not texts or any(kind != "VARCHAR" for name, kind in columns if name in texts):
+        return careful
+    together = ", ".join(f"chr(31), {name}" for name in texts)
+    any_empty = " OR ".join(f"{name} = ''" for name in texts)
+    care = f"regexp_matches(concat({together}), '{_NEEDS_CARE}') OR coalesce({any_empty}, FALSE)"
+    return f"CASE WHEN {care} THEN {careful} ELSE {line(lambda name, _: f'{name}::VARCHAR')} END"
+
+
+def _is_plain(kind: str) -> bool:
+    return kind in _NEEDS_NO_QUOTES or bool(re.fullmatch(r"DECIMAL\(\d+,\d+\)", kind))
+
+
 def _csv_cell(name: str, kind: str, shown: Callable[[str], str]) -> str:
     """Return SQL of a column's cell. Most need no care, and are told by comparisons, not by regular expressions."""
-    if kind in _NEEDS_NO_QUOTES or re.fullmatch(r"DECIMAL\(\d+,\d+\)", kind):
+    if _is_plain(kind):
         return f"{name}::VARCHAR"  # concat() makes nothing of what is missing
     text = shown(name) if kind == "VARCHAR" else f"{name}::VARCHAR"
     careful = (
