@@ -16,6 +16,7 @@ import xlsxwriter
 
 from therapy_audit import intake
 from therapy_audit.errors import AuditError
+from therapy_audit.intake import read
 from therapy_audit.resources import folder
 
 if TYPE_CHECKING:
@@ -399,6 +400,60 @@ def test_dates_that_either_order_reads_follow_the_rows_that_prove_one(
     assert column(con, "service_date") == [date(2026, 1, 5), date(2026, 1, 13)]
 
 
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(read, "_ROWS", 1)
+    monkeypatch.setattr(read, "_BLOCK", 512)
+    monkeypatch.setattr(read, "_BATCH", 3)
+
+
+@pytest.mark.parametrize(("later", "day_first"), [("1/2/2026", False), ("25/1/2026", True), ("1/25/2026", False)])
+def test_dates_of_all_batches_are_read_in_the_order_that_any_of_them_proves(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, later: str, *, day_first: bool
+) -> None:
+    small_batches(monkeypatch)
+    load(con, tmp_path, claims=cells("DOS", *["5/1/2026"] * 40, later))
+    assert set(column(con, "service_date")[:40]) == {date(2026, 1, 5) if day_first else date(2026, 5, 1)}
+    assert rows(con, "SELECT rows_in, rows_loaded FROM intake_file") == [(41, 41)]
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "xlsx"])
+def test_batches_give_what_the_whole_file_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str) -> None:
+    header = ["Note ID", "Patient ID", "DOS", "Discipline", "CPT", "Minutes", "Start Time", "Note", "Objective"]
+    kinds = [
+        ["PT", "97110", "15", "9:00", "Said 'fine',\nand left", ""],
+        ["ot", "97110, 97530", "10;20", "9:05", '5" step, "cued"', "as ever"],
+        ["unheard of", "97110;97140", "30", "never", "", "é"],
+        ["PT", "", "x", "", "No code", "NULL"],
+    ]
+    records = [
+        [f"N{n // 2}", f"P{n // 2 % 7}", f"2026-01-{n % 2 + 1 if n % 50 == 0 else 5:02d}", *kinds[n % 4]]
+        for n in range(60)
+    ]
+    records = [*records, records[3], records[40], ["", *records[5][1:]]]
+    path = tmp_path / f"notes.{form}"
+    if form == "csv":
+        text = delimited(",", [header, *records]).replace('"5"" step, ""cued"""', '5" step')
+        path.write_text(text + "N1,P1,2026-01-05,PT,97110,15,,,,too,many\n\n")
+    elif form == "jsonl":
+        path.write_text("\n".join(json.dumps(dict(zip(header, record, strict=True))) for record in records))
+    else:
+        with xlsxwriter.Workbook(path) as book:
+            sheet = book.add_worksheet()
+            for number, record in enumerate([header, *records]):
+                sheet.write_row(number, 0, record)
+    found = []
+    for name in ("whole", "batches"):
+        if name == "batches":
+            small_batches(monkeypatch)
+        with duckdb.connect(tmp_path / name) as other:
+            other.execute((folder("sql") / "schema.sql").read_text(encoding="utf-8"))
+            intake.load(other, intake.Inputs({"notes": (str(path),)}, ()))
+            tables = ("visit_note", "note_service", "quarantine", "intake_file")
+            found.append([rows(other, f"SELECT * FROM {table} ORDER BY ALL") for table in tables])
+    assert found[0] == found[1]
+    assert all(found[0])
+
+
 def test_a_mapping_says_the_date_form(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     load(con, tmp_path, "input: claims\ndates: {service_date: '%d/%m/%Y'}\n", claims=cells("DOS", "5/1/2026"))
     assert column(con, "service_date") == [date(2026, 1, 5)]
@@ -522,6 +577,14 @@ def test_adjustments_in_one_cell(con: duckdb.DuckDBPyConnection, tmp_path: Path)
         ("PR", "2", Decimal(20)),
     ]
     assert refused(con) == [(3, "adjustments", "letters")]
+
+
+def test_adjustments_in_one_cell_stand_before_columns_beside_it(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    header = "remittance_id,claim_id,adjustments,adjustment_reason_code,adjustment_amount"
+    load(con, tmp_path, remittances=f"{header}\nR1,C1,CO-45:12.00,45,12.00\n")
+    assert rows(con, "SELECT group_code, reason_code, amount FROM remittance_adjustment") == [
+        ("CO", "45", Decimal("12.00"))
+    ]
 
 
 def test_bad_json_lines_are_refused(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:

@@ -246,7 +246,7 @@ def _find_claims(con: duckdb.DuckDBPyConnection, config: Config, claims: Sequenc
 
 def _find_table_claims(con: duckdb.DuckDBPyConnection, path: Path, source_file: str, config: Config) -> None:
     from therapy_audit.intake.contract import contract
-    from therapy_audit.intake.convert import stage
+    from therapy_audit.intake.convert import staged
     from therapy_audit.intake.load import placed_sheets, scratch
     from therapy_audit.intake.mapping import read_mapping
     from therapy_audit.intake.read import Tally
@@ -257,15 +257,22 @@ def _find_table_claims(con: duckdb.DuckDBPyConnection, path: Path, source_file: 
         for one in placed:
             if "claim_id" not in one.placement.columns:
                 continue  # the number is made from patient and date, and one of them may be what was refused
-            stage(con, one.sheet, one.placement, Tally([], []))
+            con.execute("CREATE OR REPLACE TABLE intake_scratch.named (source_row BIGINT, claim_id VARCHAR)")
+            for rows in staged(con, one.sheet, one.placement, Tally([], [])):
+                con.register("scrub_rows", rows.select(["source_row", "claim_id"]))
+                con.execute(
+                    """
+                    INSERT INTO intake_scratch.named
+                    SELECT source_row, claim_id
+                    FROM scrub_rows
+                    WHERE source_row IN (SELECT source_row FROM refused_row WHERE source_file = $1)
+                    """,
+                    [one.sheet.source_file],
+                )
+                con.unregister("scrub_rows")
             con.execute(
-                """
-                INSERT INTO row_claim
-                SELECT $1, source_row, any_value(claim_id)
-                FROM intake_scratch.raw
-                WHERE source_row IN (SELECT source_row FROM refused_row WHERE source_file = $1)
-                GROUP BY source_row
-                """,
+                "INSERT INTO row_claim "
+                "SELECT $1, source_row, any_value(claim_id) FROM intake_scratch.named GROUP BY source_row",
                 [one.sheet.source_file],
             )
 

@@ -1,19 +1,28 @@
-"""Text to typed rows, in SQL: staged text of one file -> intake_scratch.typed, its faults -> intake_scratch.refused."""
+"""Text to typed rows: the text of one file, in batches -> intake_scratch.typed, its faults -> intake_scratch.refused.
+
+A cell that is not free text or a number of its own is read once in a file, in SQL, however many rows hold it.
+"""
 
 from __future__ import annotations
 
+import datetime as dt
+from collections import Counter
+from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from therapy_audit.intake.contract import READ_AS, SEVERAL_HEADERS, Contract, words
-from therapy_audit.intake.read import Sheet, Tally, is_clean, relations
+from therapy_audit.intake.read import Sheet, Tally, filled, tables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterator, Sequence
 
     import duckdb
+    import numpy.typing as npt
 
     from therapy_audit.intake.mapping import Placement
 
@@ -23,7 +32,8 @@ _TYPES = {
     "year": "INTEGER", "minutes": "INTEGER",
     "time": "TIME", "modifiers": "VARCHAR[]", "list": "VARCHAR[]",
 }  # fmt: skip
-_JOINED = ("date", "time", "word", "code", "modifiers")  # few distinct values: each is read once and joined back
+_AS_IT_STANDS = ("", "identifier", "lines", "side_by_side")  # what is not read cell by distinct cell
+_FAULT = "STRUCT(column_name VARCHAR, value_class VARCHAR, reason VARCHAR)"
 _NUL = "a NUL character stands in the row, so that part of it may be lost; export the file again"
 _FAULTS = {
     "date": "no date that can be read; give one such as 2026-01-31, in one order of day and month per column",
@@ -57,8 +67,8 @@ _MADE_FROM = {
     "plans_of_care": {"plan_of_care_id": "patient_id, discipline, strftime(start_date, '%Y%m%d')"},
     "authorizations": {"authorization_id": "patient_id, payer, strftime(start_date, '%Y%m%d')"},
 }
-_SEVERAL = "intake_scratch.raw INNER JOIN intake_scratch.code_list ON cell = hcpcs_code"
 _NUMBERS = {"claims": "claim_line_number", "notes": "service_number"}
+_FIRST, _LAST = pa.scalar(dt.date(1990, 1, 1)), pa.scalar(dt.date(2100, 12, 31))
 
 
 def prepare(con: duckdb.DuckDBPyConnection) -> None:
@@ -73,7 +83,7 @@ def create_typed(con: duckdb.DuckDBPyConnection, kind: Contract) -> None:
     con.execute(
         "CREATE OR REPLACE TABLE intake_scratch.typed "
         f"(file_number INTEGER, source_row BIGINT, part INTEGER, {columns}{own.get(kind.input, '')}, "
-        "fingerprint UBIGINT, fault STRUCT(column_name VARCHAR, value_class VARCHAR, reason VARCHAR))"
+        "fingerprint UBIGINT)"
     )
     con.execute(
         "CREATE OR REPLACE TABLE intake_scratch.refused "
@@ -86,58 +96,120 @@ def value_columns(kind: Contract) -> list[str]:
     return [column for column in kind.columns if READ_AS.get(column) != "side_by_side" and column != "adjustments"]
 
 
-def stage(
-    con: duckdb.DuckDBPyConnection, sheet: Sheet, placement: Placement, tally: Tally, most_rows: int | None = None
-) -> int:
-    """Read a sheet into intake_scratch.raw(source_row, part, list_fault, contract columns as text).
-
-    Return how many rows hold anything. With most_rows only the first rows are read.
-    """
-    columns = placement.columns
-    con.execute(
-        "CREATE OR REPLACE TABLE intake_scratch.raw (source_row BIGINT, part INTEGER, list_fault VARCHAR"
-        + "".join(f", {column} VARCHAR" for column in columns)
-        + ")"
-    )
-    placed = [position for positions in columns.values() for position in positions]
-    rest = [position for position in range(len(sheet.headers)) if position not in placed]
-    cells = ", ".join(f"h{n}" if is_clean(sheet) else f"cell(h{n}) AS h{n}" for n in range(len(sheet.headers)))
-    filled = ", ".join(f"h{position}" for position in [*placed, *rest])
-    values = ", ".join(_combined(column, positions) for column, positions in columns.items())
-    read = ", ".join(f"h{position}" for position in placed)
-    # Some programs end a text at a NUL, so that two would read two different values.
-    nul = f"CASE WHEN contains(concat_ws('', {read}), chr(0)) THEN 'nul' END" if sheet.may_hold_nul and read else "NULL"
-    for relation in relations(con, sheet, tally):
-        con.execute(
-            f"INSERT INTO intake_scratch.raw SELECT source_row, part, {nul}, {values} "
-            f"FROM (SELECT source_row, part, {cells} FROM {relation}) WHERE coalesce({filled}) IS NOT NULL"
-            + (f" LIMIT {most_rows}" if most_rows else "")
-        )
-        if most_rows:
-            break
-    counted = "count(DISTINCT source_row)" if sheet.nested else "count(*)"
-    ((rows,),) = con.execute(f"SELECT {counted} FROM intake_scratch.raw").fetchall()
-    return int(rows) + len(tally.bad_rows)
+def staged(con: duckdb.DuckDBPyConnection, sheet: Sheet, placement: Placement, tally: Tally) -> Iterator[pa.Table]:
+    """Yield the rows that hold anything as tables of source_row, part, list_fault and the contract columns as text."""
+    placed = [position for positions in placement.columns.values() for position in positions]
+    for rows in filled(tables(con, sheet, tally)):
+        columns = {
+            "source_row": rows.column("source_row"),
+            "part": rows.column("part"),
+            "list_fault": _nul_faults(rows, placed) if sheet.may_hold_nul else pa.nulls(rows.num_rows, pa.string()),
+        }
+        columns |= {
+            column: _combined(column, [rows.column(position + 2) for position in positions])
+            for column, positions in placement.columns.items()
+        }
+        yield pa.table(columns)
 
 
-def _combined(column: str, positions: tuple[int, ...]) -> str:
-    if len(positions) == 1:
-        return f"h{positions[0]}"
+def _nul_faults(rows: pa.Table, placed: Sequence[int]) -> pa.Array:
+    """Say 'nul' of each row with a NUL: some programs end a text there, so that two would read two different values."""
+    found = np.zeros(rows.num_rows, dtype=bool)
+    for position in placed:
+        holds = pc.match_substring(_text(rows.column(position + 2)), "\0")
+        if pc.any(holds).as_py():
+            found |= pc.fill_null(holds, fill_value=False).to_numpy()
+    return pc.if_else(pa.array(found), pa.scalar("nul"), pa.scalar(None, pa.string()))
+
+
+def _combined(column: str, cells: list[pa.ChunkedArray]) -> pa.ChunkedArray:
+    """Return one text of the cells that several headers give a contract column; null where it is empty."""
+    if len(cells) == 1:
+        return cells[0]
     separator = SEVERAL_HEADERS[READ_AS[column]]
-    joined = ", ".join(
-        f"coalesce(h{position}, '')" if separator == "\x1f" else f"h{position}" for position in positions
-    )
-    return f"nullif(concat_ws('{separator}', {joined}), '')"
+    if not all(pa.types.is_dictionary(cell.type) for cell in cells):
+        return _joined([_text(cell) for cell in cells], separator)
+    # Each set of cells once: they are few.
+    encoded = [_encoded(cell) for cell in cells]
+    sets = np.zeros(len(encoded[0]), dtype=np.int64)
+    for cell in encoded:
+        width = len(cell.dictionary) + 1
+        codes = sets * width + pc.fill_null(cell.indices, width - 1).to_numpy()
+        sets = pa.array(codes).dictionary_encode().indices.to_numpy().astype(np.int64)
+    _, firsts = np.unique(sets, return_index=True)
+    joined = _joined([cell.take(pa.array(firsts)).cast(pa.string()) for cell in encoded], separator).dictionary_encode()
+    return pa.chunked_array([pa.DictionaryArray.from_arrays(joined.indices.take(pa.array(sets)), joined.dictionary)])
+
+
+def _joined(texts: list[pa.ChunkedArray | pa.Array], separator: str) -> pa.ChunkedArray | pa.Array:
+    if separator == "\x1f":
+        return pc.binary_join_element_wise(*(pc.fill_null(text, "") for text in texts), separator)
+    # A separator before each cell that holds something; the function's own way to skip nulls loses rows of nulls.
+    parts = [pc.fill_null(pc.binary_join_element_wise(separator, text, ""), "") for text in texts]
+    joined = pc.utf8_slice_codeunits(pc.binary_join_element_wise(*parts, ""), 1)
+    return pc.if_else(pc.equal(joined, ""), pa.scalar(None, pa.string()), joined)
+
+
+def _text(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return column.cast(pa.string()) if pa.types.is_dictionary(column.type) else column
+
+
+def _encoded(column: pa.ChunkedArray) -> pa.DictionaryArray:
+    whole = column.combine_chunks()
+    return whole if pa.types.is_dictionary(whole.type) else whole.dictionary_encode()
+
+
+@dataclass
+class _Met:
+    """What the rows of a file held so far."""
+
+    known: dict[str, pa.Table] = field(default_factory=dict)  # column: its distinct cells, and what each is read as
+    proofs: dict[str, npt.NDArray[np.int64]] = field(default_factory=dict)  # date column: rows, by _DATE_PROOFS
+    orders: list[dict[str, tuple[bool, bool]]] = field(default_factory=list)  # by which each batch's dates were read
+    single: Counter[str] = field(default_factory=Counter)  # column: rows with one value for several codes
+    unread: Counter[str] = field(default_factory=Counter)  # column: rows with a wording that is not known
 
 
 def convert(
-    con: duckdb.DuckDBPyConnection, kind: Contract, placement: Placement, tally: Tally, file_number: int
-) -> list[str]:
-    """Convert the staged text of one file; return what was assumed."""
-    columns = [column for column in value_columns(kind) if column in placement.columns]
-    notices = _one_row_per_code(con, kind, columns)
-    notices += _read_distinct(con, columns, placement)
-    _type_rows(con, kind, columns, placement, file_number)
+    con: duckdb.DuckDBPyConnection,
+    kind: Contract,
+    sheet: Sheet,
+    placement: Placement,
+    file_number: int,
+    most_rows: int | None = None,
+) -> tuple[int, list[str]]:
+    """Read a sheet into intake_scratch.typed and .refused.
+
+    Return how many rows hold anything, and what was assumed. With most_rows only the first rows are read.
+    """
+    settled: dict[str, tuple[bool, bool, str]] | None = None
+    while True:
+        met, tally = _Met(), Tally([], [])
+        con.execute(f"CREATE OR REPLACE TABLE intake_scratch.fault (source_row BIGINT, part BIGINT, fault {_FAULT})")
+        rows_in, records = 0, [np.empty(0, dtype=np.int64)]
+        for table in staged(con, sheet, placement, tally):
+            rows = table.slice(0, most_rows) if most_rows else table
+            rows_in += rows.num_rows
+            if sheet.nested:
+                records.append(np.unique(rows.column("source_row").to_numpy()))
+            _convert_rows(con, kind, rows, placement, met, file_number, settled)
+            if most_rows:
+                break
+        orders = _date_orders(met.proofs)
+        if all(used == _order(orders) for used in met.orders):
+            break
+        # Later rows prove another order of day and month than the first ones did: all are read again by it.
+        settled = orders
+        con.execute("DELETE FROM intake_scratch.typed WHERE file_number = $1", [file_number])
+    con.execute(
+        """INSERT INTO intake_scratch.refused
+        -- The first fault of each row that has one.
+        WITH first_fault AS (
+            SELECT source_row, arg_min(fault, part) AS fault FROM intake_scratch.fault GROUP BY source_row
+        )
+        SELECT $1, source_row, fault.column_name, fault.value_class, fault.reason FROM first_fault""",
+        [file_number],
+    )
     if tally.bad_rows:
         con.register("intake_batch", pa.table({"source_row": tally.bad_rows, "reason": tally.bad_reasons}))
         con.execute(
@@ -145,33 +217,28 @@ def convert(
             [file_number],
         )
         con.unregister("intake_batch")
-    notices += _unknown_words(con, columns)
-    con.execute("DROP TABLE intake_scratch.raw")
-    return notices
+    notices = [*_told_of_lists(kind, met), *_told_of_dates(kind, placement, orders), *_told_of_words(kind, met)]
+    if sheet.nested:
+        rows_in = len(np.unique(np.concatenate(records)))
+    return rows_in + len(tally.bad_rows), notices
 
 
-def _one_row_per_code(con: duckdb.DuckDBPyConnection, kind: Contract, columns: list[str]) -> list[str]:
-    """Turn a staged row that lists several codes into one staged row per code."""
+def _one_row_per_code(
+    con: duckdb.DuckDBPyConnection, kind: Contract, rows: pa.Table, columns: list[str], met: _Met
+) -> pa.Table:
+    """Turn each row that lists several codes into one row per code."""
     if kind.input not in _LISTED or "hcpcs_code" not in columns:
-        return []
-    con.execute(
-        """CREATE OR REPLACE TABLE intake_scratch.code_list AS
-        -- The cells that list several codes.
-        WITH cell AS (
-            SELECT hcpcs_code AS cell FROM intake_scratch.raw WHERE length(hcpcs_code) > 9 GROUP BY hcpcs_code
-        )
-        SELECT cell, code_pieces(cell) AS pieces, len(code_pieces(cell)) AS n
-        FROM cell"""
-    )
-    # A filter within that query would be asked of every row, not of every cell: DuckDB moves it before the grouping.
-    con.execute("DELETE FROM intake_scratch.code_list WHERE n <= 1")
-    if not _count(con, "FROM intake_scratch.code_list"):
-        return []
+        return rows
+    read, indices = _read_cells(con, kind, "hcpcs_code", rows.column("hcpcs_code"), None, met)
+    if not pc.any(read.column("is_list")).as_py():
+        return rows
+    is_list = read.column("is_list").take(indices).fill_null(fill_value=False)
+    rows = pa.table([_text(column) for column in rows.columns], names=rows.column_names)
     listed = {column: single for column, single in _LISTED[kind.input].items() if column in columns}
     parts = "".join(f", cell_parts({column}, n) AS {column}_parts" for column in listed)
     if "modifiers" in columns:
         parts += ", modifier_parts(modifiers, n) AS modifiers_parts"
-    faults, values, notices = [], [], []
+    faults, values = [], []
     for column in columns:
         if column in listed:
             single_too = "" if listed[column] == "refuse" else ", 1"
@@ -185,178 +252,182 @@ def _one_row_per_code(con: duckdb.DuckDBPyConnection, kind: Contract, columns: l
         elif column == "hcpcs_code":
             values.append("pieces[item]")
         else:
-            values.append("NULL" if column == _NUMBERS[kind.input] else column)
+            values.append("NULL::VARCHAR" if column == _NUMBERS[kind.input] else column)
     named = [*columns]
     if "minutes" in listed and "total_timed_minutes" not in columns:
-        con.execute("ALTER TABLE intake_scratch.raw ADD COLUMN total_timed_minutes VARCHAR")
-        columns.append("total_timed_minutes")
         named.append("total_timed_minutes")
         values.append("CASE WHEN len(minutes_parts) = 1 THEN minutes END")
-    con.execute(
-        f"""CREATE OR REPLACE TABLE intake_scratch.exploded AS
-        -- One row per code of the rows that list several.
-        WITH several AS (SELECT raw.*, pieces, n FROM {_SEVERAL}),
-        listed AS (SELECT *{parts} FROM several),
+    several = f"""several AS (
+            SELECT *, code_pieces(hcpcs_code) AS pieces, len(code_pieces(hcpcs_code)) AS n FROM intake_batch
+        ),
+        listed AS (SELECT *{parts} FROM several)"""
+    con.register("intake_batch", rows.filter(is_list))
+    exploded = con.execute(
+        f"""-- One row per code of the rows that list several.
+        WITH {several},
         item AS (SELECT *, UNNEST(range(1, n + 1)) AS item FROM listed)
         SELECT
             source_row,
             part * 1000 + item AS part,
-            coalesce(list_fault, {f"CASE {' '.join(faults)} END" if faults else "NULL"}) AS list_fault,
+            coalesce(list_fault, {f"CASE {' '.join(faults)} END" if faults else "NULL"})::VARCHAR AS list_fault,
             {", ".join(f"{value} AS {name}" for value, name in zip(values, named, strict=True))}
         FROM item"""
-    )
-    for column, single in listed.items():
-        if single in ("leave out", "total"):
-            rows = _count(
-                con,
-                f"FROM {_SEVERAL} WHERE len(cell_parts({column}, n)) = 1",
-            )
-            become = (
-                "read as the visit's total_timed_minutes"
-                if single == "total"
-                else "left empty, since it cannot be divided"
-            )
-            notices += [f"{column}: a single value for several codes in {rows} rows, {become}"] if rows else []
+    ).to_arrow_table()
+    told = {column: f"len({column}_parts) = 1" for column, single in listed.items() if single != "refuse"}
     if "modifiers" in columns:
-        rows = _count(
-            con,
-            f"FROM {_SEVERAL} WHERE len(modifier_parts(modifiers, n)) = 1 AND len(modifier_tokens(modifiers)) = n",
+        told["modifiers"] = "len(modifiers_parts) = 1 AND len(modifier_tokens(modifiers)) = n"
+    if told:
+        counts = ", ".join(f"count(*) FILTER ({condition}) AS {column}" for column, condition in told.items())
+        (found,) = con.execute(f"WITH {several} SELECT {counts} FROM listed").fetchall()
+        met.single.update(dict(zip(told, found, strict=True)))
+    con.unregister("intake_batch")
+    return pa.concat_tables([rows.filter(pc.invert(is_list)), exploded], promote_options="default")
+
+
+def _told_of_lists(kind: Contract, met: _Met) -> list[str]:
+    notices = []
+    for column, single in _LISTED.get(kind.input, {}).items():
+        become = (
+            "read as the visit's total_timed_minutes" if single == "total" else "left empty, since it cannot be divided"
         )
-        notices += (
-            [f"modifiers: as many as codes in {rows} rows, read as applying to each; part them with ; to say otherwise"]
-            if rows
-            else []
+        if rows := met.single[column]:
+            notices.append(f"{column}: a single value for several codes in {rows} rows, {become}")
+    if rows := met.single["modifiers"]:
+        notices.append(
+            f"modifiers: as many as codes in {rows} rows, read as applying to each; part them with ; to say otherwise"
         )
-    con.execute("DELETE FROM intake_scratch.raw WHERE hcpcs_code IN (SELECT cell FROM intake_scratch.code_list)")
-    con.execute("INSERT INTO intake_scratch.raw BY NAME SELECT * FROM intake_scratch.exploded")
-    con.execute("DROP TABLE intake_scratch.exploded")
     return notices
 
 
-def _read_distinct(con: duckdb.DuckDBPyConnection, columns: Iterable[str], placement: Placement) -> list[str]:
-    """Read each distinct date, code, modifier and wording once: intake_scratch.of_<column>(cell, value, ...)."""
-    notices: list[str] = []
-    dates = [column for column in columns if READ_AS.get(column) == "date"]
-    orders = _date_orders(con, [column for column in dates if column not in placement.dates])
-    for column in columns:
-        distinct = f"(SELECT {column} AS cell FROM intake_scratch.raw WHERE {column} IS NOT NULL GROUP BY {column})"
-        match READ_AS.get(column):
-            case "date":
-                day_first, both, told = orders.get(
-                    column, (False, False, f"{column}: read as {placement.dates.get(column)}, as the mapping says")
-                )
-                notices += [told] if told else []
-                con.execute(
-                    f"""CREATE OR REPLACE TABLE intake_scratch.of_{column} AS
-                    WITH day AS (
-                        SELECT
-                            cell,
-                            CASE
-                                -- Where both orders are proven, a cell that either could read is refused, not guessed.
-                                WHEN
-                                    $both
-                                    AND TRY_CAST(numeric_day(day_text(cell)).first AS INTEGER) <= 12
-                                    AND TRY_CAST(numeric_day(day_text(cell)).second AS INTEGER) <= 12
-                                    AND numeric_day(day_text(cell)).first <> numeric_day(day_text(cell)).second
-                                    THEN NULL
-                                WHEN $form IS NULL THEN read_day(day_text(cell), $day_first)
-                                ELSE coalesce(try_strptime(cell, $form), try_strptime(day_text(cell), $form))::DATE
-                            END AS value
-                        FROM {distinct}
-                    )
-                    SELECT
-                        cell,
-                        CASE WHEN value BETWEEN DATE '1990-01-01' AND DATE '2100-12-31' THEN value END AS value,
-                        value IS NOT NULL AS is_date
-                    FROM day""",
-                    {"form": placement.dates.get(column), "day_first": day_first, "both": both},
-                )
-            case "time":
-                part = 2 if column == "stop_time" else 1
-                con.execute(
-                    f"""CREATE OR REPLACE TABLE intake_scratch.of_{column} AS
-                    SELECT cell, coalesce(clock(nullif(trim(clock_span(cell, {part})), '')), clock(cell)) AS value
-                    FROM {distinct}"""
-                )
-            case "word":
-                lookup = pa.table({"wording": list(words(column)), "meaning": list(words(column).values())})
-                con.register("intake_words", lookup)
-                # An assistant's letters among others (BS, PTA) say enough.
-                otherwise = (
-                    "CASE WHEN regexp_matches(upper(cell), '\\bL?PTA\\b') THEN 'PTA'"
-                    " WHEN regexp_matches(upper(cell), '\\bC?OTA\\b') THEN 'OTA' ELSE upper(cell) END"
-                    if "credential" in column
-                    else "NULL"
-                )
-                con.execute(
-                    f"""CREATE OR REPLACE TABLE intake_scratch.of_{column} AS
-                    SELECT cell, coalesce(whole.meaning, head.meaning, {otherwise}) AS value
-                    FROM {distinct}
-                    LEFT JOIN intake_words AS whole ON whole.wording = word_key(cell)
-                    LEFT JOIN intake_words AS head ON head.wording = word_key(leading_words(cell))"""
-                )
-                con.unregister("intake_words")
-            case "code":
-                con.execute(
-                    f"""CREATE OR REPLACE TABLE intake_scratch.of_{column} AS
-                    WITH piece AS (SELECT cell, code_pieces(cell) AS pieces FROM {distinct}),
-                    code AS (
-                        SELECT cell, len(pieces) AS n, pieces[1] AS piece, piece_codes(pieces[1]) AS codes FROM piece
-                    )
-                    SELECT
-                        cell,
-                        CASE WHEN n = 1 AND len(codes) = 1 THEN codes[1] END AS value,
-                        n > 1 OR len(codes) > 1 AS is_several,
-                        tail_modifiers(piece_tail(piece)) AS modifiers,
-                        tail_units(piece_tail(piece)) AS units
-                    FROM code"""
-                )
-            case "modifiers":
-                con.execute(
-                    f"""CREATE OR REPLACE TABLE intake_scratch.of_{column} AS
-                    WITH token AS (SELECT cell, modifier_tokens(cell) AS tokens FROM {distinct})
-                    SELECT
-                        cell,
-                        CASE WHEN len(list_filter(tokens, lambda t: length(t) <> 2)) = 0 THEN tokens END AS value
-                    FROM token"""
-                )
-    return notices
+def _read_cells(
+    con: duckdb.DuckDBPyConnection, kind: Contract, column: str, cells: pa.ChunkedArray, form: str | None, met: _Met
+) -> tuple[pa.Table, pa.Array]:
+    """Return what the distinct cells among those of a column are read as, and each row's place among them.
+
+    Only those that the file's rows did not hold before are read now.
+    """
+    encoded = _encoded(cells)
+    known = met.known.get(column)
+    new = encoded.dictionary
+    if known is not None:
+        new = new.filter(pc.is_null(pc.index_in(new, value_set=known.column("cell"))))
+    if known is None or len(new):
+        con.register("intake_cells", pa.table({"place": np.arange(len(new)), "cell": new}))
+        read = _read_distinct(con, kind, column, form)
+        con.unregister("intake_cells")
+        known = read if known is None else pa.concat_tables([known, read]).combine_chunks()
+        met.known[column] = known
+    return known.take(pc.index_in(encoded.dictionary, value_set=known.column("cell"))), encoded.indices
 
 
-def _date_orders(con: duckdb.DuckDBPyConnection, columns: list[str]) -> dict[str, tuple[bool, bool, str]]:
-    """Return {column: (day first, both orders proven, notice)}.
+_DATE_PROOFS = ("is_day_first", "is_month_first", "is_numeric", "is_dotted")
+
+
+def _read_distinct(con: duckdb.DuckDBPyConnection, kind: Contract, column: str, form: str | None) -> pa.Table:
+    """Read the cells of intake_cells(place, cell): a row for each, in their order, with `cell` and what it is read as.
+
+    `value` is null where the cell cannot be read; `reason` says why its row is refused for it, `shape` what it held.
+    """
+    read_as = READ_AS[column]
+    fault = f"CASE WHEN value IS NULL THEN '{_FAULTS[read_as]}' END" if read_as in _FAULTS else "NULL::VARCHAR"
+    shape = "CASE WHEN reason IS NOT NULL THEN value_class(cell) END AS shape"
+    bound: dict[str, str] = {}
+    match read_as:
+        case "date":
+            # How a date reads in either order: which one holds is known when all rows are.
+            in_form = "coalesce(try_strptime(cell, $form), try_strptime(day, $form))::DATE"
+            bound = {"form": form} if form else {}
+            query = f"""
+                WITH trimmed AS (SELECT place, cell, day_text(cell) AS day FROM intake_cells),
+                part AS (SELECT *, numeric_day(day) AS part FROM trimmed),
+                number AS (
+                    SELECT
+                        *, part.year <> '' AS is_numeric, TRY_CAST(part.first AS INTEGER) AS one,
+                        TRY_CAST(part.second AS INTEGER) AS two
+                    FROM part
+                )
+                SELECT
+                    cell,
+                    {in_form if form else "read_day(day, FALSE)"} AS value,
+                    {in_form if form else "read_day(day, TRUE)"} AS day_first_value,
+                    one <= 12 AND two <= 12 AND part.first <> part.second AS is_ambiguous,
+                    -- Whether a number above 12 stands where only a day can.
+                    is_numeric AND one BETWEEN 13 AND 31 AND two <= 12 AS is_day_first,
+                    is_numeric AND two BETWEEN 13 AND 31 AND one <= 12 AS is_month_first,
+                    is_numeric,
+                    is_numeric AND contains(day, '.') AS is_dotted,
+                    value_class(cell) AS shape
+                FROM number
+                ORDER BY place"""
+        case "word":
+            lookup = pa.table({"wording": list(words(column)), "meaning": list(words(column).values())})
+            con.register("intake_words", lookup)
+            # An assistant's letters among others (BS, PTA) say enough.
+            otherwise = (
+                "CASE WHEN regexp_matches(upper(cell), '\\bL?PTA\\b') THEN 'PTA'"
+                " WHEN regexp_matches(upper(cell), '\\bC?OTA\\b') THEN 'OTA' ELSE upper(cell) END"
+                if "credential" in column
+                else "NULL::VARCHAR"
+            )
+            # Nothing hangs on a word that need not be there that would be worth the row: it is read as empty.
+            query = f"""
+                SELECT
+                    cell, coalesce(whole.meaning, head.meaning, {otherwise}) AS value,
+                    {fault if column in kind.required else "NULL::VARCHAR"} AS reason, {shape}
+                FROM intake_cells
+                LEFT JOIN intake_words AS whole ON whole.wording = word_key(cell)
+                LEFT JOIN intake_words AS head ON head.wording = word_key(leading_words(cell))
+                ORDER BY place"""
+        case "code":
+            query = """
+                WITH piece AS (SELECT place, cell, code_pieces(cell) AS pieces FROM intake_cells),
+                code AS (
+                    SELECT place, cell, len(pieces) AS n, pieces[1] AS piece, piece_codes(pieces[1]) AS codes FROM piece
+                )
+                SELECT
+                    cell,
+                    CASE WHEN n = 1 AND len(codes) = 1 THEN codes[1] END AS value,
+                    length(cell) > 9 AND n > 1 AS is_list,
+                    tail_modifiers(piece_tail(piece)) AS modifiers,
+                    tail_units(piece_tail(piece)) AS units,
+                    CASE
+                        WHEN n > 1 OR len(codes) > 1
+                            THEN 'several procedure codes that no separator parts, or where one is expected; '
+                            || 'part them with ;'
+                        WHEN value IS NULL THEN 'no procedure code in it; give five characters such as 97110'
+                    END AS reason,
+                    CASE WHEN reason IS NOT NULL THEN value_class(cell) END AS shape
+                FROM code
+                ORDER BY place"""
+        case _:
+            value = {
+                # Nothing hangs on a time that would be worth the row, either.
+                "time": f"coalesce(clock(nullif(trim(clock_span(cell, {2 if column == 'stop_time' else 1})), '')), "
+                "clock(cell))",
+                "modifiers": "CASE WHEN len(list_filter(modifier_tokens(cell), lambda t: length(t) <> 2)) = 0 "
+                "THEN modifier_tokens(cell) END",
+                "money": "money(cell)",
+                "whole": "whole(cell, 9999)",
+                "number": "whole(cell, 2147483647)",
+                "year": "CASE WHEN whole(cell, 2100) >= 1990 THEN whole(cell, 2100) END",
+                "minutes": "whole_minutes(cell)",
+                "npi": "npi(cell)",
+                "list": "list_filter(regexp_split_to_array(upper(unbracketed(cell)), '[^A-Z0-9.]+'), "
+                "lambda d: d <> '')",
+            }[read_as]
+            query = f"SELECT cell, {value} AS value, {fault} AS reason, {shape} FROM intake_cells ORDER BY place"
+    read = con.execute(query, bound or None).to_arrow_table()
+    if read_as == "word":
+        con.unregister("intake_words")
+    return read.combine_chunks()
+
+
+def _date_orders(proofs: dict[str, npt.NDArray[np.int64]]) -> dict[str, tuple[bool, bool, str]]:
+    """Return {column: (day first, both orders proven, notice)} by how many rows prove what (_DATE_PROOFS).
 
     The rows that prove an order decide; else the file's other dates; else month first (day first with dots).
     """
-    proofs: dict[str, tuple[int, int, int, int]] = {}
-    for column in columns:
-        ((day, month, numeric, dotted),) = con.execute(
-            f"""-- How many rows have a number above 12 where only a day can stand. No WHERE on what is read from a
-            -- cell: DuckDB would move it before the grouping, and read every row's.
-            WITH cell AS (
-                SELECT {column} AS cell, count(*) AS n
-                FROM intake_scratch.raw
-                WHERE {column} IS NOT NULL
-                GROUP BY {column}
-            ),
-            part AS (
-                SELECT n, numeric_day(day_text(cell)) AS day, contains(day_text(cell), '.') AS is_dotted FROM cell
-            ),
-            number AS (
-                SELECT
-                    n, is_dotted, day.year <> '' AS is_numeric, TRY_CAST(day.first AS INTEGER) AS one,
-                    TRY_CAST(day.second AS INTEGER) AS two
-                FROM part
-            )
-            SELECT
-                coalesce(sum(n) FILTER (is_numeric AND one BETWEEN 13 AND 31 AND two <= 12), 0),
-                coalesce(sum(n) FILTER (is_numeric AND two BETWEEN 13 AND 31 AND one <= 12), 0),
-                coalesce(sum(n) FILTER (is_numeric), 0),
-                coalesce(sum(n) FILTER (is_numeric AND is_dotted), 0)
-            FROM number"""
-        ).fetchall()
-        proofs[column] = (int(day), int(month), int(numeric), int(dotted))
-    file_day, file_month = (sum(proof[n] for proof in proofs.values()) for n in (0, 1))
+    file_day, file_month = (sum(int(proof[n]) for proof in proofs.values()) for n in (0, 1))
     orders: dict[str, tuple[bool, bool, str]] = {}
     for column, (day, month, numeric, dotted) in proofs.items():
         override = f"a mapping's dates: {{{column}: '%d/%m/%Y'}} says otherwise"
@@ -390,50 +461,107 @@ def _date_orders(con: duckdb.DuckDBPyConnection, columns: list[str]) -> dict[str
     return orders
 
 
-def _type_rows(
-    con: duckdb.DuckDBPyConnection, kind: Contract, columns: list[str], placement: Placement, file_number: int
-) -> None:
-    """Fill intake_scratch.typed from the staged text, intake_scratch.refused with each bad row's first fault."""
-    joins = "".join(
-        f" LEFT JOIN intake_scratch.of_{column} AS {column}_of ON {column}_of.cell = raw.{column}"
-        for column in columns
-        if READ_AS.get(column) in _JOINED
-    )
-    values = {
-        column: _value(column) if column in columns else f"NULL::{_TYPES.get(READ_AS.get(column, ''), 'VARCHAR')}"
+def _order(orders: dict[str, tuple[bool, bool, str]]) -> dict[str, tuple[bool, bool]]:
+    return {column: (day_first, both) for column, (day_first, both, _) in orders.items()}
+
+
+def _told_of_dates(kind: Contract, placement: Placement, orders: dict[str, tuple[bool, bool, str]]) -> list[str]:
+    notices = []
+    for column in value_columns(kind):
+        if READ_AS.get(column) == "date" and column in placement.columns:
+            form = placement.dates.get(column)
+            told = f"{column}: read as {form}, as the mapping says" if form else orders.get(column, ("", "", ""))[2]
+            notices += [told] if told else []
+    return notices
+
+
+def _told_of_words(kind: Contract, met: _Met) -> list[str]:
+    return [
+        f"{column}: a wording that is not known in {rows} rows, read as empty"
+        if READ_AS[column] == "word"
+        else f"{column}: not a time of day (such as 14:05) in {rows} row{'s' if rows > 1 else ''}, read as empty"
         for column in value_columns(kind)
+        if (rows := met.unread[column])
+    ]
+
+
+def _convert_rows(
+    con: duckdb.DuckDBPyConnection,
+    kind: Contract,
+    rows: pa.Table,
+    placement: Placement,
+    met: _Met,
+    file_number: int,
+    settled: dict[str, tuple[bool, bool, str]] | None,
+) -> None:
+    """Put a batch of staged rows into intake_scratch.typed, and what is wrong with them into intake_scratch.fault.
+
+    Its dates are read by the orders that are settled, or else that the rows up to here prove.
+    """
+    columns = [column for column in value_columns(kind) if column in placement.columns]
+    rows = _one_row_per_code(con, kind, rows, columns, met)
+    columns += [column for column in rows.column_names[3:] if column not in placement.columns]
+    forms = placement.dates
+    cells_read = {
+        column: _read_cells(con, kind, column, rows.column(column), forms.get(column), met)
+        for column in columns
+        if READ_AS.get(column, "") not in _AS_IT_STANDS
     }
-    if "hcpcs_code" in columns and kind.input != "notes":
-        glued = "coalesce(hcpcs_code_of.modifiers, [])"
-        given = "coalesce(modifiers_of.value, [])" if "modifiers" in columns else "[]"
-        values["modifiers"] = (
-            f"CASE WHEN len({glued}) = 0 THEN {given} ELSE list_filter(list_concat({given}, {glued}), "
-            f"lambda m, i: list_position(list_concat({given}, {glued}), m) = i) END"
-        )
-        cell_units = "whole(raw.units, 9999)" if "units" in columns else "NULL::INTEGER"
-        values["units"] = (
-            f"CASE WHEN {'raw.units' if 'units' in columns else 'NULL'} IS NULL THEN hcpcs_code_of.units "
-            f"ELSE {cell_units} END"
-        )
+    dates = [column for column in cells_read if READ_AS[column] == "date"]
+    for column in dates:
+        if column not in forms:
+            proof = met.proofs.setdefault(column, np.zeros(len(_DATE_PROOFS), dtype=np.int64))
+            read, indices = cells_read[column]
+            held = np.bincount(indices.drop_null().to_numpy(), minlength=len(read))
+            for n, name in enumerate(_DATE_PROOFS):
+                proves = read.column(name).fill_null(fill_value=False).to_numpy()
+                proof[n] += held[proves].sum()
+    orders = _order(settled or _date_orders(met.proofs))
+    met.orders.append(orders)
+    # What is given to DuckDB: columns that hold anything, as they were read, and what their faults are told by.
+    given: dict[str, pa.ChunkedArray | pa.Array] = {name: rows.column(name) for name in ("source_row", "part")}
+    values = {column: f"NULL::{_TYPES.get(READ_AS.get(column, ''), 'VARCHAR')}" for column in value_columns(kind)}
+    faults: dict[str, str] = {}
+    for column in columns:
+        cells = rows.column(column)
+        if cells.null_count and (column in kind.required or column == "units"):
+            given[f"empty_{column}"] = cells.is_null()
+        if cells.null_count == len(cells):
+            continue
+        if column not in cells_read:
+            given[column] = _text(cells)
+            values[column] = f"identifier(raw.{column})" if READ_AS.get(column) == "identifier" else f"raw.{column}"
+            continue
+        read, indices = cells_read[column]
+        if column in dates:
+            read = _dates(read, *orders.get(column, (False, False)))
+        given[column] = read.column("value").take(indices)
+        values[column] = f"raw.{column}"
+        if column != "pool" and READ_AS[column] in ("word", "time"):
+            met.unread[column] += given[column].null_count - cells.null_count
+        if read.column("reason").null_count < len(read):
+            reasons = read.column("reason").take(indices)
+            if reasons.null_count < len(reasons):
+                given[f"reason_{column}"] = reasons
+                given[f"shape_{column}"] = read.column("shape").take(indices)
+                faults[column] = (
+                    f"WHEN raw.reason_{column} IS NOT NULL THEN {{'column_name': '{column}', "
+                    f"'value_class': raw.shape_{column}, 'reason': raw.reason_{column}}}"
+                )
+    if "hcpcs_code" in cells_read and kind.input != "notes":
+        _put_glued(values, given, *cells_read["hcpcs_code"])
     for column in ("modifiers", "diagnosis_codes"):
         if column in kind.columns:
             values[column] = f"coalesce({values[column]}, []::VARCHAR[])"
-    faults = _fault_cases(kind, columns)
-    staged = "intake_scratch.raw"
+    cases = _row_faults(kind, rows, columns, given) + [faults[column] for column in columns if column in faults]
     if kind.input == "remittances":
-        values["adjustment"], adjustment_fault, staged, adjustment_join = _adjustments(con, placement)
-        faults += adjustment_fault
-        joins += adjustment_join
-    # What the faults are found by, beside the values: a cell is read once for both.
-    seen = {f"cell_{column}": f"raw.{column}" for column in columns}
-    seen |= {f"several_{column}": f"{column}_of.is_several" for column in columns if READ_AS.get(column) == "code"}
-    seen |= {f"date_{column}": f"{column}_of.is_date" for column in columns if READ_AS.get(column) == "date"}
-    seen |= {"read_modifiers": "modifiers_of.value"} if "modifiers" in columns else {}
+        given |= {name: _text(rows.column(name)) for name in placement.columns if name.startswith("adjustment")}
+    con.register("intake_batch", pa.table(given))
+    relation = "intake_batch"
     if kind.input == "remittances":
-        seen |= {"cell_adjustments": "raw.adjustments"} if "adjustments" in placement.columns else {}
-        seen |= {f"cell_{name}": f"raw.{name}" for name in placement.columns if name.startswith("adjustment_")}
-        seen |= {"unread_amounts": "raw.unread_amounts"} if "adjustment_amount" in placement.columns else {}
-    fingerprint = ", ".join(values)
+        relation, adjustment_cases = _adjusted(con, placement)
+        values["adjustment"] = "raw.adjustment"
+        cases += adjustment_cases
     made = {
         column: f"coalesce({column}, concat_ws('-', {parts}))"
         for column, parts in _MADE_FROM.get(kind.input, {}).items()
@@ -441,48 +569,55 @@ def _type_rows(
     kept = ", ".join(f"{made[column]} AS {column}" if column in made else column for column in values)
     con.execute(
         f"""INSERT INTO intake_scratch.typed BY NAME
-        -- Every staged row with its values, a fingerprint of them, and its first fault.
+        -- Every row with its values and a fingerprint of them.
         WITH valued AS (
-            SELECT raw.source_row, raw.part, raw.list_fault,
-                {", ".join(f"{value} AS {name}" for name, value in (values | seen).items())}
-            FROM {staged} AS raw{joins}
+            SELECT raw.source_row, raw.part, {", ".join(f"{value} AS {name}" for name, value in values.items())}
+            FROM {relation} AS raw
         )
-        SELECT
-            {file_number} AS file_number, source_row, part, {kept}, CASE {" ".join(faults)} END AS fault,
-            hash({fingerprint}) AS fingerprint
+        SELECT {file_number} AS file_number, source_row, part, {kept}, hash({", ".join(values)}) AS fingerprint
         FROM valued"""
     )
-    con.execute(
-        """INSERT INTO intake_scratch.refused
-        -- The first fault of each row that has one.
-        WITH first_fault AS (
-            SELECT source_row, arg_min(fault, part) AS fault
-            FROM intake_scratch.typed
-            WHERE file_number = $1 AND fault IS NOT NULL
-            GROUP BY source_row
+    if cases:
+        con.execute(
+            f"""INSERT INTO intake_scratch.fault
+            WITH found AS (SELECT source_row, part, CASE {" ".join(cases)} END AS fault FROM {relation} AS raw)
+            SELECT source_row, part, fault FROM found WHERE fault IS NOT NULL"""
         )
-        SELECT $1, source_row, fault.column_name, fault.value_class, fault.reason FROM first_fault""",
-        [file_number],
+    con.unregister("intake_batch")
+
+
+def _dates(known: pa.Table, day_first: bool, both: bool) -> pa.Table:  # noqa: FBT001
+    """Return the `value`, `reason` and `shape` of date cells in an order of day and month."""
+    read = known.column("day_first_value" if day_first else "value")
+    nothing = pa.scalar(None, pa.date32())
+    if both:
+        # Where both orders are proven, a cell that either could read is refused, not guessed.
+        read = pc.if_else(known.column("is_ambiguous").fill_null(fill_value=False), nothing, read)
+    within = pc.and_(pc.greater_equal(read, _FIRST), pc.less_equal(read, _LAST))
+    reason = pc.if_else(
+        pc.is_null(read),
+        pa.scalar(_FAULTS["date"]),
+        pc.if_else(within, pa.scalar(None, pa.string()), pa.scalar("the date is outside 1990 to 2100")),
     )
+    value = pc.if_else(within, read, nothing)
+    return pa.table({"value": value, "reason": reason, "shape": known.column("shape")})
 
 
-def _value(column: str) -> str:
-    raw = f"raw.{column}"
-    return {
-        "date": f"{column}_of.value",
-        "time": f"{column}_of.value",
-        "word": f"{column}_of.value",
-        "code": f"{column}_of.value",
-        "modifiers": f"{column}_of.value",
-        "money": f"money({raw})",
-        "whole": f"whole({raw}, 9999)",
-        "number": f"whole({raw}, 2147483647)",
-        "year": f"CASE WHEN whole({raw}, 2100) >= 1990 THEN whole({raw}, 2100) END",
-        "minutes": f"whole_minutes({raw})",
-        "npi": f"npi({raw})",
-        "identifier": f"identifier({raw})",
-        "list": f"list_filter(regexp_split_to_array(upper(unbracketed({raw})), '[^A-Z0-9.]+'), lambda d: d <> '')",
-    }.get(READ_AS.get(column, ""), raw)
+def _put_glued(
+    values: dict[str, str], given: dict[str, pa.ChunkedArray | pa.Array], codes: pa.Table, indices: pa.Array
+) -> None:
+    """Add the modifiers and units that stand in the code's cell to those of their own columns."""
+    if pc.any(pc.greater(pc.list_value_length(codes.column("modifiers")), 0)).as_py():
+        given["glued_modifiers"] = codes.column("modifiers").take(indices)
+        glued, own = "coalesce(raw.glued_modifiers, [])", f"coalesce({values['modifiers']}, [])"
+        values["modifiers"] = (
+            f"CASE WHEN len({glued}) = 0 THEN {own} ELSE list_filter(list_concat({own}, {glued}), "
+            f"lambda m, i: list_position(list_concat({own}, {glued}), m) = i) END"
+        )
+    if codes.column("units").null_count < len(codes):
+        given["glued_units"] = codes.column("units").take(indices)
+        is_empty = "raw.empty_units" if "empty_units" in given else ("FALSE" if "units" in given else "TRUE")
+        values["units"] = f"CASE WHEN {is_empty} THEN raw.glued_units ELSE {values['units']} END"
 
 
 def _fault(column: str, reason: str, cell: str = "") -> str:
@@ -491,47 +626,35 @@ def _fault(column: str, reason: str, cell: str = "") -> str:
     return f"{{'column_name': {name}, 'value_class': {shape}, 'reason': '{reason}'}}"
 
 
-def _fault_cases(kind: Contract, columns: list[str]) -> list[str]:
-    """Return the WHEN branches that find a row's first fault, a required column that is empty before all others."""
-    cases = [f"WHEN list_fault = 'nul' THEN {_fault('', _NUL)}"]
+def _row_faults(
+    kind: Contract, rows: pa.Table, columns: list[str], given: dict[str, pa.ChunkedArray | pa.Array]
+) -> list[str]:
+    """Return the WHEN branches of what comes before a cell that cannot be read: a NUL, an empty cell, an odd list.
+
+    Only what the rows hold: a branch costs time in each row. What it is told by is put into `given`.
+    """
+    cases = []
+    has_list_fault = rows.column("list_fault").null_count < rows.num_rows
+    if has_list_fault:
+        given["list_fault"] = rows.column("list_fault")
+        cases.append(f"WHEN raw.list_fault = 'nul' THEN {_fault('', _NUL)}")
     cases += [
-        f"WHEN cell_{column} IS NULL THEN {_fault(column, f'{column} is empty; every row of {kind.input} needs one')}"
+        f"WHEN raw.empty_{column} THEN {_fault(column, f'{column} is empty; every row of {kind.input} needs one')}"
         for column in kind.required
-        if column not in kind.may_be_empty
+        if column not in kind.may_be_empty and f"empty_{column}" in given
     ]
-    if kind.input in _LISTED:
-        for column in _LISTED[kind.input]:
-            if column in columns:
-                reason = f"{column} does not hold one value for each of the codes; give as many, parted by ;"
-                cases.append(f"WHEN list_fault = '{column}' THEN {_fault(column, reason, f'cell_{column}')}")
-    for column in columns:
-        raw = f"cell_{column}"
-        read_as = READ_AS.get(column, "")
-        if read_as == "code":
-            several = _fault(
-                column,
-                "several procedure codes that no separator parts, or where one is expected; part them with ;",
-                raw,
-            )
-            none = _fault(column, "no procedure code in it; give five characters such as 97110", raw)
-            cases.append(f"WHEN {raw} IS NOT NULL AND several_{column} THEN {several}")
-            cases.append(f"WHEN {raw} IS NOT NULL AND {column} IS NULL THEN {none}")
-        elif read_as == "date":
-            outside = _fault(column, "the date is outside 1990 to 2100", raw)
-            cases.append(f"WHEN {raw} IS NOT NULL AND {column} IS NULL AND date_{column} THEN {outside}")
-        elif read_as == "time" or (read_as == "word" and column not in kind.required):
-            # Nothing hangs on it that would be worth the row: it is read as empty, with a notice.
-            continue
-        if read_as in _FAULTS:
-            value = "read_modifiers" if read_as == "modifiers" else column
-            cases.append(f"WHEN {raw} IS NOT NULL AND {value} IS NULL THEN {_fault(column, _FAULTS[read_as], raw)}")
+    for column in _LISTED.get(kind.input, ()):
+        if has_list_fault and column in columns:
+            given[f"cell_{column}"] = _text(rows.column(column))
+            reason = f"{column} does not hold one value for each of the codes; give as many, parted by ;"
+            cases.append(f"WHEN raw.list_fault = '{column}' THEN {_fault(column, reason, f'raw.cell_{column}')}")
     return cases
 
 
-def _adjustments(con: duckdb.DuckDBPyConnection, placement: Placement) -> tuple[str, list[str], str, str]:
-    """Read a row's adjustments, from one cell or from columns side by side.
+def _adjusted(con: duckdb.DuckDBPyConnection, placement: Placement) -> tuple[str, list[str]]:
+    """Read the adjustments of the rows in intake_batch, from one cell or from columns side by side.
 
-    Returns the expression for them, its faults, and what it reads: the staged rows and a join.
+    Return the relation of the rows with their `adjustment`, and the WHEN branches of its faults.
     """
     if "adjustments" in placement.columns:
         items = (
@@ -545,18 +668,17 @@ def _adjustments(con: duckdb.DuckDBPyConnection, placement: Placement) -> tuple[
             "'amount': money(regexp_extract(a, '[:=\\s(]\\s*([$]?-?[$]?[0-9][0-9,.]*)$', 1))}"
         )
         bad = _fault(
-            "adjustments", "no adjustments that can be read; give them as CO-45:12.00;PR-2:20.00", "cell_adjustments"
+            "adjustments", "no adjustments that can be read; give them as CO-45:12.00;PR-2:20.00", "raw.adjustments"
         )
-        return (
-            f"list_transform({items}, lambda a: {one})::{ADJUSTMENTS}",
-            [f"WHEN cell_adjustments IS NOT NULL AND len(adjustment) = 0 THEN {bad}"],
-            "intake_scratch.raw",
-            "",
+        con.execute(
+            f"""CREATE OR REPLACE TABLE intake_scratch.adjusted AS
+            SELECT *, list_transform({items}, lambda a: {one})::{ADJUSTMENTS} AS adjustment FROM intake_batch AS raw"""
         )
+        return "intake_scratch.adjusted", [f"WHEN raw.adjustments IS NOT NULL AND len(raw.adjustment) = 0 THEN {bad}"]
     side = {name: f"adjustment_{name}" for name in ("group_code", "reason_code", "remark_code", "amount")}
     given = {name: column for name, column in side.items() if column in placement.columns}
     if not given:
-        return f"[]::{ADJUSTMENTS}", [], "intake_scratch.raw", ""
+        return f"(SELECT *, []::{ADJUSTMENTS} AS adjustment FROM intake_batch)", []
     most = max(len(placement.columns[column]) for column in given.values())
     labels = {name: column for name, column in given.items() if name != "amount"}
     # Codes differ little from row to row: each set of them is read once and joined back.
@@ -578,17 +700,9 @@ def _adjustments(con: duckdb.DuckDBPyConnection, placement: Placement) -> tuple[
         SELECT
             {key} AS cells,
             list_transform(range(1, {most + 1}), lambda i: {one}) AS codes
-        FROM (SELECT DISTINCT {", ".join(labels.values()) or "1"} FROM intake_scratch.raw)"""
+        FROM (SELECT DISTINCT {", ".join(labels.values()) or "1"} FROM intake_batch)"""
     )
     amounts = "string_split(adjustment_amount, chr(31))" if "amount" in given else "NULL::VARCHAR[]"
-    staged = f"""(
-                SELECT
-                    *, list_count(amounts) < list_count(list_filter(amount_cells, lambda a: a <> '')) AS unread_amounts
-                FROM (
-                    SELECT *, list_transform(amount_cells, lambda a: money(nullif(a, ''))) AS amounts
-                    FROM (SELECT *, {key} AS codes_key, {amounts} AS amount_cells FROM intake_scratch.raw)
-                )
-            )"""
     value = (
         f"list_transform(list_filter(range(1, {most + 1}), "
         "lambda i: adjustment_of.codes[i].is_given OR raw.amount_cells[i] <> ''), "
@@ -596,31 +710,16 @@ def _adjustments(con: duckdb.DuckDBPyConnection, placement: Placement) -> tuple[
         "'reason_code': adjustment_of.codes[i].reason_code, 'remark_code': adjustment_of.codes[i].remark_code, "
         f"'amount': raw.amounts[i]}})::{ADJUSTMENTS}"
     )
-    join = " LEFT JOIN intake_scratch.of_adjustment AS adjustment_of ON adjustment_of.cells = raw.codes_key"
-    bad = _fault("adjustment_amount", _FAULTS["money"], "cell_adjustment_amount")
-    return value, [f"WHEN unread_amounts THEN {bad}"] if "amount" in given else [], staged, join
-
-
-def _unknown_words(con: duckdb.DuckDBPyConnection, columns: list[str]) -> list[str]:
-    notices = []
-    for column in columns:
-        read_as = READ_AS.get(column)
-        if column == "pool" or read_as not in ("word", "time"):
-            continue
-        rows = _count(
-            con,
-            f"FROM intake_scratch.raw INNER JOIN intake_scratch.of_{column} AS w ON w.cell = raw.{column} "
-            "WHERE w.value IS NULL",
-        )
-        told = (
-            f"{column}: a wording that is not known in {rows} rows, read as empty"
-            if read_as == "word"
-            else f"{column}: not a time of day (such as 14:05) in {rows} row{'s' if rows > 1 else ''}, read as empty"
-        )
-        notices += [told] if rows else []
-    return notices
-
-
-def _count(con: duckdb.DuckDBPyConnection, tail: str) -> int:
-    row = con.execute(f"SELECT count(*) {tail}").fetchone()
-    return int(row[0]) if row else 0
+    con.execute(
+        f"""CREATE OR REPLACE TABLE intake_scratch.adjusted AS
+        WITH cell AS (SELECT *, {key} AS codes_key, {amounts} AS amount_cells FROM intake_batch),
+        amount AS (SELECT *, list_transform(amount_cells, lambda a: money(nullif(a, ''))) AS amounts FROM cell)
+        SELECT
+            raw.* EXCLUDE (codes_key, amount_cells, amounts),
+            list_count(amounts) < list_count(list_filter(amount_cells, lambda a: a <> '')) AS unread_amounts,
+            {value} AS adjustment
+        FROM amount AS raw
+        LEFT JOIN intake_scratch.of_adjustment AS adjustment_of ON adjustment_of.cells = raw.codes_key"""
+    )
+    bad = _fault("adjustment_amount", _FAULTS["money"], "raw.adjustment_amount")
+    return "intake_scratch.adjusted", [f"WHEN raw.unread_amounts THEN {bad}"] if "amount" in given else []

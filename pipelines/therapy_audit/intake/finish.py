@@ -231,26 +231,41 @@ _SERVICE = [
 ]  # fmt: skip
 
 
+_PLACE = "file_number::BIGINT * 1099511627776 + source_row"
+
+
+def _find_notes(con: duckdb.DuckDBPyConnection) -> None:
+    """Fill intake_scratch.note: one row per note, with the first of its rows.
+
+    Of most notes all rows are alike in what is the note's, so that nothing else of them is looked at.
+    """
+    con.execute(
+        f"""CREATE OR REPLACE TABLE intake_scratch.note AS
+        SELECT
+            note_id, arg_min(typed.rowid, {_PLACE}) AS first_row,
+            min(hash({", ".join(_NOTE)}, text)) <> max(hash({", ".join(_NOTE)}, text)) AS differs,
+            min(patient_id) <> max(patient_id) OR min(service_date) <> max(service_date) AS is_mixed
+        FROM {_KEPT}
+        GROUP BY note_id"""
+    )
+
+
 def _finish_notes(con: duckdb.DuckDBPyConnection) -> dict[int, list[str]]:
     """Fill visit_note with one row per note and note_service with one per intervention."""
+    _find_notes(con)
+    ((refused,),) = con.execute("SELECT count(*) FROM intake_scratch.refused").fetchall()
     con.execute(
         f"""INSERT INTO intake_scratch.refused
         -- A note is one patient's record of one day: a later row of it that says otherwise is refused.
-        WITH kept AS (SELECT file_number, source_row, part, note_id, patient_id, service_date FROM {_KEPT}),
-        mixed AS (
-            SELECT note_id
-            FROM kept
-            GROUP BY note_id
-            HAVING min(patient_id) <> max(patient_id) OR min(service_date) <> max(service_date)
-        ),
+        WITH mixed AS (SELECT note_id FROM intake_scratch.note WHERE is_mixed),
         compared AS (
             SELECT
-                *,
+                file_number, source_row, patient_id, service_date,
                 first_value(patient_id) OVER note AS first_patient,
                 first_value(service_date) OVER note AS first_date,
                 first_value(file_number) OVER note AS first_file,
                 first_value(source_row) OVER note AS first_row
-            FROM kept SEMI JOIN mixed USING (note_id)
+            FROM {_KEPT} SEMI JOIN mixed USING (note_id)
             WINDOW note AS (PARTITION BY note_id ORDER BY file_number, source_row, part)
         )
         SELECT compared.file_number, source_row, 'note_id', 'mixed',
@@ -260,66 +275,85 @@ def _finish_notes(con: duckdb.DuckDBPyConnection) -> dict[int, list[str]]:
         GROUP BY compared.file_number, source_row"""
     )
     _refuse_used_keys(con, ["note_id", "service_number"], "note and service number")
-    place = "file_number::BIGINT * 1099511627776 + source_row"
+    if con.execute("SELECT count(*) <> $1 FROM intake_scratch.refused", [refused]).fetchall() == [(True,)]:
+        _find_notes(con)
     con.execute(
-        f"""CREATE OR REPLACE TABLE intake_scratch.note AS
-        -- One row per note: of each column the first row that has it.
+        f"""INSERT INTO visit_note
+        (note_id, patient_id, service_date, {", ".join(_NOTE)}, text, source_file, source_row)
+        SELECT note_id, patient_id, service_date, {", ".join(_NOTE)}, text, source_file, source_row
+        FROM intake_scratch.typed
+        INNER JOIN (SELECT first_row FROM intake_scratch.note WHERE NOT differs) AS alike ON first_row = typed.rowid
+        INNER JOIN intake_scratch.file USING (file_number)"""
+    )
+    con.execute(
+        f"""CREATE OR REPLACE TABLE intake_scratch.differing AS
+        -- One row per note whose rows are not alike: of each column the first row that has it.
         SELECT
-            note_id, min({place}) AS place,
-            arg_min(patient_id, {place}) AS patient_id, arg_min(service_date, {place}) AS service_date,
-            {", ".join(f"arg_min({column}, {place}) AS {column}" for column in _NOTE)},
-            arg_min(text, {place}) AS text, min(hash(text)) <> max(hash(text)) AND count(text) > 1 AS has_several_texts,
+            note_id, min({_PLACE}) AS place,
+            arg_min(patient_id, {_PLACE}) AS patient_id, arg_min(service_date, {_PLACE}) AS service_date,
+            {", ".join(f"arg_min({column}, {_PLACE}) AS {column}" for column in _NOTE)},
+            arg_min(text, {_PLACE}) AS text,
+            min(hash(text)) <> max(hash(text)) AND count(text) > 1 AS has_several_texts,
             {", ".join(f"min({column}) <> max({column}) AS {column}_differs" for column in _NOTE)}
         FROM {_KEPT}
+        SEMI JOIN (SELECT note_id FROM intake_scratch.note WHERE differs) AS differing USING (note_id)
         GROUP BY note_id"""
     )
-    several = con.execute("SELECT 1 FROM intake_scratch.note WHERE has_several_texts LIMIT 1").fetchone()
+    several = con.execute("SELECT 1 FROM intake_scratch.differing WHERE has_several_texts LIMIT 1").fetchone()
     if several:
         con.execute(
-            f"""UPDATE intake_scratch.note SET text = joined.text
+            f"""UPDATE intake_scratch.differing SET text = joined.text
             FROM (
                 WITH kept AS (
-                    SELECT note_id, text, min({place}) AS place
+                    SELECT note_id, text, min({_PLACE}) AS place
                     FROM {_KEPT}
+                    SEMI JOIN (SELECT note_id FROM intake_scratch.differing WHERE has_several_texts) AS several
+                        USING (note_id)
                     WHERE text IS NOT NULL
                     GROUP BY note_id, text
                 )
-                SELECT note_id, string_agg(kept.text, E'\\n' ORDER BY kept.place) AS text
-                FROM kept SEMI JOIN (SELECT note_id FROM intake_scratch.note WHERE has_several_texts) USING (note_id)
-                GROUP BY note_id
+                SELECT note_id, string_agg(text, E'\\n' ORDER BY place) AS text FROM kept GROUP BY note_id
             ) AS joined
-            WHERE joined.note_id = note.note_id"""
+            WHERE joined.note_id = differing.note_id"""
         )
     con.execute(
         f"""INSERT INTO visit_note
         (note_id, patient_id, service_date, {", ".join(_NOTE)}, text, source_file, source_row)
         SELECT note_id, patient_id, service_date, {", ".join(_NOTE)}, text, source_file, place % 1099511627776
-        FROM intake_scratch.note INNER JOIN intake_scratch.file ON file_number = place // 1099511627776"""
+        FROM intake_scratch.differing INNER JOIN intake_scratch.file ON file_number = place // 1099511627776"""
     )
-    charted = ", ".join(f"{column}::VARCHAR" for column in [*_SERVICE, "service_text"])
-    service = f"SELECT * FROM {_KEPT}"
-    if several:
-        # Where the rows of a note differ in their text, it is that of the row's intervention.
-        service = f"""
-            SELECT typed.* REPLACE (coalesce(service_text, CASE WHEN has_several_texts THEN text END) AS service_text)
-            FROM {_KEPT}
-            INNER JOIN (SELECT note_id, has_several_texts FROM intake_scratch.note) USING (note_id)
-        """
+    # Where the rows of a note differ in their text, it is that of the row's intervention.
+    own_text = "coalesce(service_text, CASE WHEN has_several_texts THEN text END)" if several else "service_text"
+    charted = ", ".join(f"{column}::VARCHAR" for column in [*_SERVICE, own_text])
+    service = (
+        f"{_KEPT} LEFT JOIN (SELECT note_id, has_several_texts FROM intake_scratch.differing) USING (note_id)"
+        if several
+        else _KEPT
+    )
+    number = _number(con, "note_id", "service_number")
+    con.execute(
+        f"""CREATE OR REPLACE TABLE intake_scratch.numbered AS
+        -- The rows that are interventions. Numbered apart from the texts: a window would hold all of them at once.
+        WITH charted AS (
+            SELECT typed.rowid AS place, note_id, service_number, file_number, source_row, part
+            FROM {service}
+            WHERE coalesce({charted}) IS NOT NULL
+        )
+        SELECT place, {number} AS number FROM charted"""
+    )
     con.execute(
         f"""INSERT INTO note_service
         (note_id, service_number, patient_id, service_date, {", ".join(_SERVICE)}, text, source_file, source_row)
-        WITH service AS ({service}),
-        charted AS (SELECT * FROM service WHERE coalesce({charted}) IS NOT NULL)
         SELECT
-            note_id,
-            {_number(con, "note_id", "service_number")},
-            patient_id, service_date, {", ".join(_SERVICE)}, service_text, source_file, source_row
-        FROM charted INNER JOIN intake_scratch.file USING (file_number)"""
+            note_id, number, patient_id, service_date, {", ".join(_SERVICE)}, {own_text}, source_file, source_row
+        FROM {service}
+        INNER JOIN intake_scratch.numbered ON numbered.place = typed.rowid
+        INNER JOIN intake_scratch.file USING (file_number)"""
     )
     counts = ", ".join(f"count(*) FILTER ({column}_differs)" for column in _NOTE)
     notices: dict[int, list[str]] = {}
     for file_number, *differing in con.execute(
-        f"SELECT place // 1099511627776, {counts} FROM intake_scratch.note GROUP BY ALL ORDER BY ALL"
+        f"SELECT place // 1099511627776, {counts} FROM intake_scratch.differing GROUP BY ALL ORDER BY ALL"
     ).fetchall():
         notices[file_number] = [
             f"{column}: {count} notes have rows that differ in it; the first row's is kept"

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import duckdb
+import numpy as np
 
 from therapy_audit.errors import AuditError
 from therapy_audit.intake import x12
@@ -14,7 +15,7 @@ from therapy_audit.intake.contract import TABLES
 from therapy_audit.intake.interchange import recognised
 from therapy_audit.intake.load import scratch
 from therapy_audit.intake.propose import best
-from therapy_audit.intake.read import Sheet, Tally, relations
+from therapy_audit.intake.read import Sheet, Tally, filled, tables
 from therapy_audit.resources import folder
 
 if TYPE_CHECKING:
@@ -134,9 +135,5 @@ def _tables(path: Path) -> dict[str, Any]:
 
 def _rows(con: duckdb.DuckDBPyConnection, sheet: Sheet, tally: Tally) -> int:
     """Count the rows of a table, those that fit no header with them, as intake counts them."""
-    rows = 0
-    filled = ", ".join(f"nullif(trim(h{n}), '')" for n in range(len(sheet.headers)))
-    for relation in relations(con, sheet, tally):
-        query = f"SELECT count(DISTINCT source_row) FROM {relation} WHERE coalesce({filled}) IS NOT NULL"
-        rows += con.execute(query).fetchall()[0][0]
-    return rows + len(tally.bad_rows)
+    rows = [table.column("source_row").to_numpy() for table in filled(tables(con, sheet, tally))]
+    return len(np.unique(np.concatenate(rows)) if rows else ()) + len(tally.bad_rows)

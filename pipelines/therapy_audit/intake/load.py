@@ -13,11 +13,11 @@ from therapy_audit.errors import AuditError
 from therapy_audit.files import unreadable
 from therapy_audit.intake import claim_numbers, clinicians, interchange
 from therapy_audit.intake.contract import TABLES, Contract, contract
-from therapy_audit.intake.convert import convert, create_typed, prepare, stage
+from therapy_audit.intake.convert import convert, create_typed, prepare
 from therapy_audit.intake.finish import finish
 from therapy_audit.intake.keeping import Keep, KeptSheet
 from therapy_audit.intake.mapping import MappingFile, Placement, applicable, known_headers, place, read_mapping
-from therapy_audit.intake.read import Sheet, Tally, sheets
+from therapy_audit.intake.read import Sheet, sheets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -275,10 +275,9 @@ def _load_kind(
             read[file_number] = file.sheet
             done()
             continue
-        sheet, tally = file.sheet, Tally([], [])
+        sheet = file.sheet
         try:
-            rows_in = stage(con, sheet, file.placement, tally)
-            notices = convert(con, kind, file.placement, tally, file_number)
+            rows_in, notices = convert(con, kind, sheet, file.placement, file_number)
         except AuditError as error:
             problems.append(str(error))
             continue

@@ -10,12 +10,12 @@ import duckdb
 
 from therapy_audit.errors import AuditError
 from therapy_audit.intake.contract import READ_AS, TABLES, Contract, contract, header_key
-from therapy_audit.intake.convert import convert, create_typed, stage
+from therapy_audit.intake.convert import convert, create_typed
 from therapy_audit.intake.finish import finish
 from therapy_audit.intake.interchange import recognised
 from therapy_audit.intake.load import scratch
 from therapy_audit.intake.mapping import Placement, known_headers, place
-from therapy_audit.intake.read import Sheet, Tally, sheets
+from therapy_audit.intake.read import Sheet, sheets
 from therapy_audit.resources import folder
 
 if TYPE_CHECKING:
@@ -127,9 +127,8 @@ def _first_rows(con: duckdb.DuckDBPyConnection, kind: Contract, sheet: Sheet, pl
     """Return the first rows of the contract tables, what was refused and what was assumed, as comment lines."""
     create_typed(con, kind)
     con.execute("CREATE TABLE intake_scratch.file AS SELECT 1 AS file_number, $1 AS source_file", [sheet.source_file])
-    tally = Tally([], [])
-    stage(con, sheet, placement, tally, most_rows=_SAMPLE)
-    notices = [*sheet.notices, *convert(con, kind, placement, tally, 1)]
+    _, assumed = convert(con, kind, sheet, placement, 1, most_rows=_SAMPLE)
+    notices = [*sheet.notices, *assumed]
     finish(con, kind)
     lines = []
     for table in [
