@@ -53,12 +53,14 @@ def read(
     codes: Sequence[str | None] | None = None,
     folder: Path | None = None,
     threads: int | None = None,
+    quoted: bool = True,
 ) -> pa.Table:
     """Return a table with SCHEMA and one row per text, in the order of the texts; a null text has no evidence.
 
-    `texts` is a list or an Arrow array of strings, `codes` the codes that they were billed under.
+    `texts` is a list or an Arrow array of strings, `codes` the codes that they were billed under. Where spans are not
+    to be `quoted`, their text is null.
     """
-    parts = list(batches(texts, codes, folder, threads))
+    parts = list(batches(texts, codes, folder, threads, quoted))
     return pa.Table.from_batches(parts, SCHEMA)
 
 
@@ -67,6 +69,7 @@ def batches(
     codes: Sequence[str | None] | None = None,
     folder: Path | None = None,
     threads: int | None = None,
+    quoted: bool = True,
 ) -> Iterator[pa.RecordBatch]:
     """Yield read()'s rows batch by batch."""
     ready = matcher(folder)
@@ -76,13 +79,16 @@ def batches(
 
     def part(begin: int) -> pa.RecordBatch:
         own = None if codes is None else codes[begin : begin + BATCH]
-        return _rows(ready, whole[begin : begin + BATCH], own)
+        return _rows(ready, whole[begin : begin + BATCH], own, quoted)
 
+    if threads == 1:
+        yield from map(part, range(0, len(whole), BATCH))
+        return
     with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
         yield from pool.map(part, range(0, len(whole), BATCH))
 
 
-def _rows(ready: Matcher, texts: pa.Array, codes: Sequence[str | None] | None) -> pa.RecordBatch:
+def _rows(ready: Matcher, texts: pa.Array, codes: Sequence[str | None] | None, quoted: bool) -> pa.RecordBatch:
     edges = np.frombuffer(texts.buffers()[1], np.int64)[texts.offset : texts.offset + len(texts) + 1]
     content = texts.buffers()[2]
     data = np.frombuffer(content, np.uint8)[edges[0] : edges[-1]] if content else np.zeros(0, np.uint8)
@@ -92,7 +98,7 @@ def _rows(ready: Matcher, texts: pa.Array, codes: Sequence[str | None] | None) -
     position = cutting.characters(data, offsets)
     own = measures.vocabularies(ready.known)
     measured = measures.measure(found, own)
-    structs = [_element(found, judged, name, data, offsets, position) for name in ELEMENTS]
+    structs = [_element(found, judged, name, offsets, position, data if quoted else None) for name in ELEMENTS]
     return pa.RecordBatch.from_arrays(
         [
             pa.StructArray.from_arrays(structs, names=list(ELEMENTS)),
@@ -109,17 +115,12 @@ def _rows(ready: Matcher, texts: pa.Array, codes: Sequence[str | None] | None) -
     )
 
 
-def _element(found: Found, judged: Judged, name: str, data: Any, offsets: Any, position: Any) -> pa.StructArray:
-    """Return an element of each note: is it present, and the spans that show it with their text."""
+def _element(found: Found, judged: Judged, name: str, offsets: Any, position: Any, data: Any) -> pa.StructArray:
+    """Return an element of each note: is it present, and the spans that show it with their text, if there is data."""
     matches: Matches = judged.evidence[name]
     note = found.words.note[matches.start]
     begin, end = found.words.start[matches.start], found.words.end[matches.end - 1]
-    lengths = end - begin
-    edges = np.concatenate((np.zeros(1, np.int64), np.cumsum(lengths))).astype(np.int32)
-    picked = np.repeat(begin - edges[:-1], lengths) + np.arange(int(edges[-1]))
-    text = pa.StringArray.from_buffers(
-        len(lengths), pa.py_buffer(edges.tobytes()), pa.py_buffer(data[picked].tobytes())
-    )
+    text = pa.nulls(len(begin), pa.string()) if data is None else _quoted(data, begin, end)
     spans = pa.StructArray.from_arrays(
         [pa.array(position(begin, note), pa.int32()), pa.array(position(end, note), pa.int32()), text],
         fields=list(_SPAN),
@@ -127,6 +128,15 @@ def _element(found: Found, judged: Judged, name: str, data: Any, offsets: Any, p
     rows = np.searchsorted(note, np.arange(len(offsets))).astype(np.int32)
     lists = pa.ListArray.from_arrays(pa.array(rows), spans)
     return pa.StructArray.from_arrays([pa.array(judged.present[name]), lists], fields=list(_ELEMENT))
+
+
+def _quoted(data: Any, begin: Any, end: Any) -> pa.StringArray:
+    lengths = end - begin
+    edges = np.concatenate((np.zeros(1, np.int64), np.cumsum(lengths))).astype(np.int32)
+    picked = np.repeat(begin - edges[:-1], lengths) + np.arange(int(edges[-1]))
+    return pa.StringArray.from_buffers(
+        len(lengths), pa.py_buffer(edges.tobytes()), pa.py_buffer(data[picked].tobytes())
+    )
 
 
 def _measures(found: Found, measured: Measured, names: Sequence[str], position: Any) -> pa.ListArray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -12,7 +14,8 @@ from therapy_audit.notes import reading
 from therapy_audit.notes.lexicon import ELEMENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+    from concurrent.futures import Future
     from pathlib import Path
 
     import duckdb
@@ -21,14 +24,18 @@ _AT_ONCE = 200_000  # texts; DuckDB takes rows fastest by hundreds of thousands,
 _FLAGS = ("plateau", "plan_changed", "setback", "advanced")
 # trim() looks at each letter of a text and copies it: most texts neither begin nor end with a space, which their first
 # and their last letter tell. ltrim() where it is only asked whether anything is there.
-_WANTED = """
+_OWN_TEXT = "CASE WHEN text BETWEEN '!' AND '~' AND regexp_matches(text, '[!-~]$') THEN text ELSE trim(text) END"
+# A text's place is twice its row number in note_service, or that in visit_note and one: the texts themselves, most of a
+# database, are read where they stand.
+_WANTED = f"""
     CREATE OR REPLACE TEMP TABLE text_wanted AS
     WITH service AS NOT MATERIALIZED (
         SELECT
             note_service.note_id,
             note_service.service_number,
             note_service.hcpcs_code,
-            note_service.text
+            note_service.text,
+            2 * note_service.rowid AS place
         FROM note_service
         LEFT JOIN procedure_code ON note_service.hcpcs_code = procedure_code.hcpcs_code
         WHERE
@@ -37,25 +44,48 @@ _WANTED = """
             OR (note_service.minutes IS NULL AND note_service.start_time IS NULL)
     ),
     wanted AS (
-        SELECT
-            note_id,
-            service_number,
-            CASE WHEN text BETWEEN '!' AND '~' AND regexp_matches(text, '[!-~]$') THEN text ELSE trim(text) END AS text,
-            hcpcs_code,
-            'service' AS text_source
+        SELECT note_id, service_number, {_OWN_TEXT} AS text, hcpcs_code, 'service' AS text_source, place
         FROM service
         WHERE ltrim(text) <> ''
         UNION ALL
-        SELECT service.note_id, service.service_number, visit_note.text, service.hcpcs_code, 'note'
+        SELECT
+            service.note_id, service.service_number, visit_note.text, service.hcpcs_code, 'note',
+            2 * visit_note.rowid + 1
         FROM service
         INNER JOIN visit_note ON service.note_id = visit_note.note_id
         WHERE coalesce(ltrim(service.text), '') = ''
         UNION ALL
-        SELECT visit_note.note_id, 0, visit_note.text, NULL, 'note'
+        SELECT visit_note.note_id, 0, visit_note.text, NULL, 'note', 2 * visit_note.rowid + 1
         FROM visit_note
         ANTI JOIN note_service ON visit_note.note_id = note_service.note_id
     )
-    SELECT *, hash(text, coalesce(hcpcs_code, '')) AS text_number FROM wanted WHERE ltrim(text) <> ''
+    SELECT
+        note_id,
+        service_number,
+        text_source,
+        hcpcs_code,
+        place,
+        hash(text, coalesce(hcpcs_code, '')) AS text_number
+    FROM wanted
+    WHERE ltrim(text) <> ''
+"""
+_TO_READ = """
+    CREATE OR REPLACE TEMP TABLE text_to_read AS
+    SELECT text_number, any_value(hcpcs_code) AS hcpcs_code, min(place) AS place
+    FROM text_wanted
+    GROUP BY text_number
+"""
+_PART = f"""
+    WITH part AS MATERIALIZED (FROM text_to_read WHERE place BETWEEN $first AND $last)
+    SELECT part.text_number, {_OWN_TEXT} AS text, part.hcpcs_code
+    FROM note_service
+    INNER JOIN part ON note_service.rowid = part.place // 2
+    WHERE part.place % 2 = 0 AND note_service.rowid BETWEEN $first // 2 AND $last // 2
+    UNION ALL
+    SELECT part.text_number, visit_note.text, part.hcpcs_code
+    FROM visit_note
+    INNER JOIN part ON visit_note.rowid = part.place // 2
+    WHERE part.place % 2 = 1 AND visit_note.rowid BETWEEN $first // 2 AND $last // 2
 """
 
 
@@ -63,33 +93,68 @@ def fill(con: duckdb.DuckDBPyConnection, folder: Path | None = None, kept: str |
     """Fill service_text, text_evidence, evidence_span and text_measure from the notes; return how many texts were read.
 
     `folder` holds a clinic's own words. What database `kept`, if any, has of a text is taken over: it must be of the
-    same software and words. AuditError: the words cannot be used.
+    same software and words. As many threads read as the database uses. AuditError: the words cannot be used.
     """
     con.execute(_WANTED)
     con.execute("INSERT INTO service_text SELECT note_id, service_number, text_number, text_source FROM text_wanted")
-    con.execute(
-        "CREATE OR REPLACE TEMP TABLE text_to_read AS"
-        " SELECT text_number, any_value(text) AS text, any_value(hcpcs_code) AS hcpcs_code"
-        " FROM text_wanted GROUP BY text_number"
-    )
+    con.execute(_TO_READ)
     con.execute("DROP TABLE text_wanted")
     if kept:
         for table in ("text_evidence", "evidence_span", "text_measure"):
             con.execute(f"INSERT INTO {table} FROM {kept}.{table} SEMI JOIN text_to_read USING (text_number)")
         con.execute("DELETE FROM text_to_read WHERE text_number IN (SELECT text_number FROM text_evidence)")
-    ((texts,),) = con.execute("SELECT count(*) FROM text_to_read").fetchall()
-    parts = texts // _AT_ONCE + 1
-    with progress.stage("notes", parts) as done:
-        for part in range(parts):
-            rows = con.execute(f"FROM text_to_read WHERE text_number % {parts} = {part}").to_arrow_table()
-            answers = reading.read(rows.column("text"), rows.column("hcpcs_code").to_pylist(), folder)
-            for table, told in _tables(rows.column("text_number").combine_chunks(), answers):
-                con.register("told", told)
-                con.execute(f"INSERT INTO {table} BY NAME FROM told")
-                con.unregister("told")
-            done()
+    ((threads,),) = con.execute("SELECT current_setting('threads')").fetchall()
+    parts, texts = _parts(con)
+    with progress.stage("notes", len(parts)) as done, ThreadPoolExecutor(threads) as pool:
+        # While the threads read a part, the database takes the answers on the one before and gives the next.
+        waiting: deque[tuple[pa.Table, list[Future[pa.Table]]]] = deque()
+        try:
+            for first, last in parts:
+                rows = con.execute(_PART, {"first": first, "last": last}).to_arrow_table().combine_chunks()
+                waiting.append((rows, [pool.submit(_read, one, folder) for one in rows.to_batches(reading.BATCH)]))
+                if threads == 1 or len(waiting) > 1:
+                    _store(con, *waiting.popleft())
+                    done()
+            while waiting:
+                _store(con, *waiting.popleft())
+                done()
+        finally:
+            pool.shutdown(cancel_futures=True)
     con.execute("DROP TABLE text_to_read")
-    return int(texts)
+    return texts
+
+
+def _parts(con: duckdb.DuckDBPyConnection) -> tuple[list[tuple[int, int]], int]:
+    """Return the first and last places of parts with little more than _AT_ONCE texts to read, and how many these are.
+
+    Parts follow each other in the order in which the texts stand.
+    """
+    blocks = con.execute(
+        "SELECT min(place), max(place), count(*) FROM text_to_read GROUP BY place // ? ORDER BY 1",
+        [max(_AT_ONCE // 4, 1)],
+    ).fetchall()
+    parts: list[tuple[int, int]] = []
+    held = _AT_ONCE
+    for first, last, count in blocks:
+        if held >= _AT_ONCE:
+            parts.append((first, last))
+            held = 0
+        parts[-1] = (parts[-1][0], last)
+        held += count
+    return parts, sum(count for *_, count in blocks)
+
+
+def _read(rows: pa.RecordBatch, folder: Path | None) -> pa.Table:
+    return reading.read(rows.column("text"), rows.column("hcpcs_code").to_pylist(), folder, 1, False)
+
+
+def _store(con: duckdb.DuckDBPyConnection, rows: pa.Table, answers: Sequence[Future[pa.Table]]) -> None:
+    """Put the answers on a part's texts into the tables, once they are there."""
+    read = pa.concat_tables([one.result() for one in answers])
+    for table, told in _tables(rows.column("text_number").combine_chunks(), read):
+        con.register("told", told)
+        con.execute(f"INSERT INTO {table} BY NAME FROM told")
+        con.unregister("told")
 
 
 def _tables(numbers: Any, answers: pa.Table) -> Iterator[tuple[str, pa.Table]]:
