@@ -227,8 +227,7 @@ def _goal(found: Found) -> Matches:
         matches = found.everywhere[name]
         steps = np.bincount(matches.start, minlength=size + 1) - np.bincount(matches.end, minlength=size + 1)
         general |= np.cumsum(steps) > 0
-    strange = np.zeros(size + 1, np.bool_)
-    strange[found.everywhere["unknown"].start] = True
+    strange = np.append(found.shapes["unknown"], False)
     small = np.zeros(size + 1, np.bool_)
     small[found.everywhere["stop_words"].start] = True
     value = np.where(general, 0, np.where(known, _TOLD, np.where(strange & ~small, _STRANGE, 0)))
@@ -339,7 +338,7 @@ def _minutes(found: Found, notes: int, timed: Flags, codes: Sequence[str | None]
     billed, other = _covered(found, "time_billed"), _covered(found, "time_other")
     near_billed = (billed[end] - billed[begin]) > 0
     near_other = (other[np.minimum(end, stated.end + 4)] - other[np.maximum(begin, stated.start - 4)]) > 0
-    spoken = _covered(found, "word")
+    spoken = np.concatenate((np.zeros(1, np.int64), np.cumsum(found.shapes["word"])))
     alone = (spoken[end] - spoken[begin]) <= (spoken[stated.end] - spoken[stated.start])
     at_end = sentences.end(stated.start) >= found.words.first[note + 1]
     in_sentence = (billed[sentences.end(stated.start)] - billed[sentences.begin(stated.start)]) > 0

@@ -13,7 +13,7 @@ from rapidfuzz.distance import OSA
 from therapy_audit.notes import cutting, english
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -65,12 +65,13 @@ class Matcher:
     lexicon: Lexicon
     numbers: dict[str, int] = field(default_factory=dict)
     trie: Trie = field(init=False)
+    rows: dict[str, int] = field(init=False)  # of the trie's names
     known: cutting.Vocabulary = field(default_factory=cutting.Vocabulary)
     meaning: Flags = field(init=False)  # by number: alone, not only in a phrase or a pattern, it is a concept's word
     learned: Learned = field(init=False)  # what is known of the vocabulary's words, as arrays
     meant: dict[str, int] = field(default_factory=dict)  # number by word, misspelled ones too
     parts: dict[frozenset[tuple[str, ...]], str] = field(default_factory=dict)  # literal items of patterns
-    tables: dict[frozenset[tuple[str, ...]], Flags] = field(default_factory=dict)  # single words of items
+    tables: dict[frozenset[tuple[str, ...]], Flags] = field(default_factory=dict)  # their single words
     correctable: dict[tuple[str, str], list[str]] = field(default_factory=dict)  # by first and last letter
 
     def __post_init__(self) -> None:
@@ -79,11 +80,9 @@ class Matcher:
         for concept in self.lexicon.concepts.values():
             entries[concept.name] = frozenset() if concept.name == _ORDINARY else concept.phrases
             for pattern in concept.patterns:
-                for place, item in enumerate(pattern):
+                for item in pattern:
                     if isinstance(item, frozenset):
-                        # Single words behind the first item are looked up there: that costs less than finding all.
-                        part = item if place == 0 else frozenset(phrase for phrase in item if len(phrase) > 1)
-                        self.parts.setdefault(part, f"literal {len(self.parts)}")
+                        self.parts.setdefault(item, f"literal {len(self.parts)}")
         entries |= {name: phrases for phrases, name in self.parts.items()}
         for word in (
             *_TURNS,
@@ -110,16 +109,10 @@ class Matcher:
             name: [tuple(self._number(word) for word in phrase) for phrase in phrases]
             for name, phrases in entries.items()
         }
-        singles = {
-            item: [self._number(phrase[0]) for phrase in item if len(phrase) == 1]
-            for concept in self.lexicon.concepts.values()
-            for pattern in concept.patterns
-            for item in pattern[1:]
-            if isinstance(item, frozenset)
-        }
-        for item, words in singles.items():
-            self.tables[item] = np.isin(np.arange(len(self.numbers)), words)
         self.trie = _trie(coded, len(self.numbers))
+        self.rows = {name: row for row, name in enumerate(self.trie.names)}
+        for item, name in self.parts.items():
+            self.tables[item] = np.isin(np.arange(len(self.numbers)), self.trie.singles[name])
         ordinary = self.lexicon.concepts.get(_ORDINARY)
         guarded = {phrase[0] for phrase in ordinary.phrases if len(phrase) == 1} if ordinary else set()
         self.meant = dict(self.numbers) | {word: 0 for word in guarded if word not in self.numbers}
@@ -226,12 +219,16 @@ def _value(word: str) -> float:
 
 @dataclass(frozen=True)
 class Trie:
-    """Phrases as transitions between states: sorted keys state * words + word, their next states, what ends there."""
+    """Phrases as transitions between states: sorted keys state * words + word, their next states, what ends there.
+
+    Phrases of one word are told apart: they are most of what is found, and found without the trie.
+    """
 
     words: int
     keys: Ints
     following: Ints
-    root: Ints  # next state by word, 0 where no phrase begins with it
+    root: Ints  # next state by word, 0 where no phrase of several words begins with it
+    singles: Mapping[str, Ints]  # by name, the phrases of one word
     ends: Ints  # by state, the first of its rows in `concept`
     counts: Ints  # and how many they are
     concept: Ints  # its place among the names, shifted to the upper bits
@@ -246,6 +243,8 @@ def _trie(entries: dict[str, list[tuple[int, ...]]], words: int) -> Trie:
     outputs: dict[int, list[int]] = defaultdict(list)
     for row, name in enumerate(names):
         for phrase in entries[name]:
+            if len(phrase) == 1:
+                continue
             state = 0
             for word in phrase:
                 state = states.setdefault((state, word), len(states) + 1)
@@ -264,6 +263,10 @@ def _trie(entries: dict[str, list[tuple[int, ...]]], words: int) -> Trie:
         keys=np.array([key for key, _ in coded], np.int64),
         following=np.array([state for _, state in coded], np.int64),
         root=root,
+        singles={
+            name: np.array(sorted(phrase[0] for phrase in phrases if len(phrase) == 1), np.int64)
+            for name, phrases in entries.items()
+        },
         ends=np.cumsum(counts) - counts,
         counts=counts,
         concept=np.array([row for state in range(len(states) + 1) for row in outputs.get(state, ())], np.int64)
@@ -286,6 +289,7 @@ class Found:
     matches: dict[str, Matches]  # those not cancelled
     everywhere: dict[str, Matches]  # cancelled or not
     reached: dict[str, Flags]  # by scope: the words that it covers
+    shapes: dict[str, Flags]  # by built-in concept
 
 
 @dataclass(frozen=True)
@@ -315,36 +319,29 @@ def look(
     numbers, flags = _numbers(matcher, words, learned)
     segments = segments or _segments(matcher, words, numbers, learned)
     size = numbers.size
-    padded = np.append(numbers, np.zeros(_LONGEST_GAP + 1, np.int64))  # a pattern may look beyond the last word
-    everywhere = {name: Matches(at, at + 1) for name in flags for at in (np.flatnonzero(flags[name]),)}
     openings = _openings(matcher, numbers, segments["sentence"])
+    places = _Places(matcher, numbers, segments["sentence"], flags)
+    everywhere = places.concepts
     everywhere["opening"] = Matches(openings, openings)  # no word, but the place before a sentence's first
-    everywhere |= _phrases(matcher.trie, numbers, segments["sentence"])
-    matches = dict(everywhere)
+    matches: dict[str, Matches] = {}
     reached: dict[str, Flags] = {}
     for concept in matcher.lexicon.concepts.values():
-        parts = [everywhere[concept.name]]
-        parts += [
-            _sequence(
-                [_item(matcher, item, everywhere, place) for place, item in enumerate(pattern)],
-                segments["sentence"],
-                padded,
-            )
-            for pattern in concept.patterns
-        ]
+        parts = [places.phrases(concept.name)]
+        parts += [places.in_order(pattern) for pattern in concept.patterns]
         whole = outermost(parts)
         for other in concept.unless_within:
-            whole = whole.where(~inside(whole, everywhere[other]))
+            whole = whole.where(~inside(whole, places.concept(other)))
         everywhere[concept.name] = whole
         if concept.scope is not None:
-            stops = [everywhere[name].start for name in concept.scope.ends_at]
+            stops = [places.concept(name).start for name in concept.scope.ends_at]
             reached[concept.name] = _reach(concept, whole, segments, size, stops)
     for concept in matcher.lexicon.concepts.values():
         kept = everywhere[concept.name]
         for scope in concept.cancelled_by:
-            kept = kept.where(~reached[scope][kept.start])
+            if kept.start.size:
+                kept = kept.where(~reached[scope][kept.start])
         matches[concept.name] = kept
-    return Found(words, matcher.known.texts, learned, numbers, segments, matches, everywhere, reached)
+    return Found(words, matcher.known.texts, learned, numbers, segments, matches, everywhere, reached, flags)
 
 
 def _numbers(matcher: Matcher, words: Words, learned: Learned) -> tuple[Ints, dict[str, Flags]]:
@@ -432,30 +429,34 @@ def _openings(matcher: Matcher, numbers: Ints, sentences: Segments) -> Ints:
     return np.sort(np.concatenate((first, colon[sentences.of[colon] == sentences.of[colon - 2]])))
 
 
-def _phrases(trie: Trie, numbers: Ints, sentences: Segments) -> dict[str, Matches]:
-    """Follow the trie from every word at once, one word further each round, and note which phrases end."""
-    state = trie.root[numbers]
-    begin = np.flatnonzero(state)
-    state = state[begin]
+def _phrases(trie: Trie, numbers: Ints, sentences: Segments) -> tuple[Ints, Ints]:
+    """Follow the trie from every word at once, one word further each round, and note which phrases end.
+
+    Returns phrases of several words, each its first word and its length packed, by name and in reading order, and the
+    bounds of the names. None lies within another of its name.
+    """
+    state = trie.root.take(numbers)
+    begin = np.flatnonzero(state != 0)
+    state = state.take(begin)
     last = begin
     packed = [np.zeros(0, np.int64)]  # concept, first word and length in one number
     while begin.size:
-        counts = trie.counts[state]
-        hit = np.flatnonzero(counts)
-        if hit.size:
-            times, ended = counts[hit], state[hit]
-            first = np.cumsum(times) - times
-            rows = np.repeat(trie.ends[ended] - first, times) + np.arange(int(times.sum()))
-            place = (begin[hit] << _LENGTH_BITS) + (_LONGEST_PHRASE - 1) - (last[hit] - begin[hit])
-            packed.append(trie.concept[rows] + np.repeat(place, times))
-        more = np.flatnonzero(trie.goes_on[state] & (last + 1 < numbers.size))
-        begin, last, state = begin[more], last[more] + 1, state[more]
-        keys = state * trie.words + numbers[last]
-        may = np.flatnonzero(trie.sieve[(keys.astype(np.uint64) * _ODD) >> _SIEVE_SHIFT])
-        begin, last, keys = begin[may], last[may], keys[may]
+        more = np.flatnonzero(trie.goes_on.take(state) & (last + 1 < numbers.size))
+        begin, last, state = begin.take(more), last.take(more) + 1, state.take(more)
+        keys = state * trie.words + numbers.take(last)
+        may = np.flatnonzero(trie.sieve.take(((keys.view(np.uint64) * _ODD) >> _SIEVE_SHIFT).view(np.int64)))
+        begin, last, keys = begin.take(may), last.take(may), keys.take(may)
         at = np.minimum(np.searchsorted(trie.keys, keys), trie.keys.size - 1)
-        goes = np.flatnonzero((trie.keys[at] == keys) & (sentences.of[begin] == sentences.of[last]))
-        begin, last, state = begin[goes], last[goes], trie.following[at[goes]]
+        goes = np.flatnonzero((trie.keys.take(at) == keys) & (sentences.of.take(begin) == sentences.of.take(last)))
+        begin, last, state = begin.take(goes), last.take(goes), trie.following.take(at.take(goes))
+        counts = trie.counts.take(state)
+        hit = np.flatnonzero(counts != 0)
+        if hit.size:
+            times, ended = counts.take(hit), state.take(hit)
+            first = np.cumsum(times) - times
+            rows = np.repeat(trie.ends.take(ended) - first, times) + np.arange(int(times.sum()))
+            place = (begin.take(hit) << _LENGTH_BITS) + (_LONGEST_PHRASE - 1) - (last.take(hit) - begin.take(hit))
+            packed.append(trie.concept.take(rows) + np.repeat(place, times))
     found = np.concatenate(packed)
     # Numbers so short are sorted without comparing them, and what is then nearly in order takes little more.
     found = found[np.argsort((found >> (_PLACE_BITS + _LENGTH_BITS)).astype(np.uint16), kind="stable")]
@@ -464,60 +465,165 @@ def _phrases(trie: Trie, numbers: Ints, sentences: Segments) -> dict[str, Matche
     end = place + _LONGEST_PHRASE - (found & (_LONGEST_PHRASE - 1))
     keep = np.ones(end.size, np.bool_)  # what does not lie within an earlier one of its concept
     keep[1:] = end[1:] > np.maximum.accumulate(end)[:-1]
-    place, end = place[keep], end[keep]
-    bounds = np.searchsorted(place, np.arange(len(trie.names) + 1) << _PLACE_BITS)
-    start, end = place & _PLACE, end & _PLACE
-    return {
-        name: Matches(start[bounds[row] : bounds[row + 1]], end[bounds[row] : bounds[row + 1]])
-        for row, name in enumerate(trie.names)
-    }
+    found = found[keep]
+    names = np.arange(len(trie.names) + 1) << (_PLACE_BITS + _LENGTH_BITS)
+    return found & ((1 << (_PLACE_BITS + _LENGTH_BITS)) - 1), np.searchsorted(found, names)
 
 
-def _item(
-    matcher: Matcher, item: Item, everywhere: dict[str, Matches], place: int
-) -> int | tuple[Matches, Flags | None]:
-    """Return a gap, or where an item of a pattern was found, with a table of the single words still to be looked up."""
-    if isinstance(item, int):
-        return item
-    if isinstance(item, str):
-        return everywhere[item], None
-    if place == 0:
-        return everywhere[matcher.parts[item]], None
-    longer = frozenset(phrase for phrase in item if len(phrase) > 1)
-    return everywhere[matcher.parts[longer]], matcher.tables[item]
+class _Places:
+    """Where the words and phrases of a batch are, each looked up when it is asked for; concepts as they are found."""
 
+    def __init__(self, matcher: Matcher, numbers: Ints, sentences: Segments, flags: Mapping[str, Flags]) -> None:
+        self.matcher, self.numbers, self.sentences = matcher, numbers, sentences
+        self.concepts: dict[str, Matches] = {}
+        self.literals: dict[str, Matches] = {}
+        # A pattern may look beyond the last word.
+        self.padded = np.append(numbers, np.zeros(_LONGEST_GAP + 1, np.int64))
+        self.shapes = {name: np.append(shape, np.zeros(_LONGEST_GAP + 1, np.bool_)) for name, shape in flags.items()}
+        self.longer, self.bounds = _phrases(matcher.trie, numbers, sentences)
+        # Numbers so short are sorted without comparing them.
+        words = len(matcher.numbers)
+        self.order = np.argsort(numbers.astype(np.min_scalar_type(words)), kind="stable")
+        self.counts = np.bincount(numbers, minlength=words)
+        self.firsts = np.cumsum(self.counts) - self.counts
 
-def _sequence(items: list[int | tuple[Matches, Flags | None]], sentences: Segments, numbers: Ints) -> Matches:
-    """Match items in order within a sentence, the words between two no more than the gaps that stand between them."""
-    first = items[0]
-    if isinstance(first, int):
-        raise TypeError
-    start, end, gap = first[0].start, first[0].end, 0
-    for item in items[1:]:
-        if isinstance(item, int):
-            gap += item
-            continue
-        found, singles = item
-        if not start.size or (singles is None and not found.start.size):
-            return Matches(start[:0], end[:0])
-        begin, finish, near = end, end, np.zeros(end.size, np.bool_)
+    def concept(self, name: str) -> Matches:
+        """Return where a concept was found that stands before those looked for now, or a built-in one."""
+        if name not in self.concepts:
+            at = np.flatnonzero(self.shapes[name])
+            self.concepts[name] = Matches(at, at + 1)
+        return self.concepts[name]
+
+    def phrases(self, name: str) -> Matches:
+        """Return where the phrases of a name are, of one word and of several."""
+        at, longer = self._single(name), self._longer(name)
+        if not longer.size:
+            return Matches(at, at + 1)
+        packed = np.concatenate(((at << _LENGTH_BITS) + (_LONGEST_PHRASE - 1), longer))
+        packed.sort(kind="stable")
+        return _apart(*_unpacked(packed))
+
+    def literal(self, item: frozenset[tuple[str, ...]]) -> Matches:
+        name = self.matcher.parts[item]
+        if name not in self.literals:
+            self.literals[name] = self.phrases(name)
+        return self.literals[name]
+
+    def in_order(self, pattern: Sequence[Item]) -> Matches:
+        """Match items in order within a sentence, the words between two no more than the gaps that stand there."""
+        first = pattern[0]
+        if isinstance(first, int):
+            raise TypeError
+        if not all(isinstance(item, int) or self._count(item) for item in pattern):
+            return _NONE
+        found = self.concept(first) if isinstance(first, str) else self.literal(first)
+        start, end, gap = found.start, found.end, 0
+        of = self.sentences.of
+        for item in pattern[1:]:
+            if isinstance(item, int):
+                gap += item
+                continue
+            if start is found.start and start.size > _MANY * self._count(item):  # later ends may be out of order
+                near_by = self._before(item, end, gap)
+                start, end = start.take(near_by), end.take(near_by)
+            begin, finish = self._next(item, end, gap)
+            kept = np.flatnonzero(begin >= 0)
+            begin = begin.take(kept)
+            start, finish = start.take(kept), finish.take(kept)
+            kept = np.flatnonzero(of.take(np.minimum(begin, of.size - 1)) == of.take(start))
+            start, end, gap = start.take(kept), finish.take(kept), 0
+            if not start.size:
+                break
+        return Matches(start, end)
+
+    def _next(self, item: Item, end: Ints, gap: int) -> tuple[Ints, Ints]:
+        """Return where the nearest match of an item begins and ends that is no more than a gap behind; -1: none is."""
+        begin, finish = np.full(end.size, -1), np.full(end.size, -1)
+        shape, table = None, None
+        if isinstance(item, str):
+            shape = self.shapes.get(item)
+            found = _NONE if shape is not None else self.concept(item)
+        else:
+            found = Matches(*_unpacked(self._longer(self.matcher.parts[item])))
+            table = self.matcher.tables[item]
         if found.start.size:
             at = np.searchsorted(found.start, end)
-            held = np.minimum(at, found.start.size - 1)
-            begin, finish = found.start[held], found.end[held]
-            near = (at < found.start.size) & (begin <= end + gap)
-        if singles is not None:
-            begin, finish = begin.copy(), finish.copy()
-            for step in range(gap, -1, -1):  # so that the nearest stays
-                hit = np.flatnonzero(singles.take(numbers.take(end + step)))
-                hit = hit[~near[hit] | (end[hit] + step < begin[hit])]
-                begin[hit] = end[hit] + step
-                finish[hit] = begin[hit] + 1
-                near[hit] = True
-        kept = np.flatnonzero(near)
-        kept = kept[sentences.of[np.minimum(begin[kept], sentences.of.size - 1)] == sentences.of[start[kept]]]
-        start, end, gap = start[kept], finish[kept], 0
-    return Matches(start, end)
+            at[at == found.start.size] = 0  # which begins before them
+            opens = found.start.take(at)
+            near = np.flatnonzero((opens >= end) & (opens <= end + gap))
+            begin[near], finish[near] = opens.take(near), found.end.take(at.take(near))
+        if shape is None and table is None:
+            return begin, finish
+        for step in range(gap, -1, -1):  # so that the nearest stays
+            at = end + step
+            hit = np.flatnonzero(table.take(self.padded.take(at)) if table is not None else shape.take(at))
+            at, held = at.take(hit), begin.take(hit)
+            fresh = (held < 0) | (at < held)
+            hit, at = hit[fresh], at[fresh]
+            begin[hit] = at
+            finish[hit] = at + 1
+        return begin, finish
+
+    def _before(self, item: Item, end: Ints, gap: int) -> Ints:
+        """Return which of the ends have a match of an item no more than a gap behind them."""
+        found = self.concept(item) if isinstance(item, str) else self.literal(item)
+        since = np.searchsorted(end, found.start - gap)
+        till = np.searchsorted(end, found.start, "right")
+        since[1:] = np.maximum(since[1:], till[:-1])
+        lengths = np.maximum(till - since, 0)
+        before = np.cumsum(lengths)
+        return np.repeat(till - before, lengths) + np.arange(int(before[-1]) if before.size else 0)
+
+    def _count(self, item: Item) -> int:
+        """Return about how often an item was found."""
+        if isinstance(item, str):
+            if item in self.shapes:
+                return self.numbers.size
+            return int(self.concepts[item].start.size)
+        name = self.matcher.parts[item]
+        row = self.matcher.rows[name]
+        return int(self.counts.take(self.matcher.trie.singles[name]).sum() + self.bounds[row + 1] - self.bounds[row])
+
+    def _single(self, name: str) -> Ints:
+        words = self.matcher.trie.singles[name]
+        counts = self.counts.take(words)
+        present = np.flatnonzero(counts)
+        if present.size == 1:
+            first = int(self.firsts[words[present[0]]])
+            return self.order[first : first + int(counts[present[0]])]
+        size = int(counts.sum())
+        if size > _SHARE * self.numbers.size:
+            table = np.zeros(self.counts.size, np.bool_)
+            table[words] = True
+            return np.flatnonzero(table.take(self.numbers))
+        counts, firsts = counts.take(present), self.firsts.take(words.take(present))
+        before = np.cumsum(counts)
+        at = self.order.take(np.repeat(firsts - before + counts, counts) + np.arange(size))
+        at.sort(kind="stable")
+        return at
+
+    def _longer(self, name: str) -> Ints:
+        row = self.matcher.rows[name]
+        return self.longer[self.bounds[row] : self.bounds[row + 1]]
+
+
+_NONE = Matches(np.zeros(0, np.int64), np.zeros(0, np.int64))
+_MANY = 8  # times as many matches of an item as of the one behind it: the latter tells which to look at
+_SHARE = 0.05  # of all words: so many are found faster by a look at each
+
+
+def _unpacked(packed: Ints) -> tuple[Ints, Ints]:
+    start = packed >> _LENGTH_BITS
+    return start, start + _LONGEST_PHRASE - (packed & (_LONGEST_PHRASE - 1))
+
+
+def _apart(start: Ints, end: Ints) -> Matches:
+    """Leave out what lies within an earlier one."""
+    if (end[1:] > end[:-1]).all():
+        return Matches(start, end)
+    keep = np.ones(end.size, np.bool_)
+    keep[1:] = end[1:] > np.maximum.accumulate(end)[:-1]
+    return Matches(start[keep], end[keep])
 
 
 def outermost(parts: list[Matches]) -> Matches:
@@ -533,9 +639,7 @@ def _outer(start: Ints, end: Ints) -> Matches:
         return Matches(start, end)
     order = np.argsort((start << 10) - (end - start), kind="stable")  # which is fast for runs that are in order
     start, end = start[order], end[order]
-    furthest = np.concatenate((np.zeros(1, np.int64), np.maximum.accumulate(end)[:-1]))
-    keep = end > furthest
-    return Matches(start[keep], end[keep])
+    return _apart(start, end)
 
 
 def inside(these: Matches, others: Matches) -> Flags:
