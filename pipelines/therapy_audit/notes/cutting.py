@@ -28,8 +28,7 @@ _CLASS[10] = _NEWLINE
 _CLASS[48:58] = _DIGIT
 _CLASS[65:91] = _CLASS[97:123] = _LETTER
 _CLASS[128:] = _LETTER
-_LOWER = np.arange(256, dtype=np.uint8)
-_LOWER[65:91] += 32
+_A, _LETTERS = np.uint8(ord("A")), np.uint8(26)
 _EIGHT = 8
 _MASKS = np.array([(1 << 8 * length) - 1 for length in range(_EIGHT + 1)], np.uint64)
 _LONGEST = 5 * _EIGHT  # bytes of a word that tell it from others; the rest of a longer one is not looked at
@@ -43,25 +42,59 @@ _TYPOGRAPHIC = {  # the last two of three bytes that all begin with E2
 _LATIN = {(0xC2, 0xA0): b" ", (0xC2, 0xB0): b" ", (0xC3, 0x97): b"x", (0xC2, 0xB7): b"\n"}
 
 
+_SLOT_BITS = 18
+_SLOT_SHIFT = np.uint64(64 - _SLOT_BITS)
+
+
 @dataclass
 class Vocabulary:
-    """All words seen so far, each once, with its number of this vocabulary by its hash; safe to share among threads."""
+    """All words seen so far, each once, with its number of this vocabulary by its hash; safe to share among threads.
+
+    Most words are looked up at once: `slots` holds the hash and the number (-1: none) of the first word that came to
+    each slot, and is replaced, never changed. A word whose slot is another's is found in `number`.
+    """
 
     number: dict[int, int] = field(default_factory=dict)
     texts: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    slots: tuple[npt.NDArray[np.uint64], Ints] = field(
+        default_factory=lambda: (np.zeros(1 << _SLOT_BITS, np.uint64), np.full(1 << _SLOT_BITS, -1, np.int64))
+    )
 
-    def numbers(self, hashes: Sequence[int], text: Callable[[int], str]) -> list[int]:
+    def numbers(self, hashes: npt.NDArray[np.uint64], text: Callable[[int], str]) -> Ints:
         """Return the words' numbers; `text` tells a word's letters by its place among the hashes."""
+        held, numbers = self.slots
+        slot = (hashes >> _SLOT_SHIFT).view(np.int64)
+        found = numbers.take(slot)
+        others = np.flatnonzero((held.take(slot) != hashes) | (found < 0))
+        if others.size:
+            encoded = pa.array(hashes.take(others)).dictionary_encode()
+            rows = encoded.indices.to_numpy(zero_copy_only=False)
+            where = np.zeros(len(encoded.dictionary), np.int64)
+            where[rows[::-1]] = others[::-1]  # so that the first place stays
+            found[others] = np.array(self._learned(encoded.dictionary.to_pylist(), where, text), np.int64)[rows]
+        return found
+
+    def _learned(self, hashes: list[int], where: Ints, text: Callable[[int], str]) -> list[int]:
+        """Return the numbers of distinct words, and take in those that are new."""
         known = self.number
         found = [known.get(one, -1) for one in hashes]
-        if -1 in found:
-            with self.lock:
-                for place, one in enumerate(hashes):
-                    if found[place] < 0 and one not in known:
-                        self.texts.append(text(place))
-                        known[one] = len(self.texts) - 1
-                    found[place] = known[one]
+        if -1 not in found:
+            return found
+        with self.lock:
+            new = []
+            for place, one in enumerate(hashes):
+                if found[place] < 0 and one not in known:
+                    self.texts.append(text(int(where[place])))
+                    known[one] = len(self.texts) - 1
+                    new.append(place)
+                found[place] = known[one]
+            held, numbers = (one.copy() for one in self.slots)
+            for place in new:
+                slot = hashes[place] >> (64 - _SLOT_BITS)
+                if numbers[slot] < 0:
+                    held[slot], numbers[slot] = hashes[place], found[place]
+            self.slots = held, numbers
         return found
 
 
@@ -86,7 +119,10 @@ def cut(data: Bytes, offsets: Ints, known: Vocabulary) -> Words:
     """Cut the notes data[offsets[i]:offsets[i + 1]] into words; new ones are added to the vocabulary."""
     plain = _plain(data)
     size = plain.size
-    kind = _CLASS[plain]
+    capital = (plain - _A) < _LETTERS
+    lower = np.zeros(size + _LONGEST + _EIGHT, np.uint8)  # room for what is looked at behind the last word
+    np.add(plain, capital.view(np.uint8) << 5, out=lower[:size])
+    kind = _classes(plain, lower[:size])
     if size > 2:
         before, middle, after = kind[:-2], kind[1:-1], kind[2:]
         point = (plain[1:-1] == ord(".")) & (before == _DIGIT) & (after == _DIGIT)
@@ -102,28 +138,23 @@ def cut(data: Bytes, offsets: Ints, known: Vocabulary) -> Words:
     begins[1:] = (kind[1:] != kind[:-1]) | (kind[1:] >= _NEWLINE)
     begins[offsets[:-1][offsets[:-1] < size]] = True
     run = np.flatnonzero(begins)
-    keep = kind[run] != _SPACE
-    start, end = run[keep], np.append(run[1:], size)[: run.size][keep]
+    keep = np.flatnonzero(kind.take(run) != _SPACE)
+    start, end = run.take(keep), np.append(run[1:], size)[: run.size].take(keep)
     folded = _wrapped_lines(plain, start, offsets)
-    start, end = start[~folded], end[~folded]
-    lower = np.append(_LOWER[plain], np.zeros(_LONGEST + _EIGHT, np.uint8))
-    encoded = pa.array(_hashes(lower, start, end - start)).dictionary_encode()
-    rows = encoded.indices.to_numpy(zero_copy_only=False)
-    where = np.zeros(len(encoded.dictionary), np.int64)
-    where[rows[::-1]] = np.arange(rows.size)[::-1]
+    if folded.size:
+        start, end = np.delete(start, folded), np.delete(end, folded)
+    length = end - start
 
-    def text(place: int) -> str:
-        word = where[place]
+    def text(word: int) -> str:
         return lower[start[word] : end[word]].tobytes().decode("utf-8", "replace")
 
-    numbers = np.array(known.numbers(encoded.dictionary.to_pylist(), text), np.int64)
-    capital = (plain >= 65) & (plain <= 90)
+    numbers = known.numbers(_hashes(lower, start, length), text)
     first = np.searchsorted(start, offsets)
     note = np.repeat(np.arange(offsets.size - 1), np.diff(first))
-    spaced = np.append((plain == 32) | (plain == 10) | (plain == 13) | (plain == 9), True)[end] if size else keep
-    upper = np.append(capital, False)[start + 1] & (end - start > 1)
-    initial = capital[start]
-    spaced |= end >= offsets[note + 1]
+    behind = lower.take(end)
+    spaced = (behind == 32) | (behind == 10) | (behind == 13) | (behind == 9) | (end >= offsets[1:].take(note))
+    initial = capital.take(start)
+    upper = capital.take(start + 1, mode="clip") & (length > 1)
     if plain is not data:
         # A typographic mark is one of its bytes; where it stands begins and ends with the whole character.
         within = np.append((data & 0xC0) == 0x80, False)
@@ -133,7 +164,7 @@ def cut(data: Bytes, offsets: Ints, known: Vocabulary) -> Words:
         start=start,
         end=end,
         note=note,
-        kind=numbers[rows],
+        kind=numbers,
         upper=upper,
         initial=initial,
         spaced=spaced,
@@ -144,27 +175,39 @@ def cut(data: Bytes, offsets: Ints, known: Vocabulary) -> Words:
 def _hashes(lower: Bytes, start: Ints, length: Ints) -> npt.NDArray[np.uint64]:
     """Return a number for each word's letters, from eight bytes at a time; `lower` has room after its last word."""
     windows = np.ndarray((lower.size - _EIGHT + 1,), np.dtype("<u8"), lower.data, strides=(1,))
-    found = (windows[start] & _MASKS[np.minimum(length, _EIGHT)]) * _ODD
+    found = (windows[start] & _MASKS.take(length, mode="clip")) * _ODD
     found ^= found >> _DRIFT
     for begin in range(_EIGHT, _LONGEST, _EIGHT):
         longer = np.flatnonzero(length > begin)
         if not longer.size:
             break
-        part = windows[start[longer] + begin] & _MASKS[np.minimum(length[longer] - begin, _EIGHT)]
+        part = windows[start[longer] + begin] & _MASKS.take(length[longer] - begin, mode="clip")
         mixed = (found[longer] ^ part) * _ODD
         found[longer] = mixed ^ (mixed >> _DRIFT)
     return found
 
 
-def _wrapped_lines(plain: Bytes, start: Ints, offsets: Ints) -> Flags:
+def _classes(plain: Bytes, lower: Bytes) -> Bytes:
+    """Return each byte's _CLASS: to reckon with all bytes at once is faster than to look each one up."""
+    kind = np.full(plain.size, _MARK, np.uint8)
+    letter = ((lower - np.uint8(ord("a"))) < _LETTERS) | (plain >= 128)
+    kind -= letter.view(np.uint8) * np.uint8(_MARK - _LETTER)
+    kind -= ((plain - np.uint8(ord("0"))) < 10).view(np.uint8) * np.uint8(_MARK - _DIGIT)
+    line = plain == 10
+    kind -= line.view(np.uint8)
+    blank = (plain == 32) | (plain == 0) | (((plain - np.uint8(9)) < 5) & ~line)
+    kind -= blank.view(np.uint8) * np.uint8(_MARK - _SPACE)
+    return kind
+
+
+def _wrapped_lines(plain: Bytes, start: Ints, offsets: Ints) -> Ints:
     """Say which words are line breaks within a sentence: a small letter follows, no stop, colon or break precedes."""
-    found = np.zeros(start.size, np.bool_)
-    lines = np.flatnonzero(plain[start] == 10)
+    lines = np.flatnonzero(plain.take(start) == 10)
     lines = lines[(lines > 0) & (lines + 1 < start.size)]
     following, before = plain[start[lines + 1]], plain[start[lines - 1]]
     within = np.searchsorted(offsets, start[lines - 1], "right") == np.searchsorted(offsets, start[lines + 1], "right")
-    found[lines] = within & (following >= 97) & (following <= 122) & ~np.isin(before, (10, 46, 58, 59, 33, 63, 124))
-    return found
+    small = (following >= 97) & (following <= 122)
+    return lines[within & small & ~np.isin(before, (10, 46, 58, 59, 33, 63, 124))]
 
 
 def _plain(data: Bytes) -> Bytes:

@@ -44,6 +44,11 @@ _LENGTH_BITS = 10  # of a phrase's words
 _LONGEST_PHRASE = 1 << _LENGTH_BITS
 _PLACE_BITS = 36  # of a word's place in a batch
 _PLACE = (1 << _PLACE_BITS) - 1
+_ABBREVIATED, _STOP, _LINE, _END, _SEMICOLON, _HYPHEN, _COMMA, _TURN = (1 << bit for bit in range(8))
+_MARKS = (
+    (_ABBREVIATED, _ABBREVIATIONS), (_STOP, (".",)), (_LINE, ("\n",)), (_END, ("!", "?", "|")), (_SEMICOLON, (";",)),
+    (_HYPHEN, ("-",)), (_COMMA, (",", ":", "(", ")")), (_TURN, _TURNS),
+)  # fmt: skip
 _LEVELS = ("phrase", "clause", "sentence", "section")
 
 
@@ -66,6 +71,7 @@ class Matcher:
     numbers: dict[str, int] = field(default_factory=dict)
     trie: Trie = field(init=False)
     rows: dict[str, int] = field(init=False)  # of the trie's names
+    marks: npt.NDArray[np.uint8] = field(init=False)  # by number: which of _MARKS it is among
     known: cutting.Vocabulary = field(default_factory=cutting.Vocabulary)
     meaning: Flags = field(init=False)  # by number: alone, not only in a phrase or a pattern, it is a concept's word
     learned: Learned = field(init=False)  # what is known of the vocabulary's words, as arrays
@@ -84,32 +90,16 @@ class Matcher:
                     if isinstance(item, frozenset):
                         self.parts.setdefault(item, f"literal {len(self.parts)}")
         entries |= {name: phrases for phrases, name in self.parts.items()}
-        for word in (
-            *_TURNS,
-            *_ABBREVIATIONS,
-            _THERAPIST,
-            "pt",
-            "zero",
-            "lb",
-            "in",
-            ".",
-            "!",
-            "?",
-            ";",
-            "|",
-            ",",
-            ":",
-            "(",
-            ")",
-            "-",
-            "\n",
-        ):
+        for word in (_THERAPIST, "pt", "zero", "lb", "in", *(word for _, texts in _MARKS for word in texts)):
             self._number(word)
         coded = {
             name: [tuple(self._number(word) for word in phrase) for phrase in phrases]
             for name, phrases in entries.items()
         }
         self.trie = _trie(coded, len(self.numbers))
+        self.marks = np.zeros(len(self.numbers), np.uint8)
+        for bit, texts in _MARKS:
+            self.marks[[self.numbers[text] for text in texts]] |= bit
         self.rows = {name: row for row, name in enumerate(self.trie.names)}
         for item, name in self.parts.items():
             self.tables[item] = np.isin(np.arange(len(self.numbers)), self.trie.singles[name])
@@ -347,26 +337,27 @@ def look(
 def _numbers(matcher: Matcher, words: Words, learned: Learned) -> tuple[Ints, dict[str, Flags]]:
     """Return each word's number in the lexicon, and where the words of each built-in shape are."""
     kind = words.kind
-    numbers = learned.number[kind]
+    numbers = learned.number.take(kind)
     shapes = learned.shapes
-    letters = shapes["letters"][kind]
+    letters = shapes["letters"].take(kind)
     flags = {
         "number": numbers == 1,
-        "past": shapes["past"][kind],
-        "ing": shapes["ing"][kind],
-        "unknown": ~matcher.meaning[numbers] & letters & shapes["long"][kind],
+        "past": shapes["past"].take(kind),
+        "ing": shapes["ing"].take(kind),
+        "unknown": ~matcher.meaning.take(numbers) & letters & shapes["long"].take(kind),
         "word": letters,
     }
     same = words.note[1:] == words.note[:-1]  # what begins the next note says nothing of this one
     touching = same & (words.start[1:] == words.end[:-1])
     for mark, unit in (("pound", "lb"), ("inch", "in")):
-        at = 1 + np.flatnonzero(shapes[mark][kind[1:]] & flags["number"][:-1] & touching)
+        at = 1 + np.flatnonzero(shapes[mark].take(kind[1:]) & flags["number"][:-1] & touching)
         numbers[at] = matcher.numbers[unit]
-    nought = np.flatnonzero(shapes["nought"][kind[:-1]] & letters[1:] & same)  # 0 cues is none, but 0 to 90 is a range
+    noughts = shapes["nought"].take(kind)
+    nought = np.flatnonzero(noughts[:-1] & letters[1:] & same)  # 0 cues is none, but 0 to 90 is a range
     numbers[nought[~np.isin(numbers[nought + 1], [matcher.numbers.get(unit, -1) for unit in _UNITS])]] = (
         matcher.numbers["zero"]
     )
-    nought = np.flatnonzero(shapes["nought"][kind[1:]]) + 1  # and so is it behind them: VC 0%, cues: 0
+    nought = np.flatnonzero(noughts[1:]) + 1  # and so is it behind them: VC 0%, cues: 0
     cued = np.array([matcher.numbers.get(word, -1) for word in _CUED])
     near = np.isin(numbers[nought - 1], cued)
     near &= words.note[nought - 1] == words.note[nought]
@@ -374,7 +365,7 @@ def _numbers(matcher: Matcher, words: Words, learned: Learned) -> tuple[Ints, di
     apart = np.isin(numbers[two], cued) & (numbers[nought - 1] == matcher.numbers[":"])
     near |= apart & (words.note[two] == words.note[nought])
     numbers[nought[near]] = matcher.numbers["zero"]
-    at = np.flatnonzero(shapes["pt"][kind] & words.upper)
+    at = np.flatnonzero(shapes["pt"].take(kind) & words.upper)
     if at.size:
         # PT is the therapist and pt the patient, but in a note all in capitals nobody can tell.
         notes = words.first.size - 1
@@ -385,39 +376,37 @@ def _numbers(matcher: Matcher, words: Words, learned: Learned) -> tuple[Ints, di
 
 def _segments(matcher: Matcher, words: Words, numbers: Ints, learned: Learned) -> dict[str, Segments]:
     size = numbers.size
-
-    def are(*texts: str) -> Flags:
-        told = np.zeros(len(matcher.numbers), np.bool_)
-        told[[matcher.numbers[text] for text in texts]] = True
-        return told[numbers]
-
+    marks = matcher.marks.take(numbers)
     fresh = np.zeros(size, np.bool_)
     fresh[words.first[:-1][words.first[:-1] < size]] = True
-    capital = np.append(words.initial[1:], True)[:size]
-    small = np.append(learned.shapes["letters"][words.kind[1:]] & ~words.initial[1:], False)[:size]
+    capital = np.ones(size, np.bool_)
+    capital[:-1] = words.initial[1:]
+    small = np.zeros(size, np.bool_)
+    small[:-1] = learned.shapes["letters"].take(words.kind[1:]) & ~words.initial[1:]
     abbreviation = np.zeros(size, np.bool_)
-    abbreviation[1:] = are(*_ABBREVIATIONS)[:-1]
-    full_stop = are(".") & (words.spaced | capital) & ~(abbreviation & small)
-    line = are("\n")
-    ends = full_stop | are("!", "?", "|") | line
+    abbreviation[1:] = (marks[:-1] & _ABBREVIATED) != 0
+    full_stop = ((marks & _STOP) != 0) & (words.spaced | capital) & ~(abbreviation & small)
+    line = (marks & _LINE) != 0
+    ends = full_stop | line | ((marks & _END) != 0)
     apart = np.zeros(size, np.bool_)
     apart[1:] = words.spaced[:-1]
-    dash = are("-") & words.spaced & apart
+    ends_clause = ends | ((marks & _SEMICOLON) != 0) | (((marks & _HYPHEN) != 0) & words.spaced & apart)
     halts = {
         "sentence": ends,
-        "clause": ends | are(";") | dash,
-        "phrase": ends | are(";", ",", ":", "(", ")") | dash,
+        "clause": ends_clause,
+        "phrase": ends_clause | ((marks & _COMMA) != 0),
         "section": line,
     }
-    turns = are(*_TURNS)
+    turns = (marks & _TURN) != 0
     found = {}
     for level in _LEVELS:
         begins = fresh.copy()
         begins[1:] |= halts[level][:-1]
         if level in {"phrase", "clause"}:
             begins |= turns
-        of = np.cumsum(begins) - 1 if size else np.zeros(0, np.int64)
-        found[level] = Segments(of.astype(np.int64), np.append(np.flatnonzero(begins), size).astype(np.int64))
+        of = np.cumsum(begins, dtype=np.int64)
+        of -= 1
+        found[level] = Segments(of, np.append(np.flatnonzero(begins), size))
     return found
 
 
@@ -426,7 +415,9 @@ def _openings(matcher: Matcher, numbers: Ints, sentences: Segments) -> Ints:
     first = sentences.first[:-1]
     colon = first[first + 2 < numbers.size]
     colon = colon[numbers[colon + 1] == matcher.numbers[":"]] + 2
-    return np.sort(np.concatenate((first, colon[sentences.of[colon] == sentences.of[colon - 2]])))
+    found = np.concatenate((first, colon[sentences.of[colon] == sentences.of[colon - 2]]))
+    found.sort(kind="stable")  # which is fast for two that are in order
+    return found
 
 
 def _phrases(trie: Trie, numbers: Ints, sentences: Segments) -> tuple[Ints, Ints]:
