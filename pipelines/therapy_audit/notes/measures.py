@@ -64,6 +64,7 @@ _ACTS = ("cue_count", "errors", "balance_losses", "rests", "drops", "coughs", "r
 _COUNTABLE = frozenset(
     f"unit {name}" for name in (*_ACTS, "times", "repetition", "trip", "stairs", "rails", "hand_support")
 )
+_LONG = 1 << 10  # words, more than any phrase has
 _PAD = 12  # words beyond the last one that may be looked at
 
 
@@ -90,7 +91,7 @@ class _Words:
 
     number: Ints  # in rules/measures.yaml
     value: Floats  # nan where it is no number
-    mark: Ints
+    mark: npt.NDArray[np.uint8]
     written: Flags  # a number in letters
     padded: Flags  # 04
     small: Flags  # of, with, the; a mark of punctuation
@@ -110,7 +111,7 @@ class _Learning:
                 more = _Words(
                     np.array([matcher.number_of(_SAME.get(word, word)) for word in new], np.int64),
                     np.array([_value(word) for word in new], np.float64),
-                    np.array([_MARKS.get(word, 0) for word in new], np.int64),
+                    np.array([_MARKS.get(word, 0) for word in new], np.uint8),
                     np.array([word in _WRITTEN for word in new], np.bool_),
                     np.array([word[0] == "0" and len(word) == 2 for word in new], np.bool_),
                     np.array([word in _SMALL_WORDS or not word[0].isalpha() for word in new], np.bool_),
@@ -195,7 +196,7 @@ def ready(known: _Shared) -> Vocabularies:
         np.array(measure, np.int64),
         tuple(raw["scales"]),
         tuple(ladders),
-        _Learning(_Words(none, np.zeros(0), none, empty, empty, empty)),
+        _Learning(_Words(none, np.zeros(0), np.zeros(0, np.uint8), empty, empty, empty)),
     )
 
 
@@ -235,53 +236,67 @@ class _Scene:
 
     found: Found
     mine: Found
-    mark: Ints
+    mark: npt.NDArray[np.uint8]
     flags: Mapping[str, Flags]
     value: Floats
-    role: Ints  # of the words that begin here, -1: none
-    role_end: Ints  # where they end
-    ends: Ints  # role of the words that end before here
+    role: npt.NDArray[np.int16]  # of the words that begin here, -1: none
+    role_end: Ints  # where they end, if there are any
+    ends: npt.NDArray[np.int16]  # role of the words that end before here
     aside: Flags
+    sentence: Ints  # -1 beyond the last word
     size: int
 
 
 def _scene(found: Found, mine: Found, own: Vocabularies, told: _Words) -> _Scene:
-    size = found.words.kind.size
     kind = found.words.kind
+    size = kind.size
 
-    def padded(values: Any, fill: Any) -> Any:
-        return np.concatenate((values, np.full(_PAD, fill, values.dtype)))
+    def padded(table: Any, fill: Any) -> Any:
+        """Return what a table says of each word."""
+        values = np.empty(size + _PAD, table.dtype)
+        np.take(table, kind, out=values[:size], mode="clip")  # which never clips, but writes where it is to
+        values[size:] = fill
+        return values
 
     parts = [mine.everywhere[name] for name in own.roles]
     start = np.concatenate([part.start for part in parts])
     end = np.concatenate([part.end for part in parts])
     which = np.repeat(np.arange(len(parts)), [part.start.size for part in parts])
-    order = np.lexsort((-end, start))
-    start, end, which = start[order], end[order], which[order]
+    order = _longest_first(start, end)
+    start, end, which = start.take(order), end.take(order), which.take(order)
     if start.size:  # of words that overlap, the longer ones tell
         furthest = np.concatenate((np.zeros(1, np.int64), np.maximum.accumulate(end)[:-1]))
-        keep = end > furthest
-        start, end, which = start[keep], end[keep], which[keep]
-    role = np.full(size + _PAD, NOTHING)
-    role_end = np.arange(size + _PAD)
-    ends = np.full(size + _PAD, NOTHING)
+        keep = np.flatnonzero(end > furthest)
+        start, end, which = start.take(keep), end.take(keep), which.take(keep)
+    role = np.full(size + _PAD, NOTHING, np.int16)
+    role_end = np.zeros(size + _PAD, np.int64)
+    ends = np.full(size + _PAD, NOTHING, np.int16)
     role[start], role_end[start], ends[end] = which, end, which
-    aside = np.zeros(size, np.bool_)
+    aside = np.zeros(size + _PAD, np.bool_)
     for name in _ASIDE:
         if name in found.reached:
-            aside |= found.reached[name]
+            aside[:size] |= found.reached[name]
     for name in ("goal_number", "goal_behind", "not_number", "not_done"):
-        aside |= mine.reached[name]
+        aside[:size] |= mine.reached[name]
+    sentence = np.full(size + _PAD, NOTHING)
+    sentence[:size] = found.segments["sentence"].of
     return _Scene(
-        found, mine, padded(told.mark[kind], 0),
+        found, mine, padded(told.mark, 0),
         {
-            "written": padded(told.written[kind], 0),
-            "padded": padded(told.padded[kind], 0),
-            "small": padded(told.small[kind], 0),
-            "letters": padded(found.learned.shapes["letters"][kind], 0),
+            "written": padded(told.written, 0),
+            "padded": padded(told.padded, 0),
+            "small": padded(told.small, 0),
+            "letters": padded(found.learned.shapes["letters"], 0),
         },
-        padded(told.value[kind], np.nan), role, role_end, ends, padded(aside, 0), size,
+        padded(told.value, np.nan), role, role_end, ends, aside, sentence, size,
     )  # fmt: skip
+
+
+def _longest_first(start: Ints, end: Ints) -> Ints:
+    """Return the reading order; where several begin with one word, the longest is the first."""
+    if start.size and int((end - start).max()) < _LONG:
+        return np.argsort(start * _LONG - (end - start), kind="stable")  # which is fast for runs that are in order
+    return np.lexsort((-end, start))
 
 
 Part = tuple[Any, Any, Any, Any]  # place in measures, value, first word, word after the last
@@ -309,7 +324,7 @@ def _laddered(scene: _Scene, own: Vocabularies) -> list[Part]:
             continue
         end = np.concatenate([one.end for one, _ in steps])
         value = np.repeat([value for _, value in steps], [one.start.size for one, _ in steps])
-        order = np.lexsort((-end, start))
+        order = _longest_first(start, end)
         start, end, value = start[order], end[order], value[order]
         keep = end > np.concatenate((np.zeros(1, np.int64), np.maximum.accumulate(end)[:-1]))
         keep &= ~scene.aside[start] | (scene.mark[start] == _NO)
@@ -471,15 +486,20 @@ def _numbered(scene: _Scene, own: Vocabularies) -> list[Part]:
     first = words.first[words.note[begin]]
     p_begin, p_end = phrases.begin(begin), phrases.end(begin)
 
-    def near(name: str, ahead: int, behind: int) -> Flags:
-        """Say whether a word of a context begins within so many words of the number, in its phrase."""
-        return before(name, np.minimum(p_end, end + behind)) > before(name, np.maximum(p_begin, begin - ahead))
+    def near(name: str, ahead: int, behind: int, where: Flags) -> Flags:
+        """Say of these numbers whether a word of a context begins within so many words, in the phrase."""
+        found = np.zeros(k, np.bool_)
+        at = np.flatnonzero(where & free)  # what is told already is not asked for
+        if at.size and everywhere[f"context {name}"].start.size:
+            since = np.maximum(p_begin.take(at), begin.take(at) - ahead)
+            till = np.minimum(p_end.take(at), end.take(at) + behind)
+            found[at] = before(name, till) > before(name, since)
+        return found
 
     # The word behind the number, after a hyphen (4-step) or up to two other words (two log-roll cues).
     nxt = np.where((mark[end] == _DASH) & ~np.isnan(value), end + 1, end)
     nxt = np.where((scene.role[nxt] == NOTHING) & (mark[nxt] == _OF) & (mark[nxt + 1] == _ARTICLE), nxt + 2, nxt)
-    sentence = scene.found.segments["sentence"].of
-    inside = np.append(sentence, np.full(_PAD, NOTHING))
+    inside = scene.sentence
     here = inside[begin]
     unit = np.where(inside[nxt] == here, scene.role[nxt], NOTHING)
     unit_end = np.where(unit != NOTHING, scene.role_end[nxt], end)
@@ -532,13 +552,14 @@ def _numbered(scene: _Scene, own: Vocabularies) -> list[Part]:
     is_scale = np.isin(behind, [roles[f"scale {name}"] for name in ("pain", "symptom", "exertion", "confidence")])
     tell(tens & is_scale, own.measure[np.maximum(behind, 0)])
     # n/10 of a part of the body, or told by the patient, is pain.
-    uncounted = (thing == NOTHING) & tens & (of == 10) & ~near("correct", 4, 3) & ~near("of_cues", 6, 2)
-    tell(uncounted & near("body", 3, 3), place["pain"])
+    uncounted = (thing == NOTHING) & tens & (of == 10)
+    uncounted &= ~near("correct", 4, 3, uncounted) & ~near("of_cues", 6, 2, uncounted)
+    tell(near("body", 3, 3, uncounted), place["pain"])
 
     # Cues, errors, rests: by the word behind, or before "x 4", "four times".
     counted_acts = [roles[f"unit {name}"] for name in _ACTS]
     acts, act_kinds = _joined(scene, own, [f"unit {name}" for name in (*_ACTS, "repetition")])
-    late = near("after", 1, 0)
+    late = near("after", 1, 0, free)
     share = ~alone & (of > 0) & (value <= of)
     cues_ahead = before("of_cues", begin) > before("of_cues", np.maximum(p_begin, begin - 4))
     counted = np.isin(thing, counted_acts)
@@ -550,7 +571,7 @@ def _numbered(scene: _Scene, own: Vocabularies) -> list[Part]:
     of_act &= ~np.isin(unit, [roles[name] for name in ("unit minute", "unit second", "unit distance", "unit weight")])
     tell(counted & alone & ~late & ~is_unit("unit percent"), own.measure[np.maximum(thing, 0)])
     tell(of_act, own.measure[np.maximum(act, 0)])
-    tell(alone & multiplied & near("help", 2, 0), NOTHING)
+    tell(near("help", 2, 0, alone & multiplied), NOTHING)
     tell(
         share & (scale != vital) & cues_ahead, place["cue_share"],
         value / np.where(share, of, 1),
@@ -558,50 +579,54 @@ def _numbered(scene: _Scene, own: Vocabularies) -> list[Part]:
     percent = is_unit("unit percent")
     then = np.minimum(unit_end, scene.size)
     cue_percent = percent & (cues_ahead | ((scene.role[then] == cue) & (inside[then] == here)))
-    tell(cue_percent & ~near("correct", 3, 4), place["cue_share"], value / 100)
+    tell(cue_percent & ~near("correct", 3, 4, cue_percent), place["cue_share"], value / 100)
 
     # Shares done right.
-    dated = numbers.slashed & (near("no_ratio", 2, 0) | (begin == first)) & (thing == NOTHING) & ~near("correct", 0, 4)
+    dated = numbers.slashed & (thing == NOTHING)
+    dated &= (near("no_ratio", 2, 0, dated) | (begin == first)) & ~near("correct", 0, 4, dated)
     dated |= numbers.slashed & (value >= 60) & (of >= 40)
     tell(share & dated, NOTHING)
     rating = np.zeros(words.first.size - 1, np.bool_)  # notes that rate anything
     rating[words.note[scales.start[kinds != vital]]] = True
     # n of 10 by itself may be pain, but for "of" in a note that rates nothing.
-    tens_alone = tens & (of == 10) & (thing == NOTHING) & ~near("correct", 6, 4)
+    tens_alone = tens & (of == 10) & (thing == NOTHING)
+    tens_alone &= ~near("correct", 6, 4, tens_alone)
     tens_alone &= numbers.slashed | rating[words.note[begin]]
     right = share & free & ~tens_alone & (of > 1)
     extra.append((np.full(int(right.sum()), place["successes"]), value[right], begin[right], end[right]))
     tell(right, place["success_share"], value / np.where(share, of, 1))
     tell(~alone, NOTHING)
-    tell(percent & near("correct", 5, 5) & ~near("no_share", 2, 2), place["success_share"], value / 100)
-    tell(percent & ~near("no_share", 4, 3) & (value <= 100), place["success_share"], value / 100)
+    correct = near("correct", 5, 5, percent)
+    tell(correct & ~near("no_share", 2, 2, correct), place["success_share"], value / 100)
+    tell(percent & ~near("no_share", 4, 3, percent) & (value <= 100), place["success_share"], value / 100)
     tell(percent, NOTHING)
 
     # What has a unit.
     scaled = value * own.factor[np.maximum(unit, 0)]
     weight = is_unit("unit weight", "unit weight kg", "unit weight oz")
-    tell(weight & near("grip", 6, 4), place["grip"], scaled)
+    tell(near("grip", 6, 4, weight), place["grip"], scaled)
     tell(weight, place["weight"], scaled)
     apostrophe = is_unit("unit distance") & ~scene.flags["letters"][nxt]
-    tell(apostrophe & ~near("gait", 8, 6), NOTHING)
+    tell(apostrophe & ~near("gait", 8, 6, apostrophe), NOTHING)
     metre = is_unit("unit distance m") & (value < 2)
     tell(metre, NOTHING)
     tell(np.isin(unit, [row for name, row in roles.items() if name.startswith("unit distance")]), place["distance"],
          scaled)  # fmt: skip
     length = is_unit("unit length", "unit length cm")
-    seat = near("seat", 8, 4) & ~near("not_seat", 6, 3)
-    tell(length & seat, place["seat_height"], scaled)
+    seat = near("seat", 8, 4, length)
+    tell(seat & ~near("not_seat", 6, 3, seat), place["seat_height"], scaled)
     tell(length, place["height"], scaled)
-    tell(is_unit("unit angle") & near("lag", 5, 3), place["lag"])
+    tell(near("lag", 5, 3, is_unit("unit angle")), place["lag"])
     tell(is_unit("unit angle"), place["angle"])
     tell(is_unit("unit speed"), place["speed"])
     second, minute = is_unit("unit second"), is_unit("unit minute")
-    tell(second & near("taken", 3, 2), place["seconds_taken"])
-    tell(second & near("hold", 6, 4), place["hold"])
-    timely = minute & ~near("billed", 4, 4) & (value < 60)
+    tell(near("taken", 3, 2, second), place["seconds_taken"])
+    tell(near("hold", 6, 4, second), place["hold"])
     lone = (p_end - p_begin) <= (unit_end - begin + 2)
-    tell(timely & ~lone & near("taken", 2, 4), place["time_taken"])
-    tell(timely & ~lone & near("sustained", 2, 3), place["endurance"])
+    timely = minute & (value < 60) & ~lone
+    timely &= ~near("billed", 4, 4, timely)
+    tell(near("taken", 2, 4, timely), place["time_taken"])
+    tell(near("sustained", 2, 3, timely), place["endurance"])
     tell(second | minute, NOTHING)
 
     # Doses: sets x repetitions, eight times, x8.
