@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from therapy_audit.notes.lexicon import ELEMENTS, LEVELS
-from therapy_audit.notes.matching import Matches, inside, outermost
+from therapy_audit.notes.matching import Matches, inside, outermost, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,6 +41,7 @@ _AIDED = 0.5  # where the therapist is the doer, a task is named beside the dire
 _TOLD, _STRANGE = 5, 2  # a word of the patient's life makes a goal, and so do three that the lexicon does not know
 _LIKELY_MINUTES = (8, 240)
 _HALF_DAY = 720
+_APART = 5  # words between two times that are a pair
 _BILLED = "97530"
 
 
@@ -219,26 +220,23 @@ def _goal(found: Found) -> Matches:
     size = found.numbers.size
     if not goals.start.size:
         return goals
-    known = np.zeros(size + 1, np.bool_)
+    value = np.zeros(size, np.uint8)
+    value[found.shapes["unknown"]] = _STRANGE
+    value[found.everywhere["stop_words"].start] = 0
     for name in ("task_action", "task_object", "task_name", "task_posture", "participation"):
-        known[found.everywhere[name].start] = True
-    general = np.zeros(size + 1, np.bool_)
+        value[found.everywhere[name].start] = _TOLD
     for name in ("goal_generic", "exercise", "measure", "goal_of_course", "symptom"):
-        matches = found.everywhere[name]
-        steps = np.bincount(matches.start, minlength=size + 1) - np.bincount(matches.end, minlength=size + 1)
-        general |= np.cumsum(steps) > 0
-    strange = np.append(found.shapes["unknown"], False)
-    small = np.zeros(size + 1, np.bool_)
-    small[found.everywhere["stop_words"].start] = True
-    value = np.where(general, 0, np.where(known, _TOLD, np.where(strange & ~small, _STRANGE, 0)))
-    total = np.concatenate((np.zeros(1, np.int64), np.cumsum(value)))
+        value[words_of(found.everywhere[name])] = 0
+    told = np.flatnonzero(value)
+    total = np.zeros(size + 1, np.int64)
+    np.cumsum(value, out=total[1:])
     sentences = found.segments["sentence"]
     begin, end = sentences.begin(goals.start), sentences.end(goals.start)
     after = total[end] - total[goals.start]
     last = goals.end >= end - 2
     before = np.where(last, total[goals.start] - total[np.maximum(begin, goals.start - 8)], 0)
-    last_told = np.maximum.accumulate(np.where(value > 0, np.arange(size + 1), 0))
-    till = np.where(after >= _TOLD, last_told[np.maximum(end - 1, 0)] + 1, goals.end)
+    last_told = np.append(told, 0)[np.searchsorted(told, end) - 1]  # of the sentence, where there is one
+    till = np.where(after >= _TOLD, last_told + 1, goals.end)
     since = np.where((after < _TOLD) & (before >= _TOLD), np.maximum(begin, goals.start - 8), goals.start)
     keep = (after >= _TOLD) | (before >= _TOLD)
     return outermost([Matches(since[keep], till[keep])])
@@ -393,31 +391,36 @@ def _times(found: Found, notes: int) -> tuple[Ints, Ints]:
     size = found.numbers.size
     if not size:
         return start, stop
-    flags = {name: found.learned.shapes[name][found.words.kind] for name in _CLOCK_SHAPES}
-    colon, joins, pm, am = flags["colon"], flags["joins_times"], flags["pm"], flags["am"]
-    value = np.clip(np.nan_to_num(_values(found)), 0, 9_999).astype(np.int64)  # no time has more digits
-    long = np.zeros(size, np.bool_)
-    long[:-2] = (
-        flags["hour"][:-2] & colon[1:-1] & flags["minute"][2:] & (found.words.end[:-2] == found.words.start[1:-1])
-    )
-    behind = np.zeros(size, np.bool_)
-    behind[2:] = long[:-2]
-    short = flags["military"] & ~np.append(flags["unit"][1:], False)
-    at = np.flatnonzero((long | short) & ~behind)
+    shapes, kind, numbers = found.learned.shapes, found.words.kind, found.learned.value
+
+    def are(name: str, words: Ints) -> Flags:
+        """Say which words are of a shape; what is beyond the last word is none."""
+        return shapes[name].take(kind.take(words, mode="clip")) & (words < size)
+
+    at = np.flatnonzero((shapes["hour"] | shapes["military"]).take(kind))
+    long = are("hour", at) & are("colon", at + 1) & are("minute", at + 2)
+    long[long] = found.words.end[at[long]] == found.words.start[at[long] + 1]
+    behind = np.isin(at, at[long] + 2, kind="table")
+    short = are("military", at) & ~are("unit", at + 1)
+    kept = (long | short) & ~behind
+    at, long = at[kept], long[kept]
     if at.size < 2:
         return start, stop
-    ends = np.where(long[at], at + 3, at + 1)
-    following = np.minimum(ends, size - 1)
-    marked = (pm | am)[following] & (ends < size)
-    afternoon, morning = pm[following] & marked, am[following] & marked
-    last = ends + marked
-    minutes = np.where(
-        long[at], value[at] * 60 + value[np.minimum(at + 2, size - 1)], value[at] // 100 * 60 + value[at] % 100
-    )
-    strange = np.concatenate((np.zeros(1, np.int64), np.cumsum(~joins)))
+    following = np.where(long, at + 3, at + 1)
+    afternoon, morning = are("pm", following), are("am", following)
+    marked = afternoon | morning
+    last = following + marked
+
+    def value(words: Ints) -> Ints:
+        told = numbers.take(kind.take(words, mode="clip"))
+        return np.clip(np.nan_to_num(told), 0, 9_999).astype(np.int64)  # no time has more digits
+
+    minutes = np.where(long, value(at) * 60 + value(at + 2), value(at) // 100 * 60 + value(at) % 100)
     one, two_ = slice(None, -1), slice(1, None)
-    pair = (found.words.note[at[one]] == found.words.note[at[two_]]) & (strange[at[two_]] == strange[last[one]])
-    pair &= (at[two_] - last[one] >= 1) & (at[two_] - last[one] <= 5) & (long[at[one]] == long[at[two_]])
+    pair = found.words.note[at[one]] == found.words.note[at[two_]]
+    pair &= (at[two_] - last[one] >= 1) & (at[two_] - last[one] <= _APART) & (long[one] == long[two_])
+    for step in range(_APART):
+        pair &= are("joins_times", last[one] + step) | (last[one] + step >= at[two_])
     begin, end = minutes[one].copy(), minutes[two_].copy()
     late = afternoon[two_] & (end < _HALF_DAY)
     end = end + _HALF_DAY * late - _HALF_DAY * (morning[two_] & (end >= _HALF_DAY))
@@ -429,6 +432,3 @@ def _times(found: Found, notes: int) -> tuple[Ints, Ints]:
     note = found.words.note[at[chosen]]
     start[note], stop[note] = begin[chosen], end[chosen]
     return start, stop
-
-
-_CLOCK_SHAPES = ("hour", "minute", "military", "colon", "pm", "am", "joins_times", "unit")

@@ -641,6 +641,13 @@ def inside(these: Matches, others: Matches) -> Flags:
     return (at >= 0) & (others.end[np.maximum(at, 0)] > these.start)
 
 
+def words_of(matches: Matches) -> Ints:
+    """Return the places of all words of matches, a word that two hold twice."""
+    lengths = matches.end - matches.start
+    before = np.cumsum(lengths)
+    return np.repeat(matches.end - before, lengths) + np.arange(int(before[-1]) if before.size else 0)
+
+
 def _reach(
     concept: Concept, whole: Matches, segments: dict[str, Segments], size: int, stops: Sequence[Ints] = ()
 ) -> Flags:
@@ -662,8 +669,6 @@ def _reach(
     apart = np.ones(begin.size, np.bool_)
     apart[1:] = begin[1:] > end[:-1]
     begin, end = begin[apart], end[np.append(apart[1:], True)]
-    lengths = end - begin
-    before = np.cumsum(lengths)
     covered = np.zeros(size, np.bool_)
-    covered[np.repeat(end - before, lengths) + np.arange(int(before[-1]))] = True
+    covered[words_of(Matches(begin, end))] = True
     return covered
