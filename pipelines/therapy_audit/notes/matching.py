@@ -38,8 +38,8 @@ _CUED = ("vc", "vcs", "tc", "tcs", "cue", "cues", "cueing", "prompts")
 _ORDINARY = "ordinary"  # the concept whose words are never taken for misspellings
 _SHORTEST, _LONG = 6, 9  # letters of a word that can be a misspelling, and of one where any one letter may be wrong
 _ODD = np.uint64(0x9E3779B97F4A7C15)
-_SIEVE_BITS = 20
-_SIEVE_SHIFT = np.uint64(64 - _SIEVE_BITS)
+_SLOT_BITS = 18
+_SLOT_SHIFT = np.uint64(64 - _SLOT_BITS)
 _LENGTH_BITS = 10  # of a phrase's words
 _LONGEST_PHRASE = 1 << _LENGTH_BITS
 _PLACE_BITS = 36  # of a word's place in a batch
@@ -209,13 +209,15 @@ def _value(word: str) -> float:
 
 @dataclass(frozen=True)
 class Trie:
-    """Phrases as transitions between states: sorted keys state * words + word, their next states, what ends there.
+    """Phrases as transitions between states: keys state * words + word, their next states, what ends there.
 
     Phrases of one word are told apart: they are most of what is found, and found without the trie.
     """
 
     words: int
+    slots: npt.NDArray[np.int32]  # by the upper bits of a key times an odd number: the place of the first such key, 0: none
     keys: Ints
+    others: Ints  # by place of a key: the next one of its slot, 0: none
     following: Ints
     root: Ints  # next state by word, 0 where no phrase of several words begins with it
     singles: Mapping[str, Ints]  # by name, the phrases of one word
@@ -223,7 +225,6 @@ class Trie:
     counts: Ints  # and how many they are
     concept: Ints  # its place among the names, shifted to the upper bits
     goes_on: Flags  # by state: a longer phrase begins with it
-    sieve: Flags  # by the upper bits of a key times an odd number: False where it is surely no key
     names: tuple[str, ...]
 
 
@@ -240,18 +241,22 @@ def _trie(entries: dict[str, list[tuple[int, ...]]], words: int) -> Trie:
                 state = states.setdefault((state, word), len(states) + 1)
             outputs[state].append(row)
     size = words
-    coded = sorted((state * size + word, following) for (state, word), following in states.items())
+    # The first place stands for no key.
+    keys = np.array([-1, *(state * size + word for state, word in states)], np.int64)
+    slots, others = np.zeros(1 << _SLOT_BITS, np.int32), np.zeros(keys.size, np.int64)
+    for place, slot in enumerate(_slots(keys[1:]).tolist(), 1):
+        others[place], slots[slot] = slots[slot], place
     root = np.zeros(size, np.int64)
     for (state, word), following in states.items():
         if state == 0:
             root[word] = following
-    sieve = np.zeros(1 << _SIEVE_BITS, np.bool_)
-    sieve[(np.array([key for key, _ in coded], np.uint64) * _ODD) >> _SIEVE_SHIFT] = True
     counts = np.array([len(outputs.get(state, ())) for state in range(len(states) + 1)], np.int64)
     return Trie(
         words=size,
-        keys=np.array([key for key, _ in coded], np.int64),
-        following=np.array([state for _, state in coded], np.int64),
+        slots=slots,
+        keys=keys,
+        others=others,
+        following=np.array([0, *states.values()], np.int64),
         root=root,
         singles={
             name: np.array(sorted(phrase[0] for phrase in phrases if len(phrase) == 1), np.int64)
@@ -262,9 +267,12 @@ def _trie(entries: dict[str, list[tuple[int, ...]]], words: int) -> Trie:
         concept=np.array([row for state in range(len(states) + 1) for row in outputs.get(state, ())], np.int64)
         << (_PLACE_BITS + _LENGTH_BITS),
         goes_on=np.isin(np.arange(len(states) + 1), [state for state, _ in states]),
-        sieve=sieve,
         names=names,
     )
+
+
+def _slots(keys: Ints) -> Ints:
+    return ((keys.view(np.uint64) * _ODD) >> _SLOT_SHIFT).view(np.int64)
 
 
 @dataclass(frozen=True)
@@ -427,18 +435,23 @@ def _phrases(trie: Trie, numbers: Ints, sentences: Segments) -> tuple[Ints, Ints
     bounds of the names. None lies within another of its name.
     """
     state = trie.root.take(numbers)
-    begin = np.flatnonzero(state != 0)
-    state = state.take(begin)
-    last = begin
+    over = np.zeros(numbers.size + 1, np.bool_)  # words that begin a sentence, and what is behind the last one
+    over[sentences.first] = True
+    begin = np.flatnonzero((state != 0) & ~over[1:])
+    last, state = begin, state.take(begin)
     packed = [np.zeros(0, np.int64)]  # concept, first word and length in one number
     while begin.size:
-        more = np.flatnonzero(trie.goes_on.take(state) & (last + 1 < numbers.size))
-        begin, last, state = begin.take(more), last.take(more) + 1, state.take(more)
+        last = last + 1
         keys = state * trie.words + numbers.take(last)
-        may = np.flatnonzero(trie.sieve.take(((keys.view(np.uint64) * _ODD) >> _SIEVE_SHIFT).view(np.int64)))
-        begin, last, keys = begin.take(may), last.take(may), keys.take(may)
-        at = np.minimum(np.searchsorted(trie.keys, keys), trie.keys.size - 1)
-        goes = np.flatnonzero((trie.keys.take(at) == keys) & (sentences.of.take(begin) == sentences.of.take(last)))
+        at = trie.slots.take(_slots(keys))
+        may = np.flatnonzero(at)
+        begin, last, keys, at = begin.take(may), last.take(may), keys.take(may), at.take(may)
+        other = np.flatnonzero(trie.keys.take(at) != keys)
+        while other.size:
+            at[other] = trie.others.take(at.take(other))
+            other = other[trie.keys.take(at.take(other)) != keys.take(other)]
+            other = other[at.take(other) != 0]
+        goes = np.flatnonzero(at)
         begin, last, state = begin.take(goes), last.take(goes), trie.following.take(at.take(goes))
         counts = trie.counts.take(state)
         hit = np.flatnonzero(counts != 0)
@@ -448,6 +461,8 @@ def _phrases(trie: Trie, numbers: Ints, sentences: Segments) -> tuple[Ints, Ints
             rows = np.repeat(trie.ends.take(ended) - first, times) + np.arange(int(times.sum()))
             place = (begin.take(hit) << _LENGTH_BITS) + (_LONGEST_PHRASE - 1) - (last.take(hit) - begin.take(hit))
             packed.append(trie.concept.take(rows) + np.repeat(place, times))
+        more = np.flatnonzero(trie.goes_on.take(state) & ~over.take(last + 1))
+        begin, last, state = begin.take(more), last.take(more), state.take(more)
     found = np.concatenate(packed)
     # Numbers so short are sorted without comparing them, and what is then nearly in order takes little more.
     found = found[np.argsort((found >> (_PLACE_BITS + _LENGTH_BITS)).astype(np.uint16), kind="stable")]
@@ -470,7 +485,8 @@ class _Places:
         self.literals: dict[str, Matches] = {}
         # A pattern may look beyond the last word.
         self.padded = np.append(numbers, np.zeros(_LONGEST_GAP + 1, np.int64))
-        self.shapes = {name: np.append(shape, np.zeros(_LONGEST_GAP + 1, np.bool_)) for name, shape in flags.items()}
+        self.flags = flags
+        self.shapes: dict[str, Flags] = {}
         self.longer, self.bounds = _phrases(matcher.trie, numbers, sentences)
         # Numbers so short are sorted without comparing them.
         words = len(matcher.numbers)
@@ -481,7 +497,7 @@ class _Places:
     def concept(self, name: str) -> Matches:
         """Return where a concept was found that stands before those looked for now, or a built-in one."""
         if name not in self.concepts:
-            at = np.flatnonzero(self.shapes[name])
+            at = np.flatnonzero(self.flags[name])
             self.concepts[name] = Matches(at, at + 1)
         return self.concepts[name]
 
@@ -532,7 +548,7 @@ class _Places:
         begin, finish = np.full(end.size, -1), np.full(end.size, -1)
         shape, table = None, None
         if isinstance(item, str):
-            shape = self.shapes.get(item)
+            shape = self._shape(item) if item in self.flags else None
             found = _NONE if shape is not None else self.concept(item)
         else:
             found = Matches(*_unpacked(self._longer(self.matcher.parts[item])))
@@ -559,21 +575,22 @@ class _Places:
         """Return which of the ends have a match of an item no more than a gap behind them."""
         found = self.concept(item) if isinstance(item, str) else self.literal(item)
         since = np.searchsorted(end, found.start - gap)
-        till = np.searchsorted(end, found.start, "right")
-        since[1:] = np.maximum(since[1:], till[:-1])
-        lengths = np.maximum(till - since, 0)
-        before = np.cumsum(lengths)
-        return np.repeat(till - before, lengths) + np.arange(int(before[-1]) if before.size else 0)
+        return words_of(_up(since, np.searchsorted(end, found.start, "right")))
 
     def _count(self, item: Item) -> int:
         """Return about how often an item was found."""
         if isinstance(item, str):
-            if item in self.shapes:
+            if item in self.flags:
                 return self.numbers.size
             return int(self.concepts[item].start.size)
         name = self.matcher.parts[item]
         row = self.matcher.rows[name]
         return int(self.counts.take(self.matcher.trie.singles[name]).sum() + self.bounds[row + 1] - self.bounds[row])
+
+    def _shape(self, name: str) -> Flags:
+        if name not in self.shapes:
+            self.shapes[name] = np.append(self.flags[name], np.zeros(_LONGEST_GAP + 1, np.bool_))
+        return self.shapes[name]
 
     def _single(self, name: str) -> Ints:
         words = self.matcher.trie.singles[name]
@@ -635,10 +652,19 @@ def _outer(start: Ints, end: Ints) -> Matches:
 
 def inside(these: Matches, others: Matches) -> Flags:
     """Say which of these overlap one of the others (both in reading order, none within another of its kind)."""
-    if not others.start.size:
-        return np.zeros(these.start.size, np.bool_)
+    if _MANY * others.start.size < these.start.size:
+        found = np.zeros(these.start.size, np.bool_)
+        since = np.searchsorted(these.end, others.start, "right")
+        found[words_of(_up(since, np.searchsorted(these.start, others.end)))] = True
+        return found
     at = np.searchsorted(others.start, these.end) - 1
     return (at >= 0) & (others.end[np.maximum(at, 0)] > these.start)
+
+
+def _up(since: Ints, till: Ints) -> Matches:
+    """Return spans, whose begins and ends never fall, without what they have in common with the one before."""
+    since[1:] = np.maximum(since[1:], till[:-1])
+    return Matches(since, np.maximum(till, since))
 
 
 def words_of(matches: Matches) -> Ints:

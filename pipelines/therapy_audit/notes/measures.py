@@ -517,7 +517,9 @@ def _numbered(scene: _Scene, own: Vocabularies) -> list[Part]:
         open_ = open_ & ~got & (scene.role[step] == NOTHING)
 
     def is_unit(*names: str) -> Flags:
-        return np.isin(unit, [roles[name] for name in names])
+        table = np.zeros(len(roles) + 1, np.bool_)  # whose last place stands for no role
+        table[[roles[name] for name in names]] = True
+        return table[unit]
 
     alone = np.isnan(of)
     multiplied = np.zeros(k, np.bool_)
