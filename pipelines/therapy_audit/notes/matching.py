@@ -444,14 +444,14 @@ def _phrases(trie: Trie, numbers: Ints, sentences: Segments) -> tuple[Ints, Ints
         last = last + 1
         keys = state * trie.words + numbers.take(last)
         at = trie.slots.take(_slots(keys))
-        may = np.flatnonzero(at)
+        may = np.flatnonzero(at != 0)
         begin, last, keys, at = begin.take(may), last.take(may), keys.take(may), at.take(may)
         other = np.flatnonzero(trie.keys.take(at) != keys)
         while other.size:
             at[other] = trie.others.take(at.take(other))
             other = other[trie.keys.take(at.take(other)) != keys.take(other)]
             other = other[at.take(other) != 0]
-        goes = np.flatnonzero(at)
+        goes = np.flatnonzero(at != 0)
         begin, last, state = begin.take(goes), last.take(goes), trie.following.take(at.take(goes))
         counts = trie.counts.take(state)
         hit = np.flatnonzero(counts != 0)
