@@ -160,9 +160,9 @@ def test_a_month_more(clinic: Path, folder: Path, full: Path, tmp_path: Path, mo
         read.append(path.name)
         return sheets(con, path, *more)
 
-    def looked_at(given: Any, *more: Any) -> Any:
+    def looked_at(given: Any, *more: Any, **how: Any) -> Any:
         texts.append(len(given))
-        return reading_of(given, *more)
+        return reading_of(given, *more, **how)
 
     monkeypatch.setattr(loading, "sheets", opened)
     monkeypatch.setattr(reading, "read", looked_at)

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     import numpy.typing as npt
 
@@ -89,7 +89,7 @@ class Vocabulary:
                     known[one] = len(self.texts) - 1
                     new.append(place)
                 found[place] = known[one]
-            held, numbers = (one.copy() for one in self.slots)
+            held, numbers = self.slots[0].copy(), self.slots[1].copy()
             for place in new:
                 slot = hashes[place] >> (64 - _SLOT_BITS)
                 if numbers[slot] < 0:
@@ -207,7 +207,9 @@ def _wrapped_lines(plain: Bytes, start: Ints, offsets: Ints) -> Ints:
     following, before = plain[start[lines + 1]], plain[start[lines - 1]]
     within = np.searchsorted(offsets, start[lines - 1], "right") == np.searchsorted(offsets, start[lines + 1], "right")
     small = (following >= 97) & (following <= 122)
-    return lines[within & small & ~np.isin(before, (10, 46, 58, 59, 33, 63, 124))]
+    within &= small & ~np.isin(before, (10, 46, 58, 59, 33, 63, 124))
+    found: Ints = lines[within]
+    return found
 
 
 def _plain(data: Bytes) -> Bytes:

@@ -336,7 +336,7 @@ def _minutes(found: Found, notes: int, timed: Flags, codes: Sequence[str | None]
     billed, other = _covered(found, "time_billed"), _covered(found, "time_other")
     near_billed = (billed[end] - billed[begin]) > 0
     near_other = (other[np.minimum(end, stated.end + 4)] - other[np.maximum(begin, stated.start - 4)]) > 0
-    spoken = np.concatenate((np.zeros(1, np.int64), np.cumsum(found.shapes["word"])))
+    spoken: Ints = np.concatenate((np.zeros(1, np.int64), np.cumsum(found.shapes["word"])))
     alone = (spoken[end] - spoken[begin]) <= (spoken[stated.end] - spoken[stated.start])
     at_end = sentences.end(stated.start) >= found.words.first[note + 1]
     in_sentence = (billed[sentences.end(stated.start)] - billed[sentences.begin(stated.start)]) > 0

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from therapy_audit.notes.cutting import Flags, Ints, Words
     from therapy_audit.notes.lexicon import Concept, Lexicon
 
-    Item = str | int | frozenset[tuple[str, ...]]
+    Literal = frozenset[tuple[str, ...]]
+    Named = str | Literal
+    Item = int | Named
 
 _ABBREVIATIONS = frozenset((
     "lb", "lbs", "ft", "in", "min", "mins", "approx", "vs", "yr", "yrs", "mo", "mos", "wk", "wks", "dr", "mr",
@@ -215,7 +217,7 @@ class Trie:
     """
 
     words: int
-    slots: npt.NDArray[np.int32]  # by the upper bits of a key times an odd number: the place of the first such key, 0: none
+    slots: npt.NDArray[np.int32]  # by the upper bits of a key times an odd number: the place of such a key, 0: none
     keys: Ints
     others: Ints  # by place of a key: the next one of its slot, 0: none
     following: Ints
@@ -510,7 +512,7 @@ class _Places:
         packed.sort(kind="stable")
         return _apart(*_unpacked(packed))
 
-    def literal(self, item: frozenset[tuple[str, ...]]) -> Matches:
+    def literal(self, item: Literal) -> Matches:
         name = self.matcher.parts[item]
         if name not in self.literals:
             self.literals[name] = self.phrases(name)
@@ -543,27 +545,21 @@ class _Places:
                 break
         return Matches(start, end)
 
-    def _next(self, item: Item, end: Ints, gap: int) -> tuple[Ints, Ints]:
+    def _next(self, item: Named, end: Ints, gap: int) -> tuple[Ints, Ints]:
         """Return where the nearest match of an item begins and ends that is no more than a gap behind; -1: none is."""
         begin, finish = np.full(end.size, -1), np.full(end.size, -1)
-        shape, table = None, None
-        if isinstance(item, str):
-            shape = self._shape(item) if item in self.flags else None
-            found = _NONE if shape is not None else self.concept(item)
-        else:
-            found = Matches(*_unpacked(self._longer(self.matcher.parts[item])))
-            table = self.matcher.tables[item]
+        found, single = self._known(item)
         if found.start.size:
             at = np.searchsorted(found.start, end)
             at[at == found.start.size] = 0  # which begins before them
             opens = found.start.take(at)
             near = np.flatnonzero((opens >= end) & (opens <= end + gap))
             begin[near], finish[near] = opens.take(near), found.end.take(at.take(near))
-        if shape is None and table is None:
+        if single is None:
             return begin, finish
         for step in range(gap, -1, -1):  # so that the nearest stays
             at = end + step
-            hit = np.flatnonzero(table.take(self.padded.take(at)) if table is not None else shape.take(at))
+            hit = np.flatnonzero(single(at))
             at, held = at.take(hit), begin.take(hit)
             fresh = (held < 0) | (at < held)
             hit, at = hit[fresh], at[fresh]
@@ -571,13 +567,25 @@ class _Places:
             finish[hit] = at + 1
         return begin, finish
 
-    def _before(self, item: Item, end: Ints, gap: int) -> Ints:
+    def _known(self, item: Named) -> tuple[Matches, Callable[[Ints], Flags] | None]:
+        """Return where an item was found, and what tells of other words whether they are such a match by themselves."""
+        if not isinstance(item, str):
+            table = self.matcher.tables[item]
+            longer = Matches(*_unpacked(self._longer(self.matcher.parts[item])))
+            return longer, lambda words: table.take(self.padded.take(words))
+        if item not in self.flags:
+            return self.concept(item), None
+        if item not in self.shapes:
+            self.shapes[item] = np.append(self.flags[item], np.zeros(_LONGEST_GAP + 1, np.bool_))
+        return _NONE, self.shapes[item].take
+
+    def _before(self, item: Named, end: Ints, gap: int) -> Ints:
         """Return which of the ends have a match of an item no more than a gap behind them."""
         found = self.concept(item) if isinstance(item, str) else self.literal(item)
         since = np.searchsorted(end, found.start - gap)
         return words_of(_up(since, np.searchsorted(end, found.start, "right")))
 
-    def _count(self, item: Item) -> int:
+    def _count(self, item: Named) -> int:
         """Return about how often an item was found."""
         if isinstance(item, str):
             if item in self.flags:
@@ -586,11 +594,6 @@ class _Places:
         name = self.matcher.parts[item]
         row = self.matcher.rows[name]
         return int(self.counts.take(self.matcher.trie.singles[name]).sum() + self.bounds[row + 1] - self.bounds[row])
-
-    def _shape(self, name: str) -> Flags:
-        if name not in self.shapes:
-            self.shapes[name] = np.append(self.flags[name], np.zeros(_LONGEST_GAP + 1, np.bool_))
-        return self.shapes[name]
 
     def _single(self, name: str) -> Ints:
         words = self.matcher.trie.singles[name]

@@ -53,6 +53,7 @@ def read(
     codes: Sequence[str | None] | None = None,
     folder: Path | None = None,
     threads: int | None = None,
+    *,
     quoted: bool = True,
 ) -> pa.Table:
     """Return a table with SCHEMA and one row per text, in the order of the texts; a null text has no evidence.
@@ -60,7 +61,7 @@ def read(
     `texts` is a list or an Arrow array of strings, `codes` the codes that they were billed under. Where spans are not
     to be `quoted`, their text is null.
     """
-    parts = list(batches(texts, codes, folder, threads, quoted))
+    parts = list(batches(texts, codes, folder, threads, quoted=quoted))
     return pa.Table.from_batches(parts, SCHEMA)
 
 
@@ -69,6 +70,7 @@ def batches(
     codes: Sequence[str | None] | None = None,
     folder: Path | None = None,
     threads: int | None = None,
+    *,
     quoted: bool = True,
 ) -> Iterator[pa.RecordBatch]:
     """Yield read()'s rows batch by batch."""
@@ -79,7 +81,7 @@ def batches(
 
     def part(begin: int) -> pa.RecordBatch:
         own = None if codes is None else codes[begin : begin + BATCH]
-        return _rows(ready, whole[begin : begin + BATCH], own, quoted)
+        return _rows(ready, whole[begin : begin + BATCH], own, quoted=quoted)
 
     if threads == 1:
         yield from map(part, range(0, len(whole), BATCH))
@@ -88,7 +90,7 @@ def batches(
         yield from pool.map(part, range(0, len(whole), BATCH))
 
 
-def _rows(ready: Matcher, texts: pa.Array, codes: Sequence[str | None] | None, quoted: bool) -> pa.RecordBatch:
+def _rows(ready: Matcher, texts: pa.Array, codes: Sequence[str | None] | None, *, quoted: bool) -> pa.RecordBatch:
     edges = np.frombuffer(texts.buffers()[1], np.int64)[texts.offset : texts.offset + len(texts) + 1]
     content = texts.buffers()[2]
     data = np.frombuffer(content, np.uint8)[edges[0] : edges[-1]] if content else np.zeros(0, np.uint8)

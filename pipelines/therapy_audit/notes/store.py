@@ -145,7 +145,7 @@ def _parts(con: duckdb.DuckDBPyConnection) -> tuple[list[tuple[int, int]], int]:
 
 
 def _read(rows: pa.RecordBatch, folder: Path | None) -> pa.Table:
-    return reading.read(rows.column("text"), rows.column("hcpcs_code").to_pylist(), folder, 1, False)
+    return reading.read(rows.column("text"), rows.column("hcpcs_code").to_pylist(), folder, 1, quoted=False)
 
 
 def _store(con: duckdb.DuckDBPyConnection, rows: pa.Table, answers: Sequence[Future[pa.Table]]) -> None:
