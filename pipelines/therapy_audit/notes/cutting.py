@@ -42,7 +42,7 @@ _TYPOGRAPHIC = {  # the last two of three bytes that all begin with E2
 _LATIN = {(0xC2, 0xA0): b" ", (0xC2, 0xB0): b" ", (0xC3, 0x97): b"x", (0xC2, 0xB7): b"\n"}
 
 
-_SLOT_BITS = 18
+_SLOT_BITS = 16
 _SLOT_SHIFT = np.uint64(64 - _SLOT_BITS)
 
 
@@ -57,15 +57,15 @@ class Vocabulary:
     number: dict[int, int] = field(default_factory=dict)
     texts: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
-    slots: tuple[npt.NDArray[np.uint64], Ints] = field(
-        default_factory=lambda: (np.zeros(1 << _SLOT_BITS, np.uint64), np.full(1 << _SLOT_BITS, -1, np.int64))
+    slots: tuple[npt.NDArray[np.uint64], npt.NDArray[np.int32]] = field(
+        default_factory=lambda: (np.zeros(1 << _SLOT_BITS, np.uint64), np.full(1 << _SLOT_BITS, -1, np.int32))
     )
 
     def numbers(self, hashes: npt.NDArray[np.uint64], text: Callable[[int], str]) -> Ints:
         """Return the words' numbers; `text` tells a word's letters by its place among the hashes."""
         held, numbers = self.slots
         slot = (hashes >> _SLOT_SHIFT).view(np.int64)
-        found = numbers.take(slot)
+        found = numbers.take(slot).astype(np.int64)
         others = np.flatnonzero((held.take(slot) != hashes) | (found < 0))
         if others.size:
             encoded = pa.array(hashes.take(others)).dictionary_encode()

@@ -141,10 +141,13 @@ def _activity(found: Found, notes: int) -> _Activity:
     """Add up the distinct actions, things and names of tasks that the patient did, and those that were only taught."""
     kinds = [found.matches[f"task_{kind}"] for kind in _TASKS]
     aside = [found.everywhere[name] for name in ("therapist_act", "cue", "graded_act")]
+    taken = np.zeros(found.numbers.size, np.bool_)
     for place, matches in enumerate(kinds):
-        for others in [*kinds[:place], *(aside if place else aside[:1])]:
-            kinds[place] = kinds[place].where(~inside(kinds[place], others))
-        del matches
+        for others in aside[:1] if place == 0 else aside[1:]:
+            taken[words_of(others)] = True
+        before = np.append(0, np.cumsum(taken))
+        kinds[place] = matches.where(before.take(matches.start) == before.take(matches.end))
+        taken[words_of(kinds[place])] = True
     sizes = [matches.start.size for matches in kinds]
     start, end = np.concatenate([one.start for one in kinds]), np.concatenate([one.end for one in kinds])
     weight, doing, part = (np.repeat(one, sizes) for one in (_WEIGHTS, _DOINGS, _PARTS))

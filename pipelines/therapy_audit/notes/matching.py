@@ -104,7 +104,7 @@ class Matcher:
             self.marks[[self.numbers[text] for text in texts]] |= bit
         self.rows = {name: row for row, name in enumerate(self.trie.names)}
         for item, name in self.parts.items():
-            self.tables[item] = np.isin(np.arange(len(self.numbers)), self.trie.singles[name])
+            self.tables[item] = np.isin(np.arange(len(self.numbers)), self.trie.words_of(self.rows[name]))
         ordinary = self.lexicon.concepts.get(_ORDINARY)
         guarded = {phrase[0] for phrase in ordinary.phrases if len(phrase) == 1} if ordinary else set()
         self.meant = dict(self.numbers) | {word: 0 for word in guarded if word not in self.numbers}
@@ -222,12 +222,17 @@ class Trie:
     others: Ints  # by place of a key: the next one of its slot, 0: none
     following: Ints
     root: Ints  # next state by word, 0 where no phrase of several words begins with it
-    singles: Mapping[str, Ints]  # by name, the phrases of one word
+    singles: Ints  # the phrases of one word, name by name
+    first: Ints  # by name, the first of its singles; one longer
     ends: Ints  # by state, the first of its rows in `concept`
     counts: Ints  # and how many they are
     concept: Ints  # its place among the names, shifted to the upper bits
     goes_on: Flags  # by state: a longer phrase begins with it
     names: tuple[str, ...]
+
+    def words_of(self, row: int) -> Ints:
+        """Return the phrases of one word of a name."""
+        return self.singles[self.first[row] : self.first[row + 1]]
 
 
 def _trie(entries: dict[str, list[tuple[int, ...]]], words: int) -> Trie:
@@ -243,6 +248,7 @@ def _trie(entries: dict[str, list[tuple[int, ...]]], words: int) -> Trie:
                 state = states.setdefault((state, word), len(states) + 1)
             outputs[state].append(row)
     size = words
+    singles = [sorted(phrase[0] for phrase in entries[name] if len(phrase) == 1) for name in names]
     # The first place stands for no key.
     keys = np.array([-1, *(state * size + word for state, word in states)], np.int64)
     slots, others = np.zeros(1 << _SLOT_BITS, np.int32), np.zeros(keys.size, np.int64)
@@ -260,10 +266,8 @@ def _trie(entries: dict[str, list[tuple[int, ...]]], words: int) -> Trie:
         others=others,
         following=np.array([0, *states.values()], np.int64),
         root=root,
-        singles={
-            name: np.array(sorted(phrase[0] for phrase in phrases if len(phrase) == 1), np.int64)
-            for name, phrases in entries.items()
-        },
+        singles=np.array([word for words in singles for word in words], np.int64),
+        first=np.cumsum([0, *(len(words) for words in singles)]),
         ends=np.cumsum(counts) - counts,
         counts=counts,
         concept=np.array([row for state in range(len(states) + 1) for row in outputs.get(state, ())], np.int64)
@@ -489,12 +493,15 @@ class _Places:
         self.padded = np.append(numbers, np.zeros(_LONGEST_GAP + 1, np.int64))
         self.flags = flags
         self.shapes: dict[str, Flags] = {}
-        self.longer, self.bounds = _phrases(matcher.trie, numbers, sentences)
+        self.longer, bounds = _phrases(matcher.trie, numbers, sentences)
+        self.bounds: list[int] = bounds.tolist()
         # Numbers so short are sorted without comparing them.
         words = len(matcher.numbers)
         self.order = np.argsort(numbers.astype(np.min_scalar_type(words)), kind="stable")
         self.counts = np.bincount(numbers, minlength=words)
         self.firsts = np.cumsum(self.counts) - self.counts
+        before = np.append(0, np.cumsum(self.counts.take(matcher.trie.singles))).take(matcher.trie.first)
+        self.sizes: list[int] = np.diff(before).tolist()  # how many phrases of one word there are, by name
 
     def concept(self, name: str) -> Matches:
         """Return where a concept was found that stands before those looked for now, or a built-in one."""
@@ -505,9 +512,10 @@ class _Places:
 
     def phrases(self, name: str) -> Matches:
         """Return where the phrases of a name are, of one word and of several."""
-        at, longer = self._single(name), self._longer(name)
+        row = self.matcher.rows[name]
+        at, longer = self._single(row), self._longer(row)
         if not longer.size:
-            return Matches(at, at + 1)
+            return Matches(at, at + 1) if at.size else _NONE
         packed = np.concatenate(((at << _LENGTH_BITS) + (_LONGEST_PHRASE - 1), longer))
         packed.sort(kind="stable")
         return _apart(*_unpacked(packed))
@@ -571,8 +579,8 @@ class _Places:
         """Return where an item was found, and what tells of other words whether they are such a match by themselves."""
         if not isinstance(item, str):
             table = self.matcher.tables[item]
-            longer = Matches(*_unpacked(self._longer(self.matcher.parts[item])))
-            return longer, lambda words: table.take(self.padded.take(words))
+            longer = self._longer(self.matcher.rows[self.matcher.parts[item]])
+            return Matches(*_unpacked(longer)), lambda words: table.take(self.padded.take(words))
         if item not in self.flags:
             return self.concept(item), None
         if item not in self.shapes:
@@ -591,30 +599,25 @@ class _Places:
             if item in self.flags:
                 return self.numbers.size
             return int(self.concepts[item].start.size)
-        name = self.matcher.parts[item]
-        row = self.matcher.rows[name]
-        return int(self.counts.take(self.matcher.trie.singles[name]).sum() + self.bounds[row + 1] - self.bounds[row])
+        row = self.matcher.rows[self.matcher.parts[item]]
+        return self.sizes[row] + self.bounds[row + 1] - self.bounds[row]
 
-    def _single(self, name: str) -> Ints:
-        words = self.matcher.trie.singles[name]
-        counts = self.counts.take(words)
-        present = np.flatnonzero(counts)
-        if present.size == 1:
-            first = int(self.firsts[words[present[0]]])
-            return self.order[first : first + int(counts[present[0]])]
-        size = int(counts.sum())
+    def _single(self, row: int) -> Ints:
+        size, words = self.sizes[row], self.matcher.trie.words_of(row)
+        if not size:
+            return _NONE.start
         if size > _SHARE * self.numbers.size:
             table = np.zeros(self.counts.size, np.bool_)
             table[words] = True
             return np.flatnonzero(table.take(self.numbers))
-        counts, firsts = counts.take(present), self.firsts.take(words.take(present))
-        before = np.cumsum(counts)
-        at = self.order.take(np.repeat(firsts - before + counts, counts) + np.arange(size))
+        counts, firsts = self.counts.take(words), self.firsts.take(words)
+        if words.size == 1:
+            return self.order[int(firsts[0]) : int(firsts[0]) + size]
+        at = self.order.take(np.repeat(firsts - np.cumsum(counts) + counts, counts) + np.arange(size))
         at.sort(kind="stable")
         return at
 
-    def _longer(self, name: str) -> Ints:
-        row = self.matcher.rows[name]
+    def _longer(self, row: int) -> Ints:
         return self.longer[self.bounds[row] : self.bounds[row + 1]]
 
 
