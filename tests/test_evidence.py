@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from therapy_audit.cli import cli
 from therapy_audit.errors import AuditError
-from therapy_audit.notes import lexicon, matching, reading, scoring
+from therapy_audit.notes import cutting, lexicon, matching, reading, scoring
 from therapy_audit.notes.lexicon import ELEMENTS, LEVELS, NARRATIVES
 
 if TYPE_CHECKING:
@@ -700,6 +700,49 @@ def test_batches_say_what_one_batch_says(monkeypatch: pytest.MonkeyPatch) -> Non
     whole = reading.read(texts)
     monkeypatch.setattr(reading, "BATCH", 3)
     assert reading.read(texts, threads=3).equals(whole.combine_chunks())
+
+
+@pytest.fixture(scope="module")
+def plain_answers() -> list[dict[str, Any]]:
+    """What the labelled texts hold, as they are read."""
+    return answers(*(text for text, *_ in NOTES), *_examples())
+
+
+def _examples() -> Iterable[str]:
+    return (". ".join(one.found[:20]) for one in CONCEPTS.values())
+
+
+@pytest.mark.parametrize("many", [0, 10**9])
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_what_is_rare_is_found_like_what_is_frequent(
+    plain_answers: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, many: int, share: float
+) -> None:
+    """Which of two ways is taken to look for something never shows."""
+    monkeypatch.setattr(matching, "_MANY", many)
+    monkeypatch.setattr(matching, "_SHARE", share)
+    assert answers(*(text for text, *_ in NOTES), *_examples()) == plain_answers
+
+
+def test_words_and_phrases_that_share_a_slot_are_told_apart(
+    plain_answers: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (cutting, matching):
+        monkeypatch.setattr(module, "_SLOT_BITS", 3)
+        monkeypatch.setattr(module, "_SLOT_SHIFT", np.uint64(64 - 3))
+    fresh = reading.matcher.__wrapped__()
+    monkeypatch.setattr(reading, "matcher", lambda _folder: fresh)
+    assert answers(*(text for text, *_ in NOTES), *_examples()) == plain_answers
+    assert len(set(fresh.known.texts)) == len(fresh.known.texts) > 8
+
+
+def test_spans_without_their_words() -> None:
+    texts = [text for text, *_ in NOTES]
+    quoted = reading.read(texts).to_pylist()
+    for row in quoted:
+        for element in row["elements"].values():
+            for span in element["evidence"]:
+                span["text"] = None
+    assert reading.read(texts, quoted=False).to_pylist() == quoted
 
 
 def test_no_notes_and_null_notes() -> None:

@@ -15,7 +15,8 @@ from therapy_audit.notes.lexicon import ELEMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+    from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
     import duckdb
 
@@ -219,7 +220,13 @@ def test_a_folder_of_words_that_is_not_there(con: duckdb.DuckDBPyConnection, tmp
 
 def contents(threads: int, monkeypatch: pytest.MonkeyPatch, batch: int, at_once: int) -> dict[str, list[Any]]:
     """Return the four tables' rows over 300 texts, read by so many threads, so many texts at a time."""
-    monkeypatch.setattr("os.cpu_count", lambda: threads)
+    pools: list[int] = []
+
+    def pool(size: int) -> ThreadPoolExecutor:
+        pools.append(size)
+        return ThreadPoolExecutor(size)
+
+    monkeypatch.setattr(store, "ThreadPoolExecutor", pool)
     monkeypatch.setattr(reading, "BATCH", batch)
     monkeypatch.setattr(store, "_AT_ONCE", at_once)
     tasks = ("Car transfers, sit first then legs in", "Made tea: filled the kettle", "LAQ 3 x 10", "STM R UT")
@@ -229,8 +236,24 @@ def contents(threads: int, monkeypatch: pytest.MonkeyPatch, batch: int, at_once:
         for number in range(300):
             text = f"{tasks[number % 4]} x {number % 75}, verbal cues, {levels[number % 5]}. Pain {number % 7}/10."
             add(con, f"n{number}", (("97530", "97110")[number % 2], text))
+            # As many say a text again, with the whole note for it.
+            add(con, f"again n{number}", (("97530", "97110")[number % 2], None), text=text)
         assert store.fill(con) == 300
+        assert pools == [threads]
         return {table: con.execute(f"FROM {table} ORDER BY ALL").fetchall() for table in TABLES}
+
+
+def test_texts_that_only_whole_notes_state_are_read_in_portions(
+    con: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "_AT_ONCE", 3)
+    con.execute("BEGIN")  # also of rows that nobody else can see yet
+    for number in range(20):
+        add(con, f"a{number}", ("97530", f"{TASK} {number} ft"))
+        add(con, f"b{number}", text=f"  {TASK} {number} ft")
+    assert store.fill(con) == 40
+    assert (count(con, "text_evidence"), count(con, "service_text")) == (40, 40)
+    con.execute("COMMIT")
 
 
 def test_threads_and_portions_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:

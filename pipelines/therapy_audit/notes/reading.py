@@ -45,7 +45,9 @@ SCHEMA = pa.schema(
 @cache
 def matcher(folder: Path | None = None) -> Matcher:
     """Return the lexicon made ready, with the words of a clinic's folder where one is named."""
-    return Matcher(lexicon.load(folder))
+    ready = Matcher(lexicon.load(folder))
+    measures.vocabularies(ready.known)  # which is made once too: here, where no other thread makes it at the same time
+    return ready
 
 
 def read(

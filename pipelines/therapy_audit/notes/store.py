@@ -105,6 +105,8 @@ def fill(con: duckdb.DuckDBPyConnection, folder: Path | None = None, kept: str |
         con.execute("DELETE FROM text_to_read WHERE text_number IN (SELECT text_number FROM text_evidence)")
     ((threads,),) = con.execute("SELECT current_setting('threads')").fetchall()
     parts, texts = _parts(con)
+    if parts or folder:
+        reading.matcher(folder)  # else each thread would make its own
     with progress.stage("notes", len(parts)) as done, ThreadPoolExecutor(threads) as pool:
         # While the threads read a part, the database takes the answers on the one before and gives the next.
         waiting: deque[tuple[pa.Table, list[Future[pa.Table]]]] = deque()
