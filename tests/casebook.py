@@ -175,7 +175,7 @@ def _add_day(
 @cache
 def _prepared() -> duckdb.DuckDBPyConnection:
     """Return a database with the shipped rules and all models, empty, for cases that run by themselves."""
-    con = _OPENED.enter_context(engine.connect())
+    con = _OPENED.enter_context(engine.connect(threads=1))  # rows are few, and tests run side by side already
     engine.prepare(con, RULES)
     con.execute("INSERT INTO audit_period VALUES (DATE '2026-01-01', DATE '2026-12-31', NULL)")
     engine.build_models(con)
@@ -196,17 +196,40 @@ def _models_of(rule: str) -> frozenset[str]:
     return frozenset((read | {scope, "therapy_line", "current_line"}) & models)
 
 
-@contextmanager
-def _database(ruleset: rules.RuleSet) -> Iterator[duckdb.DuckDBPyConnection]:
+@cache
+def _filled() -> frozenset[str]:
+    """Return the tables that hold rows before any case is put in: those of rules/."""
     con = _prepared()
-    con.execute("BEGIN")
+    named = "SELECT table_name FROM duckdb_tables() WHERE database_name = current_database()"
+    names = [name for (name,) in con.execute(named).fetchall()]
+    return frozenset(name for name in names if con.execute(f'SELECT 1 FROM "{name}" LIMIT 1').fetchall())
+
+
+@contextmanager
+def _database(ruleset: rules.RuleSet, given: set[str]) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Give the prepared database to fill, and make it again what it was; `given` are the tables that cases fill."""
+    con = _prepared()
+    kept = _filled() & (given | ({"parameter"} if ruleset != RULES else set()))
+    for name in kept:
+        con.execute(f'CREATE OR REPLACE TEMP TABLE "kept_{name}" AS FROM "{name}"')
     try:
         if ruleset != RULES:
             con.execute("DELETE FROM parameter")
             engine.insert_parameters(con, ruleset.parameters)
         yield con
     finally:
-        con.execute("ROLLBACK")
+        for name in _contract() - (_filled() - kept):
+            con.execute(f'DELETE FROM "{name}"')
+        for name in kept:
+            con.execute(f'INSERT INTO "{name}" FROM "kept_{name}"')
+
+
+@cache
+def _contract() -> frozenset[str]:
+    """Return the tables that no model makes."""
+    with engine.connect(threads=1) as con:
+        engine.create_tables(con)
+        return frozenset(name for (name,) in con.execute("SELECT table_name FROM duckdb_tables()").fetchall())
 
 
 def judge(cases: list[Case]) -> tuple[dict[str, list[dict[str, Any]]], Coverage]:
@@ -226,8 +249,9 @@ def opened(cases: list[Case], rule: str) -> Iterator[tuple[duckdb.DuckDBPyConnec
     for case in cases:
         if "parameters" in case.data:
             ruleset = engine.override(ruleset, case.data["parameters"], {})
-    with _database(ruleset) as con:
-        insert_rows(con, [rows(case) for case in cases])
+    filled = [rows(case) for case in cases]
+    with _database(ruleset, set().union(*filled)) as con:
+        insert_rows(con, filled)
         engine.map_payers(con, ruleset.payer_patterns)
         first, last = cases[0].data.get("period", (None, None))
         engine.set_period(con, first, last, as_of=cases[0].data.get("as_of"))

@@ -36,8 +36,9 @@ def several(con: duckdb.DuckDBPyConnection) -> Iterator[list[duckdb.DuckDBPyConn
             hand.execute("SET search_path = '" + path.replace("'", "''") + "'")
             opened.enter_context(stopping.interruptible(hand))
             found.append(hand)
-        con.execute(f"SET external_threads = {count}")
-        opened.callback(con.execute, "SET external_threads = 1")
+        if count > 1:
+            con.execute(f"SET external_threads = {count}")
+            opened.callback(con.execute, "SET external_threads = 1")
         yield found
 
 
