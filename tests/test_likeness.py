@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from therapy_audit import engine, rules
@@ -109,6 +109,8 @@ def test_letters_are_without_what_changes_by_itself(
 
 @settings(deadline=None)
 @given(st.lists(words, max_size=9))
+@example([".", " "])
+@example(["a.", " b", ";", ". "])
 def test_letters_of_a_text_do_not_depend_on_its_neighbours(con: duckdb.DuckDBPyConnection, texts: list[str]) -> None:
     query = (
         "SELECT list(text_letters(text) ORDER BY place) FROM (SELECT unnest(?::VARCHAR[]) AS text, unnest(?) AS place)"

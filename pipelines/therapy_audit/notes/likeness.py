@@ -63,6 +63,7 @@ def _letters(texts: Any) -> Any:
     level = np.frombuffer(bytearray(data.tobytes().translate(_level_bytes())), np.uint8)
     stops = np.flatnonzero(data[:-1] == ord("."))
     stops = stops[data[stops + 1] == ord(" ")]
+    stops = stops[starts[np.searchsorted(starts, stops + 1)] != stops + 1]  # the blank is the text's own
     level[stops] = 1
     blank = data == ord(" ")
     blank[stops + 1] = False
