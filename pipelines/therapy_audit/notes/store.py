@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from therapy_audit import progress
+from therapy_audit import memory, progress
 from therapy_audit.notes import reading
 from therapy_audit.notes.lexicon import ELEMENTS
 
@@ -123,6 +123,7 @@ def fill(con: duckdb.DuckDBPyConnection, folder: Path | None = None, kept: str |
         finally:
             pool.shutdown(cancel_futures=True)
     con.execute("DROP TABLE text_to_read")
+    memory.give_back()
     return texts
 
 
