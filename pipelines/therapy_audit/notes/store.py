@@ -153,7 +153,7 @@ def _texts(con: duckdb.DuckDBPyConnection, first: int, last: int) -> pa.Table:
     As a relation, whose answer is whole: one that execute() streams never begins where millions of rows stand behind
     the joins of a UNION ALL, and they fill its buffer before the last is at its turn (duckdb 22215).
     """
-    return con.sql(_PART.format(first=int(first), last=int(last))).to_arrow_table().combine_chunks()
+    return con.sql(_PART.format(first=first, last=last)).to_arrow_table().combine_chunks()
 
 
 def _read(rows: pa.RecordBatch, folder: Path | None) -> pa.Table:
