@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from therapy_audit import cluster, engine, pipeline, rules, synth
+from therapy_audit import closed, cluster, engine, pipeline, rules, synth
 from therapy_audit.config import Config
 from therapy_audit.errors import AuditError
 from therapy_audit.notes import store
@@ -191,7 +191,7 @@ def _closed(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
 def test_a_model_reads_only_what_its_key_allows(
     empty: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    steps = {step.name: step for step in cluster.plan(empty)}
+    steps = {step.name: step for step in closed.plan(empty)}
     models = rules.grains().models
     assert {step.key for step in steps.values()} == {"patient", "clinician", "whole", "any"}
     assert all(steps[name].key == "patient" for name in models.patient)
@@ -200,20 +200,20 @@ def test_a_model_reads_only_what_its_key_allows(
     assert steps["therapy_line"].needs == {*steps["therapy_line"].needs, "therapy_line_note_span"}
     _closed(monkeypatch, patient={**models.patient, "clinician_day": ()})
     with pytest.raises(RuntimeError, match="clinician_day is closed under a patient and reads double_booking"):
-        cluster.plan(empty)
+        closed.plan(empty)
     _closed(monkeypatch, patient={**models.patient, "no_model": ()})
     with pytest.raises(RuntimeError, match="there is no model no_model"):
-        cluster.plan(empty)
+        closed.plan(empty)
     _closed(monkeypatch, patient={**models.patient, "therapy_line": ("no_part",)})
     with pytest.raises(RuntimeError, match="there is no CTE no_part to take out for therapy_line_no_part"):
-        cluster.plan(empty)
+        closed.plan(empty)
     _closed(monkeypatch, patient=models.patient, clinician={**models.clinician, "double_booking": {}})
     with pytest.raises(RuntimeError, match="whose is a row of time_block"):
-        cluster.plan(empty)
+        closed.plan(empty)
     without = {name: parts for name, parts in models.patient.items() if name != "repeated_line"}
     _closed(monkeypatch, patient=without, clinician=models.clinician)
     with pytest.raises(RuntimeError, match="repeated_line reads line_discipline, modifier_set, which means nothing"):
-        cluster.plan(empty)
+        closed.plan(empty)
 
 
 def test_a_model_under_the_wrong_key_is_seen(
@@ -296,11 +296,11 @@ def test_tables_come_back_with_their_types(tmp_path: Path) -> None:
     row += " {'a': 1.25::DECIMAL(12, 2), 'b': NULL::DATE} AS s, 3::UTINYINT AS u"
     with engine.connect() as con:
         con.execute(f"CREATE TABLE made AS {row}")
-        types = cluster.types_of(con, "made")
+        types = closed.types_of(con, "made")
         file = f"{tmp_path}/{uuid.uuid4().hex}/made.parquet"
         cluster.write(con, f"SELECT {cluster.written(types)} FROM made", file)
         con.execute(f"CREATE TABLE back AS {cluster.reading(cluster.Input(types, (file,)))}")
         con.execute(f"CREATE TABLE none AS {cluster.reading(cluster.Input(types, ()))}")
-        assert cluster.types_of(con, "back") == cluster.types_of(con, "none") == types
+        assert closed.types_of(con, "back") == closed.types_of(con, "none") == types
         assert con.execute("FROM back").fetchall() == con.execute("FROM made").fetchall()
         assert con.execute("FROM none").fetchall() == []

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import shutil
 import signal
 import statistics
@@ -25,7 +24,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from therapy_audit import engine, progress, resources, stopping
+from therapy_audit import closed, engine, progress, resources, stopping
 from therapy_audit import rules as rulebook
 from therapy_audit.errors import AuditError
 from therapy_audit.notes import store
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
 
     import duckdb
 
-_NOTES = ("service_text", "text_evidence", "evidence_span", "text_measure")
 # What `timed` is told: models built on the machine of the run, tables handed over, the time that the workers took.
 HERE, EXCHANGED, AT_WORK = "models here,", "exchange by", "workers by"
 _RETRIES = 3  # of a task that failed; a worker that is lost does not count
@@ -43,18 +41,6 @@ _SLOW = 3  # times as long as the others: a second worker tries the same
 _PATIENCE = 30.0  # seconds before any task is slow
 _MARK = "here"  # the file by which workers see that they see the exchange
 _CONNECT = 15  # seconds until a scheduler answers
-
-
-@dataclass(frozen=True)
-class Step:
-    """A model, or the part of one that needs all rows, or the reading of the notes: under which key it is closed."""
-
-    name: str
-    kind: str  # TABLE, STEP or VIEW
-    sql: str
-    key: str  # patient, clinician, whole; any where it holds no rows of its own
-    needs: frozenset[str]  # steps
-    reads: frozenset[str]  # contract and reference tables
 
 
 @dataclass(frozen=True)
@@ -83,61 +69,6 @@ if TYPE_CHECKING:
     Runner = Callable[[Sequence[Task]], Sequence[Types]]
 
 
-def plan(con: duckdb.DuckDBPyConnection) -> tuple[Step, ...]:
-    """Return all models as steps; `con` has the contract tables.
-
-    RuntimeError: rules/grains.yaml names a model or a part that there is not, or a model that is closed under a key
-    reads what is not.
-    """
-    texts = resources.texts(resources.folder("sql") / "models", ".sql")
-    kinds = {path.rpartition(".")[2]: engine.kind_of(path) for path in texts}
-    sqls = {path.rpartition(".")[2]: sql for path, sql in texts.items()}
-    closed = rulebook.grains().models
-    keys = {name: "any" if kind == "VIEW" else "whole" for name, kind in kinds.items()}
-    for key, names in (("patient", closed.patient), ("clinician", closed.clinician)):
-        if unknown := set(names) - set(sqls):
-            raise RuntimeError(f"rules/grains.yaml: there is no model {', '.join(sorted(unknown))}")
-        keys |= dict.fromkeys(names, key)
-    for name, parts in closed.patient.items():
-        for part in parts:
-            own = f"{name}_{part}"
-            sqls[own], sqls[name] = _cut(sqls[name], part, own)
-            kinds[own], keys[own] = "STEP", "whole"
-    found = [Step("notes", "", "", "patient", frozenset(), frozenset({"visit_note", "note_service", "procedure_code"}))]
-    for name, sql in sqls.items():
-        tables = frozenset(con.get_table_names(sql)) - {name}
-        needs = tables & set(sqls) | ({"notes"} if tables & set(_NOTES) else set())
-        found.append(Step(name, kinds[name], sql, keys[name], needs, tables - set(sqls)))
-    by_name = {step.name: step for step in found}
-    for step in found:
-        _check(step, by_name)
-    return tuple(found)
-
-
-def _check(step: Step, steps: Mapping[str, Step]) -> None:
-    """Raise RuntimeError where a step that is closed under a key reads what its partition cannot have."""
-    closed = rulebook.grains().models
-    needs = [steps[name] for name in step.needs]
-    if step.key != "patient" and (inner := step.needs & set(closed.inner)):
-        raise RuntimeError(f"{step.name} reads {', '.join(sorted(inner))}, which means nothing outside its partition")
-    if step.key == "patient" and (others := [need.name for need in needs if need.key == "clinician"]):
-        raise RuntimeError(f"{step.name} is closed under a patient and reads {', '.join(others)}, which is not")
-    if step.key == "clinician" and (
-        others := [need.name for need in needs if need.name not in closed.clinician[step.name]]
-    ):
-        raise RuntimeError(f"{step.name} is closed under a clinician; whose is a row of {', '.join(others)}?")
-
-
-def _cut(sql: str, part: str, into: str) -> tuple[str, str]:
-    """Return the query of one CTE with those before it, and the whole with that CTE read from table `into`."""
-    found = re.search(rf"^(?:WITH (?:RECURSIVE )?)?{part} AS (?:(?:NOT )?MATERIALIZED )?\($", sql, re.MULTILINE)
-    end = re.compile(r"^\),?$", re.MULTILINE).search(sql, found.end()) if found else None
-    if not found or not end:
-        raise RuntimeError(f"there is no CTE {part} to take out for {into}")
-    alone = f"{sql[: end.start()]})\nSELECT * FROM {part}"
-    return alone, f'{sql[: found.end()]}\n    SELECT * FROM "{into}"\n{sql[end.start() :]}'
-
-
 def build(
     con: duckdb.DuckDBPyConnection,
     root: str,
@@ -154,7 +85,7 @@ def build(
     files below `root`.
     """
     engine.attach_unsaved(con)
-    exchange = _Exchange(con, root, parts, {step.name: step for step in plan(con)}, run, lexicon)
+    exchange = _Exchange(con, root, parts, {step.name: step for step in closed.plan(con)}, run, lexicon)
     waiting = dict(exchange.steps)
     with progress.stage("models", len(waiting)) as done:
         while waiting:
@@ -187,9 +118,9 @@ def build(
     return exchange.lines()
 
 
-def _ready(waiting: Mapping[str, Step], key: str) -> list[Step]:
+def _ready(waiting: Mapping[str, closed.Step], key: str) -> list[closed.Step]:
     """Return the steps of a key that wait for none but each other, each after those that it reads."""
-    ready: dict[str, Step] = {}
+    ready: dict[str, closed.Step] = {}
     while found := [
         step
         for step in waiting.values()
@@ -209,7 +140,7 @@ class _Exchange:
         con: duckdb.DuckDBPyConnection,
         root: str,
         parts: int,
-        steps: Mapping[str, Step],
+        steps: Mapping[str, closed.Step],
         run: Runner,
         lexicon: Path | None,
     ) -> None:
@@ -221,17 +152,19 @@ class _Exchange:
         _see(con, root)
         self.share_out()
 
-    def build(self, steps: Sequence[Step], key: str) -> float:
+    def build(self, steps: Sequence[closed.Step], key: str) -> float:
         """Have the workers build these steps, partition by partition; return the seconds that they were at work."""
         if key == "clinician":
             self.shipped = {of: files for of, files in self.shipped.items() if of[1] != key}
             self.share_out_clinicians(steps)
         views = [self.steps[name] for step in steps for name in sorted(step.needs) if self.steps[name].key == "any"]
         wanted = [*{view.name: view for view in views}.values(), *steps]
-        own = {step.name for step in wanted} | (set(_NOTES) if "notes" in {step.name for step in steps} else set())
+        own = {step.name for step in wanted} | (
+            set(closed.NOTES) if "notes" in {step.name for step in steps} else set()
+        )
         asked = {name for step in wanted for name in (*step.needs, *step.reads)} - own - {"notes"}
         inputs = {name: self._inputs(name, key) for name in sorted(asked)}
-        outputs = [name for step in steps for name in (_NOTES if step.name == "notes" else (step.name,))]
+        outputs = [name for step in steps for name in (closed.NOTES if step.name == "notes" else (step.name,))]
         started = time.perf_counter()
         done = self.run(
             [
@@ -248,7 +181,7 @@ class _Exchange:
         for name in outputs:
             files = tuple(_place(self.root, name, part) for part in range(self.parts))
             self.built[name] = Input(done[0][name], files)
-            if name in _NOTES:
+            if name in closed.NOTES:
                 self._keep_notes(name)
             else:
                 engine.make(self.con, "VIEW", name, reading(self.built[name]))
@@ -264,7 +197,7 @@ class _Exchange:
         return self.shipped[name, key]
 
     def _ship(self, name: str, key: str) -> list[Input]:
-        types = types_of(self.con, name)
+        types = closed.types_of(self.con, name)
         columns = written(types)
         if name == "claim_line":  # line_id is where a line stands in the whole table
             types, columns = {"rowid": "BIGINT", **types}, f"rowid, {columns}"
@@ -287,10 +220,10 @@ class _Exchange:
     def _whose(self, name: str, key: str, types: Mapping[str, str]) -> str | None:
         """Return what a table is joined with to know the partition of each row; None where all have all of it."""
         models = rulebook.grains().models
-        if key == "clinician" and not given_whole(name):
+        if key == "clinician" and not closed.given_whole(name):
             columns = {by[name] for by in models.clinician.values() if name in by}
             return f"clinician_part ON given.{columns.pop()} = clinician_part.npi" if columns else None
-        match named_by(name, types):
+        match closed.named_by(name, types):
             case "patient_id":
                 parts = f"(SELECT unnest(range({self.parts})) AS part) AS share"
                 return f"{parts} ON hash(patient_id) % {self.parts} = share.part"
@@ -304,7 +237,7 @@ class _Exchange:
         self.con.execute(f"CREATE OR REPLACE TEMP TABLE line_part AS SELECT rowid AS line_id, {part} FROM claim_line")
         self.con.execute(f"CREATE OR REPLACE TEMP TABLE claim_part AS SELECT DISTINCT claim_id, {part} FROM claim_line")
 
-    def share_out_clinicians(self, steps: Sequence[Step]) -> None:
+    def share_out_clinicians(self, steps: Sequence[closed.Step]) -> None:
         """Say in which partition each clinician of the tables that these steps read is."""
         given = {
             (table, column) for step in steps for table, column in rulebook.grains().models.clinician[step.name].items()
@@ -332,30 +265,6 @@ class _Exchange:
         """Return how many claim lines each partition had."""
         files = self.shipped["claim_line", "patient"]
         return [self.con.execute(f"SELECT count(*) FROM ({reading(part)})").fetchall()[0][0] for part in files]
-
-
-def given_whole(name: str) -> bool:
-    """Say whether each share of the patients is given all of a table, or any row where it is only asked for one.
-
-    So it is with parts that need all rows: they leave few, and are asked about more than a share's own.
-    """
-    models = rulebook.grains().models
-    return name in models.any_row or name in {
-        f"{model}_{part}" for model, parts in models.patient.items() for part in parts
-    }
-
-
-def named_by(name: str, columns: Iterable[str]) -> str | None:
-    """Return the column that says whose a row of a table is, by patient; None where each share is given all of it.
-
-    What names no patient belongs to each whose line or claim it names.
-    """
-    known = set(columns)
-    return (
-        None
-        if given_whole(name)
-        else next((key for key in ("patient_id", "line_id", "claim_id") if key in known), None)
-    )
 
 
 def spread(con: duckdb.DuckDBPyConnection, tables: Sequence[tuple[str, str]], parts: int) -> None:
@@ -408,7 +317,7 @@ def work(task: Task, folder: str | None = None, memory_limit: str | None = None)
             store.fill(con, words if task.lexicon else None)
         for name, kind, sql in task.steps:
             engine.make(con, kind, name, sql)
-        types = {name: types_of(con, name) for name in task.outputs}
+        types = {name: closed.types_of(con, name) for name in task.outputs}
         for name, columns in types.items():
             write(con, f'SELECT {written(columns)} FROM "{name}"', _place(task.root, name, task.part))
     return types
@@ -425,11 +334,6 @@ def write(con: duckdb.DuckDBPyConnection, query: str, file: str) -> None:
         fsspec.filesystem(file.partition("://")[0]).mv(aside, file)
     else:
         Path(aside).replace(file)
-
-
-def types_of(con: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
-    """Return {column: type} of a table."""
-    return {name: kind for name, kind, *_ in con.execute(f'DESCRIBE "{table}"').fetchall()}
 
 
 def written(types: Mapping[str, str]) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from therapy_audit import cluster, engine, progress, stopping
+from therapy_audit import closed, engine, progress, stopping
 from therapy_audit import rules as rulebook
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 # Databases that are attached: the report of the run before, its steps, and the steps of this run.
 LAST, LAST_STEPS, STEPS = "last", "last_steps", "steps"
-TEXTS = ("text_evidence", "evidence_span", "text_measure")
 _BASE = "rows of the files"  # the first of what touches patients
 # Contract tables by which a patient is known. Other tables of the contract are the same for all, or named in `reached`.
 _OF_PATIENTS = (
@@ -36,10 +35,11 @@ _OF_PATIENTS = (
 # Tables that models do not read, or that are only read by models that need all rows.
 _NO_SETTING = frozenset(
     {
-        *_OF_PATIENTS, *TEXTS, "payer_plan", "provider", "review", "remittance", "remittance_claim", "remittance_line",
-        "remittance_adjustment", "remittance_remark", "remittance_provider_adjustment", "x12_imbalance", "x12_problem",
-        "quarantine", "intake_file", "rule", "rule_reference", "rule_denial_reason", "rule_scope", "audit_period",
-        "run_day", "finding", "finding_line", "finding_review", "coverage", "benchmark",
+        *_OF_PATIENTS, *closed.TEXTS, "payer_plan", "provider", "review", "remittance", "remittance_claim",
+        "remittance_line", "remittance_adjustment", "remittance_remark", "remittance_provider_adjustment",
+        "x12_imbalance", "x12_problem", "quarantine", "intake_file", "rule", "rule_reference", "rule_denial_reason",
+        "rule_scope", "audit_period", "run_day", "finding", "finding_line", "finding_review", "coverage",
+        "benchmark",
     }
 )  # fmt: skip
 
@@ -116,7 +116,7 @@ class Building:
         timed: Callable[[str, float], None],
     ) -> None:
         self.con, self.take_over, self.timed, self.opened = con, take_over, timed, opened
-        self.steps = {step.name: step for step in cluster.plan(con) if step.name != "notes"}
+        self.steps = {step.name: step for step in closed.plan(con) if step.name != "notes"}
         self.models = rulebook.grains().models
         readers = {name: [step for step in self.steps.values() if name in step.needs] for name in self.steps}
         passing = engine.passing_steps([step.name for step in self.steps.values() if step.kind == "STEP"], rules)
@@ -136,7 +136,7 @@ class Building:
             if step.key == "patient"
             for name in self.reads(step)
             if name not in self.steps or self.steps[name].key not in ("patient", "any")
-        } - {*_OF_PATIENTS, *TEXTS}
+        } - {*_OF_PATIENTS, *closed.TEXTS}
         self.settings = set(settings_tables(con))
         self.built = _Built()
         self.shares: dict[frozenset[str], _Share] = {}
@@ -151,7 +151,7 @@ class Building:
         ).fetchall()
         return {name: f'{database}.main."{name}"' for name, database in rows}
 
-    def reads(self, step: cluster.Step) -> set[str]:
+    def reads(self, step: closed.Step) -> set[str]:
         """Return all tables and steps that a step reads, those behind views with them."""
         found = set(step.reads) | {name for name in step.needs if name != "notes"}
         for name in [name for name in found if name in self.steps and self.steps[name].key == "any"]:
@@ -275,7 +275,7 @@ class Building:
 
     def compare(self, name: str) -> None:
         """Note what a table or step holds that needs all rows, and whom what differs from the run before touches."""
-        types = cluster.types_of(self.con, name)
+        types = closed.types_of(self.con, name)
         if name in self.models.spans:
             self.con.execute(f'CREATE TABLE {STEPS}."{name}" AS FROM "{name}"')
         if name in self.models.any_row:
@@ -316,7 +316,7 @@ class Building:
 
     def reach_span(self, name: str) -> _Scope:
         """Return whom a span of dates touches that began or ended otherwise: those with a date in between."""
-        first, last, *more = cluster.types_of(self.con, name)
+        first, last, *more = closed.types_of(self.con, name)
         both = f'"{name}" AS new, {self.last[name]} AS old'
         ends = self.con.execute(
             f'SELECT old."{first}", new."{first}", old."{last}", new."{last}" FROM {both}'
@@ -352,13 +352,13 @@ class Building:
 
     # --- steps
 
-    def build_whole(self, step: cluster.Step) -> None:
+    def build_whole(self, step: closed.Step) -> None:
         """Build a step that needs all rows."""
         engine.make(self.con, step.kind, step.name, step.sql)
         if step.name in self.shared:
             self.compare(step.name)
 
-    def build_by_patient(self, step: cluster.Step) -> None:
+    def build_by_patient(self, step: closed.Step) -> None:
         """Build a step for whom it is other than in the run before, and take over the rest; or leave it for later."""
         scope = _Scope(frozenset({_BASE}))
         for name in self.reads(step):
@@ -380,7 +380,7 @@ class Building:
         self.put(step, self.taken_over(step, share))
         self.told[step.name] = share.patients
 
-    def build_for_all(self, step: cluster.Step) -> None:
+    def build_for_all(self, step: closed.Step) -> None:
         """Build a step from all rows, and before it what nothing keeps and it reads."""
         for name in sorted(self.reads(step)):
             need = self.steps.get(name)
@@ -389,7 +389,7 @@ class Building:
                 self.built.whole_steps.add(name)
         self.put(step, step.sql)
 
-    def put(self, step: cluster.Step, sql: str) -> None:
+    def put(self, step: closed.Step, sql: str) -> None:
         """Make a step's table: of the report, or of STEPS with a view of it; or a temporary one."""
         if step.name not in self.kept:
             engine.make(self.con, "STEP", step.name, sql)
@@ -433,7 +433,7 @@ class Building:
         owner = 'old."patient_id"' if "patient_id" in columns else "n0.patient_id" if numbers else None
         return values, taken, owner
 
-    def taken_over(self, step: cluster.Step, share: _Share) -> str:
+    def taken_over(self, step: closed.Step, share: _Share) -> str:
         """Return the rows of those who are not touched, of the run before, with those just built."""
         values, taken, owner = self.mapped(step.name)
         touched = f"{share.name}.main.patient"
@@ -452,7 +452,7 @@ class Building:
             f'SELECT {values} FROM {taken} WHERE {others} UNION ALL SELECT {built} FROM {share.name}.main."{step.name}"'
         )
 
-    def changed(self, step: cluster.Step) -> _Scope:
+    def changed(self, step: closed.Step) -> _Scope:
         """Return whom a step that was built for all touches: those of its rows that came out otherwise."""
         if not self.owned(step.name) or step.name in self.models.owner:
             return _EVERYONE
@@ -510,24 +510,12 @@ class _Share:
 
     def take(self, name: str) -> None:
         """Take the touched patients' rows of a table, or all rows where it cannot be told whose they are."""
-        types = cluster.types_of(self.con, name)
-        models = self.building.models
-        column = cluster.named_by(name, types)
-        if column is None and not cluster.given_whole(name):
-            column = next((key for key in models.row_numbers if key in types), None)
-        rows = f'"{name}"'
-        if name in models.any_row:
-            rows += " LIMIT 1"
-        elif name == "service_text":
-            rows += f" WHERE note_id IN (SELECT note_id FROM visit_note WHERE patient_id IN (FROM {self.name}.patient))"
-        elif name in TEXTS:
+        if name in closed.TEXTS:
             self.fill("service_text")
-            rows += f" WHERE text_number IN (SELECT text_number FROM {self.name}.service_text)"
-        elif column == "patient_id":
-            rows += f" WHERE patient_id IN (FROM {self.name}.patient)"
-        elif column is not None:
-            known = "claim_id" if column == "claim_id" else "line_id"
-            rows += f" WHERE {column} IN (SELECT {known} FROM {self.name}.line)"
+        rows = closed.rows_of(
+            name, closed.types_of(self.con, name), f"patient_id IN (FROM {self.name}.patient)", f"{self.name}.line",
+            f"{self.name}.service_text",
+        )  # fmt: skip
         number = "rowid, " if name == "claim_line" else ""
         self.con.execute(f'CREATE OR REPLACE TABLE {self.name}.main."{name}" AS SELECT {number}* FROM {rows}')
 

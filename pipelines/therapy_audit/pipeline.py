@@ -230,12 +230,16 @@ def _models(
         yield None
         return
     if config.engine == "duckdb":
+        from therapy_audit import shares
         from therapy_audit.notes import store
 
         store.fill(con, config.lexicon)
         engine.lock(con)
         timed("notes")
-        engine.build_models(con, timed.detail, rules=ruleset.rules)
+        if (count := shares.needed(con)) > 1:
+            shares.build(con, count, ruleset.rules, timed.detail)
+        else:
+            engine.build_models(con, timed.detail, rules=ruleset.rules)
         timed("models")
         yield None
         return

@@ -1,0 +1,305 @@
+"""Models of one share of the patients after another: memory and spilled rows are those of a share, not of all rows.
+
+A share is a database in memory. Contract tables and what earlier turns left are views of its patients' rows there; what
+the database keeps, or other turns read, is added to the tables of all; the rest goes with the share. Steps that need
+all rows come in the turns between.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import partial
+from graphlib import TopologicalSorter
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from therapy_audit import closed, engine, hands, progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    import duckdb
+
+    from therapy_audit.closed import Step
+    from therapy_audit.rules import Rule
+
+_UNDER_WAY = 2  # shares at once: while the last steps of one run alone, the next has begun
+_LINE_BYTES = 4000  # of memory for each claim line under way
+_FEWEST = 100_000  # claim lines of a share: with less, beginning and ending its steps is most of the work
+_UNITS = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
+
+
+def needed(con: duckdb.DuckDBPyConnection) -> int:
+    """Return into how many shares the patients of `claim_line` are to be put: 1 where all of them fit in memory."""
+    ((lines, limit),) = con.execute("SELECT count(*), current_setting('memory_limit') FROM claim_line").fetchall()
+    amount, unit = re.fullmatch(r"([\d.]+) (\w+)", limit).groups()  # type: ignore[union-attr]  # as DuckDB has it
+    fit = float(amount) * _UNITS[unit] / _LINE_BYTES
+    return 1 if lines <= fit else math.ceil(min(_UNDER_WAY * lines / fit, lines / _FEWEST))
+
+
+def build(
+    con: duckdb.DuckDBPyConnection,
+    count: int,
+    rules: Sequence[Rule],
+    timed: Callable[[str, float], None] | None = None,
+) -> None:
+    """Build all models of `con`, whose contract tables and notes are filled, in about `count` shares of the patients.
+
+    Afterwards `con` holds what engine.build_models leaves. `timed` is told each model's seconds over all shares.
+    """
+    engine.attach_unsaved(con)
+    work = _Work(con, _bounds(con, count), rules)
+    seconds: dict[str, float] = {}
+    left = {name: work.of(name) for name in work.steps}
+    with (
+        progress.stage("models", len(work.needs)) as done,
+        closing(hands.in_turn(con, work.needs, lambda hand, node: work.actions[node](hand))) as made,
+    ):
+        for one in made:
+            name = one.name.partition(" ")[0]
+            seconds[name] = seconds.get(name, 0.0) + one.seconds
+            if name in left:
+                left[name] -= 1
+                if timed and not left[name]:
+                    timed(f"model {name}", seconds[name])
+            done()
+    if timed:
+        timed("patients' shares of tables", sum(took for name, took in seconds.items() if name not in work.steps))
+    engine.create_scopes(con)
+
+
+def _bounds(con: duckdb.DuckDBPyConnection, count: int) -> list[str]:
+    """Return the first patient of each share but the first; shares have about as many claim lines each."""
+    rows = con.execute(
+        """
+        WITH patient AS (SELECT patient_id, count(*) AS items FROM claim_line GROUP BY patient_id),
+        running AS (
+            SELECT patient_id, sum(items) OVER (ORDER BY patient_id) AS items, sum(items) OVER () AS total FROM patient
+        )
+        SELECT min(patient_id) FROM running GROUP BY ceil(items * $count / total) ORDER BY 1
+        """,
+        {"count": count},
+    ).fetchall()
+    return [first for (first,) in rows[1:]]
+
+
+def turns(steps: Mapping[str, Step]) -> dict[str, int]:
+    """Return the turn of each step: odd where it is built by share, even where it needs all rows.
+
+    Each is as late as those that read it allow: what is left from turn to turn lies in memory until then.
+    """
+    order = tuple(TopologicalSorter({name: step.needs for name, step in steps.items()}).static_order())
+    by_share = {name: int(step.key == "patient") for name, step in steps.items()}
+    earliest: dict[str, int] = {}
+    for name in order:
+        turn = max((earliest[need] for need in steps[name].needs), default=0)
+        earliest[name] = turn + (turn % 2 != by_share[name])
+    latest = dict.fromkeys(steps, max(earliest.values()) + 1)
+    for name in reversed(order):
+        latest[name] -= latest[name] % 2 != by_share[name]
+        for need in steps[name].needs:
+            latest[need] = min(latest[need], latest[name])
+    return latest
+
+
+@dataclass(frozen=True)
+class _Share:
+    """One share of the patients in one turn."""
+
+    name: str  # of its database
+    turn: int
+    number: int
+    patients: str  # a condition on patient_id
+
+
+class _Work:
+    """What is to be done, after what, and how: a step that needs all rows by its name, others by name and share."""
+
+    def __init__(self, con: duckdb.DuckDBPyConnection, bounds: Sequence[str], rules: Sequence[Rule]) -> None:
+        self.steps = {
+            step.name: replace(step, needs=step.needs - {"notes"}) for step in closed.plan(con) if step.name != "notes"
+        }
+        self.turn = turns(self.steps)
+        self.readers = {name: [one for one in self.steps.values() if name in one.needs] for name in self.steps}
+        steps = [name for name, step in self.steps.items() if step.kind == "STEP"]
+        self.passing = engine.passing_steps(steps, rules)
+        # What is added to a table of all, for itself or for other turns.
+        self.left = {
+            name
+            for name, step in self.steps.items()
+            if step.key == "patient"
+            and (
+                step.kind == "TABLE"
+                or name not in self.passing
+                or any(self.turn[reader.name] != self.turn[name] for reader in self.readers[name])
+            )
+        }
+        ((database, self.path),) = con.execute("SELECT current_database(), current_setting('search_path')").fetchall()
+        self.database = '"' + database.replace('"', '""') + '"'
+        # Of what is left: the first row of each share, and the last of all.
+        self.ends: dict[str, list[int]] = {name: [0] for name in self.left}
+        self.needs: dict[str, set[str]] = {}
+        self.actions: dict[str, Callable[[duckdb.DuckDBPyConnection], object]] = {}
+        conditions = _conditions(bounds)
+        self.last = len(conditions) - 1
+        for name, step in self.steps.items():
+            if step.key != "patient":
+                self.add(name, partial(self.make_whole, step), {self.over(need) for need in step.needs})
+        shares = [
+            _Share(f"share_{turn}_{number}", turn, number, patients)
+            for turn in sorted({self.turn[name] for name, step in self.steps.items() if step.key == "patient"})
+            for number, patients in enumerate(conditions)
+        ]
+        for place, share in enumerate(shares):
+            self.add_share(share, {_end(shares[place - _UNDER_WAY])} if place >= _UNDER_WAY else set())
+        for name in self.passing:
+            if self.steps[name].key == "patient" and name not in self.left:
+                continue
+            readers = self.readers[name]
+            after = {self.over(reader.name) for reader in readers}
+            after |= {_end(share) for share in shares if any(self.turn[one.name] == share.turn for one in readers)}
+            drop = f'DROP TABLE {engine.UNSAVED}.main."{name}"'
+            self.add(f"drop {name}", partial(_run, drop), {self.over(name), *after})
+
+    def of(self, name: str) -> int:
+        """Return in how many pieces a step is built."""
+        return self.last + 1 if self.steps[name].key == "patient" else 1
+
+    def add(self, node: str, action: Callable[[duckdb.DuckDBPyConnection], object], needs: set[str]) -> None:
+        """Note what is to be done, and after what."""
+        self.actions[node] = action
+        self.needs[node] = needs
+
+    def over(self, name: str) -> str:
+        """Return after what all rows of a step are there."""
+        return name if self.steps[name].key != "patient" else self.node(name, self.last)
+
+    def node(self, name: str, number: int) -> str:
+        """Return what a step built by share is noted as."""
+        return f"{name} share_{self.turn[name]}_{number}"
+
+    def place(self, name: str) -> str:
+        """Return a table of all with its database."""
+        step = self.steps.get(name)
+        return f'{engine.UNSAVED if step and step.kind == "STEP" else self.database}.main."{name}"'
+
+    def add_share(self, share: _Share, needs: set[str]) -> None:
+        """Note what is to be done for a share: its rows, its steps, and its end."""
+        steps = [step for step in self.steps.values() if step.key == "patient" and self.turn[step.name] == share.turn]
+        views = {need for step in steps for need in step.needs if self.steps[need].key == "any"}
+        for view in list(views):
+            views |= {need for need in self.steps[view].needs if self.steps[need].key == "any"}
+        own = [*(self.steps[view] for view in sorted(views)), *steps]
+        asked = {name for step in own for name in (*step.needs, *step.reads)} - {step.name for step in own}
+        if asked & set(closed.TEXTS):
+            asked.add("service_text")
+        begin = f"begin {share.name}"
+        self.add(begin, partial(self.begin, share, sorted(asked & self.left)), needs)
+        needs |= {self.node(name, share.number) for name in asked & self.left}
+        after = dict.fromkeys(asked & self.left, begin)
+        for name in sorted(asked - self.left):
+            after[name] = f"take {share.name} {name}"
+            before = {begin, self.over(name)} if name in self.steps else {begin}
+            if name in closed.TEXTS:
+                before.add(f"take {share.name} service_text")
+            self.add(after[name], partial(self.take, share, name), before)
+        after |= {step.name: f"{step.name} {share.name}" for step in steps}
+        after |= {view: f"view {share.name} {view}" for view in views}
+        for step in own:
+            before = {begin, *(after[name] for name in (*step.needs, *step.reads))}
+            if step.name in self.left and share.number:
+                before.add(self.node(step.name, share.number - 1))
+            self.add(after[step.name], partial(self.make, share, step), before)
+        for step in steps:
+            if step.name not in self.left:
+                read = {after[reader.name] for reader in self.readers[step.name]}
+                drop = f'DROP TABLE {share.name}.main."{step.name}"'
+                self.add(f"drop {share.name} {step.name}", partial(_run, drop), {after[step.name], *read})
+        of_share = {node for node in self.needs if share.name in node.split(" ")}
+        self.add(_end(share), partial(_run, f"DETACH {share.name}"), of_share)
+
+    # --- what is done; again where memory did not suffice the first time
+
+    def make_whole(self, step: Step, hand: duckdb.DuckDBPyConnection) -> None:
+        """Build a step that needs all rows."""
+        engine.make(hand, step.kind, step.name, step.sql)
+
+    def begin(self, share: _Share, left: Sequence[str], hand: duckdb.DuckDBPyConnection) -> None:
+        """Attach a share's database, with its claim lines and its rows of what earlier turns left."""
+        hand.execute(f"ATTACH IF NOT EXISTS ':memory:' AS {share.name}")
+        hand.execute(
+            f"CREATE OR REPLACE TABLE {share.name}.main.line AS"
+            f" SELECT rowid AS line_id, claim_id FROM {self.place('claim_line')} WHERE {share.patients}"
+        )
+        for name in left:
+            self.show(share, name, hand)
+
+    def show(self, share: _Share, name: str, hand: duckdb.DuckDBPyConnection) -> None:
+        """Make the view of a share's rows of what is left: they follow each other, so that no others are read."""
+        first, end = self.ends[name][share.number : share.number + 2]
+        hand.execute(
+            f'CREATE OR REPLACE VIEW {share.name}.main."{name}" AS'
+            f" SELECT * FROM {self.place(name)} WHERE rowid >= {first} AND rowid < {end}"
+        )
+
+    def take(self, share: _Share, name: str, hand: duckdb.DuckDBPyConnection) -> None:
+        """Take a share's rows of a table: as a view where the rows name the patient, else as a table.
+
+        What all shares are given whole is found where it is.
+        """
+        columns = closed.types_of(hand, name)
+        rows = closed.rows_of(
+            name, columns, share.patients, f"{share.name}.main.line", f"{share.name}.main.service_text"
+        )
+        if " " not in rows:
+            return
+        kind = "VIEW" if closed.named_by(name, columns) == "patient_id" else "TABLE"
+        number = "rowid, " if name == "claim_line" else ""
+        rows = self.place(name) + rows.removeprefix(f'"{name}"')
+        hand.execute(f'CREATE OR REPLACE {kind} {share.name}.main."{name}" AS SELECT {number}* FROM {rows}')
+
+    def make(self, share: _Share, step: Step, hand: duckdb.DuckDBPyConnection) -> None:
+        """Build a step of a share."""
+        hand.execute(f"SET search_path = {_text(f'{share.name}.main,{self.path}')}")
+        try:
+            if step.name in self.left:
+                self.add_rows(share, step, hand)
+            else:
+                kind = "VIEW" if step.kind == "VIEW" else "TABLE"
+                hand.execute(f'CREATE OR REPLACE {kind} {share.name}.main."{step.name}" AS {step.sql}')
+        finally:
+            hand.execute(f"SET search_path = {_text(self.path)}")
+
+    def add_rows(self, share: _Share, step: Step, hand: duckdb.DuckDBPyConnection) -> None:
+        """Add a share's rows to the table of all."""
+        place, ends = self.place(step.name), self.ends[step.name]
+        if len(ends) == share.number + 1:
+            into = f"INSERT INTO {place}" if share.number else f"CREATE OR REPLACE TABLE {place} AS"
+            ((rows,),) = hand.execute(f"{into} {step.sql}").fetchall()
+            ends.append(ends[-1] + rows)
+        self.show(share, step.name, hand)
+
+
+def _conditions(bounds: Sequence[str]) -> list[str]:
+    """Return each share's condition on patient_id; the first has also the rows that name nobody."""
+    if not bounds:
+        return ["TRUE"]
+    first, *_ = texts = [_text(bound) for bound in bounds]
+    between = [f"patient_id >= {start} AND patient_id < {end}" for start, end in pairwise(texts)]
+    return [f"(patient_id < {first} OR patient_id IS NULL)", *between, f"patient_id >= {texts[-1]}"]
+
+
+def _end(share: _Share) -> str:
+    return f"end {share.name}"
+
+
+def _run(sql: str, hand: duckdb.DuckDBPyConnection) -> None:
+    hand.execute(sql)
+
+
+def _text(value: str) -> str:
+    """Return an SQL text: views and settings take no bound values."""
+    return "'" + value.replace("'", "''") + "'"
