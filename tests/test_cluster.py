@@ -12,9 +12,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from therapy_audit import closed, cluster, engine, pipeline, rules, synth
+from therapy_audit import closed, cluster, engine, pipeline, rules, shares, synth
 from therapy_audit.config import Config
 from therapy_audit.errors import AuditError
 from therapy_audit.notes import store
@@ -24,8 +27,6 @@ fsspec = pytest.importorskip("fsspec")
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    import duckdb
 
 _INPUTS = (
     "claims", "notes", "providers", "plans_of_care", "authorizations", "opening_balances", "remittances",
@@ -106,6 +107,108 @@ def test_any_number_of_partitions_gives_the_same(loaded: Path, whole: Path, tmp_
         assert [(sum(lines),)] == con.execute("SELECT count(*) FROM claim_line").fetchall()
     assert not list(tmp_path.glob("therapy-audit-*"))
     assert not fsspec.filesystem("memory").find("audits")
+
+
+@pytest.mark.parametrize("count", [2, 7])
+def test_any_number_of_shares_gives_the_same(loaded: Path, whole: Path, tmp_path: Path, count: int) -> None:
+    with engine.connect(_copied(loaded, tmp_path)) as con:
+        store.fill(con)
+        seconds: dict[str, float] = {}
+        shares.build(con, count, rules.load().rules, seconds.__setitem__)
+        assert _differences(con, whole) == []
+        kept = {name for (name,) in con.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+        databases = {name for (name,) in con.execute("SELECT database_name FROM duckdb_databases()").fetchall()}
+    assert seconds.keys() >= {"model therapy_line", "model clinician_day", "model kx_ledger_opening"}
+    assert databases == {"audit", engine.UNSAVED, "whole", "system", "temp"}
+    # Nothing is left of the shares, nor of what only models read.
+    assert not kept & {"line", "treatment_day", "line_discipline", "therapy_line_note_span"}
+    assert kept >= {"second_bill", "code_swap"}
+
+
+def test_a_run_in_shares_writes_the_same_report(
+    clinic: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1790000000")
+    one, many = tmp_path / "one" / "report", tmp_path / "many" / "report"
+    pipeline.run(dataclasses.replace(clinic, output=one))
+    counts: list[int] = []
+    needed = shares.needed
+
+    def noted(con: duckdb.DuckDBPyConnection) -> int:
+        counts.append(needed(con))
+        return counts[-1]
+
+    monkeypatch.setattr(shares, "needed", noted)
+    monkeypatch.setattr(shares, "_LINE_BYTES", 2**20)
+    monkeypatch.setattr(shares, "_FEWEST", 100)
+    pipeline.run(dataclasses.replace(clinic, output=many, memory_limit="400MiB"))
+    assert 3 <= counts[0] <= 8
+    assert (one / "findings.csv").read_bytes() == (many / "findings.csv").read_bytes()
+    assert (one / "summary.json").read_bytes() == (many / "summary.json").read_bytes()
+
+
+def test_shares_are_as_many_as_it_takes(empty: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two at once are to fit, and none is so small that it does not pay."""
+    empty.execute("INSERT INTO claim_line BY NAME " + _LINE.format(count=1000))
+    empty.execute("SET memory_limit = '1GiB'")
+    monkeypatch.setattr(shares, "_FEWEST", 10)
+    for line_bytes, count in ((2**20, 1), (2**30 // 1000 + 2000, 3), (2**22, 8), (2**29, 100)):
+        monkeypatch.setattr(shares, "_LINE_BYTES", line_bytes)
+        assert shares.needed(empty) == count, line_bytes
+
+
+_LINE = """
+    SELECT
+        'C' || i AS claim_id, 1 AS claim_line_number, 'P' || i // 3 AS patient_id, DATE '2026-01-02' AS service_date,
+        '97530' AS hcpcs_code, [] AS modifiers, [] AS diagnosis_codes, 'claims.csv' AS source_file, i AS source_row
+    FROM range({count}) AS line (i)
+"""
+
+
+@given(st.lists(st.text(alphabet="aB'%_0é ", max_size=3), min_size=1, max_size=8, unique=True), st.integers(1, 6))
+def test_each_patient_is_in_one_share(patients: list[str], count: int) -> None:
+    with duckdb.connect() as con:
+        con.execute("CREATE TABLE claim_line AS SELECT unnest(?::VARCHAR []) AS patient_id", [patients])
+        conditions = shares.conditions(con, count)
+        assert len(conditions) <= count
+        con.execute("INSERT INTO claim_line VALUES (NULL), (''), ('zz')")  # of other tables
+        for condition in conditions:
+            assert con.execute(f"SELECT count(*) FROM claim_line WHERE {condition}").fetchall() > [(0,)]
+        together = " UNION ALL ".join(f"SELECT patient_id FROM claim_line WHERE {one}" for one in conditions)
+        rows = con.execute(f"({together}) EXCEPT ALL FROM claim_line").fetchall()
+        assert rows == con.execute(f"FROM claim_line EXCEPT ALL ({together})").fetchall() == []
+
+
+def test_what_lacked_memory_is_not_added_twice(
+    loaded: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: set[tuple[str, str]] = set()
+    show = shares.Work.show
+
+    def lacking(work: Any, share: Any, name: str, hand: duckdb.DuckDBPyConnection) -> None:
+        if work.turn[name] == share.turn and (share.name, name) not in tried:  # its rows have just been added
+            tried.add((share.name, name))
+            raise duckdb.OutOfMemoryException("not now")
+        show(work, share, name, hand)
+
+    monkeypatch.setattr(shares.Work, "show", lacking)
+    with engine.connect(_copied(loaded, tmp_path)) as con:
+        store.fill(con)
+        shares.build(con, 2, rules.load().rules)
+        assert _differences(con, whole) == []
+    assert len(tried) > 50
+
+
+def test_turns_are_as_late_as_can_be(empty: duckdb.DuckDBPyConnection) -> None:
+    steps = {step.name: step for step in closed.plan(empty)}
+    turns = shares.turns(steps)
+    for name, step in steps.items():
+        assert turns[name] >= 0
+        assert turns[name] % 2 == (step.key == "patient")
+        readers = [turns[other.name] for other in steps.values() if name in other.needs]
+        # What reads it comes no sooner, and is the reason that it is not one turn later.
+        assert turns[name] <= min(readers, default=turns[name])
+        assert turns[name] + 2 > min(readers, default=max(turns.values()))
 
 
 # What the workers of the next tests do, in threads of this process; functions of a module need not be sent to them.

@@ -51,7 +51,7 @@ def build(
     Afterwards `con` holds what engine.build_models leaves. `timed` is told each model's seconds over all shares.
     """
     engine.attach_unsaved(con)
-    work = _Work(con, _bounds(con, count), rules)
+    work = Work(con, conditions(con, count), rules)
     seconds: dict[str, float] = {}
     left = {name: work.of(name) for name in work.steps}
     with (
@@ -71,8 +71,11 @@ def build(
     engine.create_scopes(con)
 
 
-def _bounds(con: duckdb.DuckDBPyConnection, count: int) -> list[str]:
-    """Return the first patient of each share but the first; shares have about as many claim lines each."""
+def conditions(con: duckdb.DuckDBPyConnection, count: int) -> list[str]:
+    """Return the conditions on patient_id of at most `count` shares, with about as many rows of `claim_line` each.
+
+    Each row of any table is in one of them: the first has those, too, that name nobody.
+    """
     rows = con.execute(
         """
         WITH patient AS (SELECT patient_id, count(*) AS items FROM claim_line GROUP BY patient_id),
@@ -83,7 +86,11 @@ def _bounds(con: duckdb.DuckDBPyConnection, count: int) -> list[str]:
         """,
         {"count": count},
     ).fetchall()
-    return [first for (first,) in rows[1:]]
+    bounds = [_text(first) for (first,) in rows[1:]]
+    if not bounds:
+        return ["TRUE"]
+    between = [f"patient_id >= {first} AND patient_id < {end}" for first, end in pairwise(bounds)]
+    return [f"(patient_id < {bounds[0]} OR patient_id IS NULL)", *between, f"patient_id >= {bounds[-1]}"]
 
 
 def turns(steps: Mapping[str, Step]) -> dict[str, int]:
@@ -106,7 +113,7 @@ def turns(steps: Mapping[str, Step]) -> dict[str, int]:
 
 
 @dataclass(frozen=True)
-class _Share:
+class Share:
     """One share of the patients in one turn."""
 
     name: str  # of its database
@@ -115,10 +122,10 @@ class _Share:
     patients: str  # a condition on patient_id
 
 
-class _Work:
+class Work:
     """What is to be done, after what, and how: a step that needs all rows by its name, others by name and share."""
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, bounds: Sequence[str], rules: Sequence[Rule]) -> None:
+    def __init__(self, con: duckdb.DuckDBPyConnection, conditions: Sequence[str], rules: Sequence[Rule]) -> None:
         self.steps = {
             step.name: replace(step, needs=step.needs - {"notes"}) for step in closed.plan(con) if step.name != "notes"
         }
@@ -143,13 +150,12 @@ class _Work:
         self.ends: dict[str, list[int]] = {name: [0] for name in self.left}
         self.needs: dict[str, set[str]] = {}
         self.actions: dict[str, Callable[[duckdb.DuckDBPyConnection], object]] = {}
-        conditions = _conditions(bounds)
         self.last = len(conditions) - 1
         for name, step in self.steps.items():
             if step.key != "patient":
                 self.add(name, partial(self.make_whole, step), {self.over(need) for need in step.needs})
         shares = [
-            _Share(f"share_{turn}_{number}", turn, number, patients)
+            Share(f"share_{turn}_{number}", turn, number, patients)
             for turn in sorted({self.turn[name] for name, step in self.steps.items() if step.key == "patient"})
             for number, patients in enumerate(conditions)
         ]
@@ -186,7 +192,7 @@ class _Work:
         step = self.steps.get(name)
         return f'{engine.UNSAVED if step and step.kind == "STEP" else self.database}.main."{name}"'
 
-    def add_share(self, share: _Share, needs: set[str]) -> None:
+    def add_share(self, share: Share, needs: set[str]) -> None:
         """Note what is to be done for a share: its rows, its steps, and its end."""
         steps = [step for step in self.steps.values() if step.key == "patient" and self.turn[step.name] == share.turn]
         views = {need for step in steps for need in step.needs if self.steps[need].key == "any"}
@@ -227,7 +233,7 @@ class _Work:
         """Build a step that needs all rows."""
         engine.make(hand, step.kind, step.name, step.sql)
 
-    def begin(self, share: _Share, left: Sequence[str], hand: duckdb.DuckDBPyConnection) -> None:
+    def begin(self, share: Share, left: Sequence[str], hand: duckdb.DuckDBPyConnection) -> None:
         """Attach a share's database, with its claim lines and its rows of what earlier turns left."""
         hand.execute(f"ATTACH IF NOT EXISTS ':memory:' AS {share.name}")
         hand.execute(
@@ -237,7 +243,7 @@ class _Work:
         for name in left:
             self.show(share, name, hand)
 
-    def show(self, share: _Share, name: str, hand: duckdb.DuckDBPyConnection) -> None:
+    def show(self, share: Share, name: str, hand: duckdb.DuckDBPyConnection) -> None:
         """Make the view of a share's rows of what is left: they follow each other, so that no others are read."""
         first, end = self.ends[name][share.number : share.number + 2]
         hand.execute(
@@ -245,7 +251,7 @@ class _Work:
             f" SELECT * FROM {self.place(name)} WHERE rowid >= {first} AND rowid < {end}"
         )
 
-    def take(self, share: _Share, name: str, hand: duckdb.DuckDBPyConnection) -> None:
+    def take(self, share: Share, name: str, hand: duckdb.DuckDBPyConnection) -> None:
         """Take a share's rows of a table: as a view where the rows name the patient, else as a table.
 
         What all shares are given whole is found where it is.
@@ -261,7 +267,7 @@ class _Work:
         rows = self.place(name) + rows.removeprefix(f'"{name}"')
         hand.execute(f'CREATE OR REPLACE {kind} {share.name}.main."{name}" AS SELECT {number}* FROM {rows}')
 
-    def make(self, share: _Share, step: Step, hand: duckdb.DuckDBPyConnection) -> None:
+    def make(self, share: Share, step: Step, hand: duckdb.DuckDBPyConnection) -> None:
         """Build a step of a share."""
         hand.execute(f"SET search_path = {_text(f'{share.name}.main,{self.path}')}")
         try:
@@ -273,7 +279,7 @@ class _Work:
         finally:
             hand.execute(f"SET search_path = {_text(self.path)}")
 
-    def add_rows(self, share: _Share, step: Step, hand: duckdb.DuckDBPyConnection) -> None:
+    def add_rows(self, share: Share, step: Step, hand: duckdb.DuckDBPyConnection) -> None:
         """Add a share's rows to the table of all."""
         place, ends = self.place(step.name), self.ends[step.name]
         if len(ends) == share.number + 1:
@@ -283,16 +289,7 @@ class _Work:
         self.show(share, step.name, hand)
 
 
-def _conditions(bounds: Sequence[str]) -> list[str]:
-    """Return each share's condition on patient_id; the first has also the rows that name nobody."""
-    if not bounds:
-        return ["TRUE"]
-    first, *_ = texts = [_text(bound) for bound in bounds]
-    between = [f"patient_id >= {start} AND patient_id < {end}" for start, end in pairwise(texts)]
-    return [f"(patient_id < {first} OR patient_id IS NULL)", *between, f"patient_id >= {texts[-1]}"]
-
-
-def _end(share: _Share) -> str:
+def _end(share: Share) -> str:
     return f"end {share.name}"
 
 
