@@ -51,8 +51,8 @@ def connect(
         # The first that has one compression for strings in place of two that are both tried: files fill in three
         # quarters of the time. DuckDB 1.3 and later read it.
         "storage_compatibility_version": "v1.3.0",
-        # What is written is thrown away where a run dies: it goes from log to file once, when the file is closed.
-        "wal_autocheckpoint": "1TB",
+        # What is written is thrown away where a run dies: it goes from log to file seldom, as that writes it anew.
+        "wal_autocheckpoint": "128MB",
     }
     if threads:
         settings["threads"] = threads

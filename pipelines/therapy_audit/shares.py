@@ -148,6 +148,8 @@ class Work:
         self.database = '"' + database.replace('"', '""') + '"'
         # Of what is left: the first row of each share, and the last of all.
         self.ends: dict[str, list[int]] = {name: [0] for name in self.left}
+        # The first and last claim line of each share whose lines follow each other, as where a file goes by patient.
+        self.lines: dict[int, tuple[int, int]] = {}
         self.needs: dict[str, set[str]] = {}
         self.actions: dict[str, Callable[[duckdb.DuckDBPyConnection], object]] = {}
         self.last = len(conditions) - 1
@@ -240,6 +242,10 @@ class Work:
             f"CREATE OR REPLACE TABLE {share.name}.main.line AS"
             f" SELECT rowid AS line_id, claim_id FROM {self.place('claim_line')} WHERE {share.patients}"
         )
+        span = f"SELECT min(line_id), max(line_id), count(*) FROM {share.name}.main.line"
+        ((first, last, count),) = hand.execute(span).fetchall()
+        if count == last - first + 1:
+            self.lines[share.number] = first, last
         for name in left:
             self.show(share, name, hand)
 
@@ -252,7 +258,7 @@ class Work:
         )
 
     def take(self, share: Share, name: str, hand: duckdb.DuckDBPyConnection) -> None:
-        """Take a share's rows of a table: as a view where the rows name the patient, else as a table.
+        """Take a share's rows of a table: as a view where it costs little to tell them, else as a table.
 
         What all shares are given whole is found where it is.
         """
@@ -262,7 +268,13 @@ class Work:
         )
         if " " not in rows:
             return
-        kind = "VIEW" if closed.named_by(name, columns) == "patient_id" else "TABLE"
+        kind = "TABLE"
+        match closed.named_by(name, columns):
+            case "patient_id" | "claim_id":
+                kind = "VIEW"
+            case "line_id" if share.number in self.lines:
+                first, last = self.lines[share.number]
+                kind, rows = "VIEW", f'"{name}" WHERE line_id >= {first} AND line_id <= {last}'
         number = "rowid, " if name == "claim_line" else ""
         rows = self.place(name) + rows.removeprefix(f'"{name}"')
         hand.execute(f'CREATE OR REPLACE {kind} {share.name}.main."{name}" AS SELECT {number}* FROM {rows}')

@@ -76,29 +76,6 @@ own_text AS (
     FROM worded
     GROUP BY day_number
     HAVING count(*) FILTER (words <> '') > 0
-),
-
--- Rules about notes judge a day once, whoever pays.
-day AS (
-    SELECT
-        hash(patient_id, discipline, service_date) AS treatment_day_number,
-        arg_min(plan, claim_id) AS plan,
-        min(claim_id) AS claim_id,
-        arg_min(claim_line_number, claim_id) AS claim_line_number,
-        any_value(episode_start) AS episode_start,
-        bool_or(has_new_plan) AS has_new_plan
-    FROM episode_day
-    GROUP BY treatment_day_number
-),
-
-billed AS (
-    SELECT
-        hash(patient_id, discipline, hcpcs_code, service_date) AS day_number,
-        min({'claim_id': claim_id, 'claim_line_number': claim_line_number}) AS first_line,
-        sum(line_amount) AS amount
-    FROM therapy_line
-    WHERE skilled_activity
-    GROUP BY day_number
 )
 
 SELECT
@@ -124,6 +101,6 @@ SELECT
     coalesce(billed.first_line.claim_line_number, day.claim_line_number) AS claim_line_number,
     coalesce(billed.amount, 0.00) AS amount
 FROM keyed
-INNER JOIN day ON keyed.treatment_day_number = day.treatment_day_number
-LEFT JOIN billed ON keyed.day_number = billed.day_number
+INNER JOIN noted_day AS day ON keyed.treatment_day_number = day.treatment_day_number
+LEFT JOIN billed_activity AS billed ON keyed.day_number = billed.day_number
 LEFT JOIN own_text ON keyed.day_number = own_text.day_number

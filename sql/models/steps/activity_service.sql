@@ -1,5 +1,5 @@
--- Each note service of a skilled activity: its day (all services under one code on one day are one activity's day),
--- what its fields chart, and the text that was read for it.
+-- Each note service of a skilled activity: its day (all services under one code on one day are one activity's day), who
+-- wrote of it, what its fields chart, and the text that was read for it.
 SELECT
     hash(note_service.patient_id, note_minutes.discipline, note_service.hcpcs_code, note_service.service_date)
         AS day_number,
@@ -10,6 +10,7 @@ SELECT
     note_service.service_date,
     note_service.note_id,
     note_service.service_number,
+    note_minutes.clinician_npi,
     note_service.text IS NOT NULL AS has_own_text,
     strlen(note_service.text) AS text_length,
     -- Letters and digits that a text begins with.

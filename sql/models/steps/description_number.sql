@@ -22,13 +22,9 @@ WITH told AS (
             WHEN description.services > 1 THEN text_letters(lower(coalesce(note_service.text, visit_note.text))).letters
         END AS letters
     FROM description
+    INNER JOIN activity_service AS activity ON description.day_number = activity.day_number
     INNER JOIN note_service
-        ON
-            description.patient_id = note_service.patient_id
-            AND description.hcpcs_code = note_service.hcpcs_code
-            AND description.service_date = note_service.service_date
-    INNER JOIN note_minutes
-        ON note_service.note_id = note_minutes.note_id AND description.discipline = note_minutes.discipline
+        ON activity.note_id = note_service.note_id AND activity.service_number = note_service.service_number
     INNER JOIN visit_note ON note_service.note_id = visit_note.note_id
     WHERE
         description.series IN (SELECT series FROM description_pair)

@@ -3,43 +3,13 @@
 -- clinician wrote everything, nothing can be told from others' use: then all of it. Only of visits with a sentence that
 -- another patient's note has too: the rest is nobody's copy.
 WITH practice AS (
-    SELECT coalesce(min(clinician_npi) = max(clinician_npi), FALSE) AS one_clinician FROM description
-),
-
-author AS (
-    SELECT
-        series,
-        visit_number,
-        hash(patient_id) AS patient_key,
-        hash(clinician_npi) AS clinician_key
-    FROM description
-    WHERE clinician_npi IS NOT NULL
-),
-
-told AS NOT MATERIALIZED (
-    SELECT
-        author.series,
-        author.visit_number,
-        author.patient_key,
-        author.clinician_key,
-        unnest(string_split(description_text.letters, chr(1))) AS letters,
-        unnest(description_text.sentence_words) AS words
-    FROM description_text
-    INNER JOIN author
-        ON description_text.series = author.series AND description_text.visit_number = author.visit_number
+    SELECT coalesce(min(clinician_npi) = max(clinician_npi), FALSE) AS one_clinician FROM description_day
 ),
 
 sentence AS MATERIALIZED (
-    SELECT
-        series,
-        visit_number,
-        patient_key,
-        clinician_key,
-        hash(letters) AS sentence_key,
-        words
-    FROM told
-    -- Past the end of the text there are words of nothing.
-    WHERE letters <> '' AND (words >= 4 OR (SELECT one_clinician FROM practice))
+    SELECT *
+    FROM told_sentence
+    WHERE words >= 4 OR (SELECT one_clinician FROM practice)
 ),
 
 -- Most sentences are one patient's.

@@ -8,14 +8,10 @@ WITH told AS NOT MATERIALIZED (
         coalesce(note_service.text, visit_note.text) AS text,
         text_letters(lower(coalesce(note_service.text, visit_note.text))) AS told
     FROM note_service
-    INNER JOIN note_minutes ON note_service.note_id = note_minutes.note_id
+    INNER JOIN activity_service AS activity
+        ON note_service.note_id = activity.note_id AND note_service.service_number = activity.service_number
     INNER JOIN visit_note ON note_service.note_id = visit_note.note_id
-    INNER JOIN description
-        ON
-            note_service.patient_id = description.patient_id
-            AND note_minutes.discipline = description.discipline
-            AND note_service.hcpcs_code = description.hcpcs_code
-            AND note_service.service_date = description.service_date
+    INNER JOIN description ON activity.day_number = description.day_number
     WHERE coalesce(note_service.text, visit_note.text) IS NOT NULL
 ),
 
