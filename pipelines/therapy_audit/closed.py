@@ -119,26 +119,17 @@ def types_of(con: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
     return {name: kind for name, kind, *_ in con.execute(f'DESCRIBE "{table}"').fetchall()}
 
 
-def rows_of(name: str, columns: Iterable[str], patients: str, lines: str, texts: str) -> str:
-    """Return the FROM of a share's rows of a table, or of all rows where it cannot be told whose they are.
+def key_of(name: str, columns: Iterable[str]) -> str | None:
+    """Return the column by which rows of a table are told to be someone's; None where each share is given all of it.
 
-    `patients` is a condition on patient_id; `lines` a table of the share's line_id and claim_id, `texts` its
-    service_text.
+    patient_id; note_id of service_text, text_number of TEXTS; claim_id, or a column with the number of a claim line.
     """
-    known = set(columns)
-    models = rulebook.grains().models
-    column = named_by(name, known)
-    if column is None and not given_whole(name):
-        column = next((key for key in models.row_numbers if key in known), None)
-    rows = f'"{name}"'
-    if name in models.any_row:
-        return f"{rows} LIMIT 1"
     if name == "service_text":
-        return f"{rows} WHERE note_id IN (SELECT note_id FROM visit_note WHERE {patients})"
+        return "note_id"
     if name in TEXTS:
-        return f"{rows} WHERE text_number IN (SELECT text_number FROM {texts})"
-    if column == "patient_id":
-        return f"{rows} WHERE {patients}"
-    if column is not None:
-        return f"{rows} WHERE {column} IN (SELECT {'claim_id' if column == 'claim_id' else 'line_id'} FROM {lines})"
-    return rows
+        return "text_number"
+    known = set(columns)
+    key = named_by(name, known)
+    if key is None and not given_whole(name):
+        key = next((number for number in rulebook.grains().models.row_numbers if number in known), None)
+    return key

@@ -510,12 +510,21 @@ class _Share:
 
     def take(self, name: str) -> None:
         """Take the touched patients' rows of a table, or all rows where it cannot be told whose they are."""
-        if name in closed.TEXTS:
-            self.fill("service_text")
-        rows = closed.rows_of(
-            name, closed.types_of(self.con, name), f"patient_id IN (FROM {self.name}.patient)", f"{self.name}.line",
-            f"{self.name}.service_text",
-        )  # fmt: skip
+        rows = f'"{name}"'
+        match closed.key_of(name, closed.types_of(self.con, name)):
+            case None:
+                rows += " LIMIT 1" if name in self.building.models.any_row else ""
+            case "note_id":
+                notes = f"SELECT note_id FROM visit_note WHERE patient_id IN (FROM {self.name}.patient)"
+                rows += f" WHERE note_id IN ({notes})"
+            case "text_number":
+                self.fill("service_text")
+                rows += f" WHERE text_number IN (SELECT text_number FROM {self.name}.service_text)"
+            case "patient_id":
+                rows += f" WHERE patient_id IN (FROM {self.name}.patient)"
+            case column:
+                known = "claim_id" if column == "claim_id" else "line_id"
+                rows += f" WHERE {column} IN (SELECT {known} FROM {self.name}.line)"
         number = "rowid, " if name == "claim_line" else ""
         self.con.execute(f'CREATE OR REPLACE TABLE {self.name}.main."{name}" AS SELECT {number}* FROM {rows}')
 

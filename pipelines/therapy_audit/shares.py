@@ -1,8 +1,8 @@
 """Models of one share of the patients after another: memory and spilled rows are those of a share, not of all rows.
 
-A share is a database in memory. Contract tables and what earlier turns left are views of its patients' rows there; what
-the database keeps, or other turns read, is added to the tables of all; the rest goes with the share. Steps that need
-all rows come in the turns between.
+A share is a database in memory. Contract tables and what earlier turns left are views of its patients' rows there, of
+tables in an order by which no other rows are read; what the database keeps, or other turns read, is added to the tables
+of all; the rest goes with the share. Steps that need all rows come in the turns between.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _UNDER_WAY = 2  # shares at once: while the last steps of one run alone, the next has begun
 _LINE_BYTES = 4000  # of memory for each claim line under way
 _FEWEST = 100_000  # claim lines of a share: with less, beginning and ending its steps is most of the work
+_SHARE_OF = f"{engine.UNSAVED}.main.share_of"  # patient_id, share
 _UNITS = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 
 
@@ -66,6 +67,7 @@ def build(
                 if timed and not left[name]:
                     timed(f"model {name}", seconds[name])
             done()
+    con.execute(f"DROP TABLE {_SHARE_OF}")
     if timed:
         timed("patients' shares of tables", sum(took for name, took in seconds.items() if name not in work.steps))
     engine.create_scopes(con)
@@ -148,8 +150,8 @@ class Work:
         self.database = '"' + database.replace('"', '""') + '"'
         # Of what is left: the first row of each share, and the last of all.
         self.ends: dict[str, list[int]] = {name: [0] for name in self.left}
-        # The first and last claim line of each share whose lines follow each other, as where a file goes by patient.
-        self.lines: dict[int, tuple[int, int]] = {}
+        self.lines = self.share_out(con, conditions)
+        self.takers: dict[str, set[str]] = {}  # of tables: after which shares they are read by share no more
         self.needs: dict[str, set[str]] = {}
         self.actions: dict[str, Callable[[duckdb.DuckDBPyConnection], object]] = {}
         self.last = len(conditions) - 1
@@ -163,6 +165,8 @@ class Work:
         ]
         for place, share in enumerate(shares):
             self.add_share(share, {_end(shares[place - _UNDER_WAY])} if place >= _UNDER_WAY else set())
+        for name, ends in self.takers.items():
+            self.add(f"drop part {name}", partial(_run, f"DROP TABLE IF EXISTS {_parts(name)}"), ends)
         for name in self.passing:
             if self.steps[name].key == "patient" and name not in self.left:
                 continue
@@ -171,6 +175,36 @@ class Work:
             after |= {_end(share) for share in shares if any(self.turn[one.name] == share.turn for one in readers)}
             drop = f'DROP TABLE {engine.UNSAVED}.main."{name}"'
             self.add(f"drop {name}", partial(_run, drop), {self.over(name), *after})
+
+    def share_out(self, con: duckdb.DuckDBPyConnection, conditions: Sequence[str]) -> list[tuple[int, int]] | None:
+        """Note each patient's share; return each share's first and last claim line where its lines follow each other.
+
+        So it is where a file goes by patient.
+        """
+        cases = " ".join(f"WHEN {condition} THEN {number}" for number, condition in enumerate(conditions))
+        con.execute(
+            f"CREATE OR REPLACE TABLE {_SHARE_OF} AS SELECT patient_id, (CASE {cases} END)::USMALLINT AS share"
+            " FROM (SELECT patient_id FROM claim_line UNION SELECT patient_id FROM visit_note)"
+        )
+        spans = con.execute(
+            "SELECT min(claim_line.rowid), max(claim_line.rowid), count(*)"
+            f" FROM claim_line INNER JOIN {_SHARE_OF} AS owner USING (patient_id)"
+            " GROUP BY owner.share ORDER BY owner.share"
+        ).fetchall()
+        if any(count != last - first + 1 for first, last, count in spans):
+            return None
+        return [(first, last) for first, last, _ in spans]
+
+    def parted(self, name: str) -> str:
+        """Return after what a table's rows are there by share, and note that they are to be."""
+        node = f"part {name}"
+        if name not in self.takers:
+            self.takers[name] = set()
+            needs = {self.over(name)} if name in self.steps else set()
+            if name in closed.TEXTS:
+                needs.add(self.parted("service_text"))
+            self.add(node, partial(self.part, name), needs)
+        return node
 
     def of(self, name: str) -> int:
         """Return in how many pieces a step is built."""
@@ -202,18 +236,14 @@ class Work:
             views |= {need for need in self.steps[view].needs if self.steps[need].key == "any"}
         own = [*(self.steps[view] for view in sorted(views)), *steps]
         asked = {name for step in own for name in (*step.needs, *step.reads)} - {step.name for step in own}
-        if asked & set(closed.TEXTS):
-            asked.add("service_text")
         begin = f"begin {share.name}"
         self.add(begin, partial(self.begin, share, sorted(asked & self.left)), needs)
         needs |= {self.node(name, share.number) for name in asked & self.left}
         after = dict.fromkeys(asked & self.left, begin)
         for name in sorted(asked - self.left):
             after[name] = f"take {share.name} {name}"
-            before = {begin, self.over(name)} if name in self.steps else {begin}
-            if name in closed.TEXTS:
-                before.add(f"take {share.name} service_text")
-            self.add(after[name], partial(self.take, share, name), before)
+            self.add(after[name], partial(self.take, share, name), {begin, self.parted(name)})
+            self.takers[name].add(_end(share))
         after |= {step.name: f"{step.name} {share.name}" for step in steps}
         after |= {view: f"view {share.name} {view}" for view in views}
         for step in own:
@@ -236,16 +266,8 @@ class Work:
         engine.make(hand, step.kind, step.name, step.sql)
 
     def begin(self, share: Share, left: Sequence[str], hand: duckdb.DuckDBPyConnection) -> None:
-        """Attach a share's database, with its claim lines and its rows of what earlier turns left."""
+        """Attach a share's database, with its rows of what earlier turns left."""
         hand.execute(f"ATTACH IF NOT EXISTS ':memory:' AS {share.name}")
-        hand.execute(
-            f"CREATE OR REPLACE TABLE {share.name}.main.line AS"
-            f" SELECT rowid AS line_id, claim_id FROM {self.place('claim_line')} WHERE {share.patients}"
-        )
-        span = f"SELECT min(line_id), max(line_id), count(*) FROM {share.name}.main.line"
-        ((first, last, count),) = hand.execute(span).fetchall()
-        if count == last - first + 1:
-            self.lines[share.number] = first, last
         for name in left:
             self.show(share, name, hand)
 
@@ -257,27 +279,46 @@ class Work:
             f" SELECT * FROM {self.place(name)} WHERE rowid >= {first} AND rowid < {end}"
         )
 
-    def take(self, share: Share, name: str, hand: duckdb.DuckDBPyConnection) -> None:
-        """Take a share's rows of a table: as a view where it costs little to tell them, else as a table.
-
-        What all shares are given whole is found where it is.
-        """
-        columns = closed.types_of(hand, name)
-        rows = closed.rows_of(
-            name, columns, share.patients, f"{share.name}.main.line", f"{share.name}.main.service_text"
+    def part(self, name: str, hand: duckdb.DuckDBPyConnection) -> None:
+        """Put a table's rows in the order of the shares, where neither patient nor claim line tells a share's rows."""
+        key = closed.key_of(name, closed.types_of(hand, name))
+        owner = f"INNER JOIN {_SHARE_OF} AS owner USING (patient_id)"
+        match key:
+            case None | "patient_id":
+                return
+            case "note_id":
+                whose = f"SELECT note_id AS key, owner.share FROM visit_note {owner}"
+            case "text_number":
+                whose = f"SELECT DISTINCT text_number AS key, share FROM {_parts('service_text')}"
+            case "claim_id":
+                whose = f"SELECT DISTINCT claim_id AS key, owner.share FROM claim_line {owner}"
+            case _ if self.lines:
+                return
+            case _:
+                whose = f"SELECT claim_line.rowid AS key, owner.share FROM claim_line {owner}"
+        hand.execute(
+            f"CREATE OR REPLACE TABLE {_parts(name)} AS SELECT given.*, whose.share"
+            f' FROM "{name}" AS given INNER JOIN ({whose}) AS whose ON given.{key} = whose.key ORDER BY whose.share'
         )
-        if " " not in rows:
-            return
-        kind = "TABLE"
-        match closed.named_by(name, columns):
-            case "patient_id" | "claim_id":
-                kind = "VIEW"
-            case "line_id" if share.number in self.lines:
-                first, last = self.lines[share.number]
-                kind, rows = "VIEW", f'"{name}" WHERE line_id >= {first} AND line_id <= {last}'
+
+    def take(self, share: Share, name: str, hand: duckdb.DuckDBPyConnection) -> None:
+        """Make the view of a share's rows of a table; what all shares are given whole is found where it is."""
+        key = closed.key_of(name, closed.types_of(hand, name))
         number = "rowid, " if name == "claim_line" else ""
-        rows = self.place(name) + rows.removeprefix(f'"{name}"')
-        hand.execute(f'CREATE OR REPLACE {kind} {share.name}.main."{name}" AS SELECT {number}* FROM {rows}')
+        rows = f"SELECT {number}* FROM {self.place(name)}"
+        match key:
+            case None:
+                return
+            case "patient_id":
+                rows += f" WHERE {share.patients}"
+            case "note_id" | "text_number" | "claim_id":
+                rows = f"SELECT * EXCLUDE (share) FROM {_parts(name)} WHERE share = {share.number}"
+            case _ if self.lines:
+                first, last = self.lines[share.number]
+                rows += f" WHERE {key} >= {first} AND {key} <= {last}"
+            case _:
+                rows = f"SELECT * EXCLUDE (share) FROM {_parts(name)} WHERE share = {share.number}"
+        hand.execute(f'CREATE OR REPLACE VIEW {share.name}.main."{name}" AS {rows}')
 
     def make(self, share: Share, step: Step, hand: duckdb.DuckDBPyConnection) -> None:
         """Build a step of a share."""
@@ -299,6 +340,11 @@ class Work:
             ((rows,),) = hand.execute(f"{into} {step.sql}").fetchall()
             ends.append(ends[-1] + rows)
         self.show(share, step.name, hand)
+
+
+def _parts(name: str) -> str:
+    """Return the table that holds another's rows in the order of the shares, with the share of each."""
+    return f'{engine.UNSAVED}.main."{name} by share"'
 
 
 def _end(share: Share) -> str:
