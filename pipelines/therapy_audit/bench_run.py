@@ -431,6 +431,7 @@ def page(found: Sequence[Speed]) -> str:
         f"## The {_SLOWEST} slowest models and rules",
         "",
         "Two run side by side, so that their seconds add up to more than the stage's, and each peak is that of both.",
+        "Where memory asks for it, models are built by shares of the patients: their seconds are those of all shares.",
         "",
         *_steps("model or rule", _slowest(largest)),
     ]

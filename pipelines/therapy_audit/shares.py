@@ -151,7 +151,7 @@ class Work:
         # Of what is left: the first row of each share, and the last of all.
         self.ends: dict[str, list[int]] = {name: [0] for name in self.left}
         self.lines = self.share_out(con, conditions)
-        self.takers: dict[str, set[str]] = {}  # of tables: after which shares they are read by share no more
+        self.takers: dict[str, set[str]] = {}  # of tables: after what they are read by share no more
         self.needs: dict[str, set[str]] = {}
         self.actions: dict[str, Callable[[duckdb.DuckDBPyConnection], object]] = {}
         self.last = len(conditions) - 1
@@ -199,10 +199,11 @@ class Work:
         """Return after what a table's rows are there by share, and note that they are to be."""
         node = f"part {name}"
         if name not in self.takers:
-            self.takers[name] = set()
+            self.takers[name] = {node}
             needs = {self.over(name)} if name in self.steps else set()
             if name in closed.TEXTS:
                 needs.add(self.parted("service_text"))
+                self.takers["service_text"].add(node)
             self.add(node, partial(self.part, name), needs)
         return node
 
