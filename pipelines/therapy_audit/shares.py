@@ -30,6 +30,7 @@ _UNDER_WAY = 2  # shares at once: while the last steps of one run alone, the nex
 _LINE_BYTES = 4000  # of memory for each claim line under way
 _FEWEST = 100_000  # claim lines of a share: with less, beginning and ending its steps is most of the work
 _SHARE_OF = f"{engine.UNSAVED}.main.share_of"  # patient_id, share
+_NOT_BY_LINE = ("note_id", "text_number", "claim_id")
 _UNITS = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 
 
@@ -127,7 +128,7 @@ class Share:
 class Work:
     """What is to be done, after what, and how: a step that needs all rows by its name, others by name and share."""
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, conditions: Sequence[str], rules: Sequence[Rule]) -> None:
+    def __init__(self, con: duckdb.DuckDBPyConnection, patients: Sequence[str], rules: Sequence[Rule]) -> None:
         self.steps = {
             step.name: replace(step, needs=step.needs - {"notes"}) for step in closed.plan(con) if step.name != "notes"
         }
@@ -150,18 +151,18 @@ class Work:
         self.database = '"' + database.replace('"', '""') + '"'
         # Of what is left: the first row of each share, and the last of all.
         self.ends: dict[str, list[int]] = {name: [0] for name in self.left}
-        self.lines = self.share_out(con, conditions)
+        self.lines = self.share_out(con, patients)
         self.takers: dict[str, set[str]] = {}  # of tables: after what they are read by share no more
         self.needs: dict[str, set[str]] = {}
         self.actions: dict[str, Callable[[duckdb.DuckDBPyConnection], object]] = {}
-        self.last = len(conditions) - 1
+        self.last = len(patients) - 1
         for name, step in self.steps.items():
             if step.key != "patient":
                 self.add(name, partial(self.make_whole, step), {self.over(need) for need in step.needs})
         shares = [
-            Share(f"share_{turn}_{number}", turn, number, patients)
+            Share(f"share_{turn}_{number}", turn, number, condition)
             for turn in sorted({self.turn[name] for name, step in self.steps.items() if step.key == "patient"})
-            for number, patients in enumerate(conditions)
+            for number, condition in enumerate(patients)
         ]
         for place, share in enumerate(shares):
             self.add_share(share, {_end(shares[place - _UNDER_WAY])} if place >= _UNDER_WAY else set())
@@ -176,12 +177,12 @@ class Work:
             drop = f'DROP TABLE {engine.UNSAVED}.main."{name}"'
             self.add(f"drop {name}", partial(_run, drop), {self.over(name), *after})
 
-    def share_out(self, con: duckdb.DuckDBPyConnection, conditions: Sequence[str]) -> list[tuple[int, int]] | None:
+    def share_out(self, con: duckdb.DuckDBPyConnection, patients: Sequence[str]) -> list[tuple[int, int]] | None:
         """Note each patient's share; return each share's first and last claim line where its lines follow each other.
 
         So it is where a file goes by patient.
         """
-        cases = " ".join(f"WHEN {condition} THEN {number}" for number, condition in enumerate(conditions))
+        cases = " ".join(f"WHEN {condition} THEN {number}" for number, condition in enumerate(patients))
         con.execute(
             f"CREATE OR REPLACE TABLE {_SHARE_OF} AS SELECT patient_id, (CASE {cases} END)::USMALLINT AS share"
             " FROM (SELECT patient_id FROM claim_line UNION SELECT patient_id FROM visit_note)"
@@ -280,21 +281,23 @@ class Work:
             f" SELECT * FROM {self.place(name)} WHERE rowid >= {first} AND rowid < {end}"
         )
 
+    def in_parts(self, key: str | None) -> bool:
+        """Say whether a table with this key is put in the order of the shares: no range of the key is a share's."""
+        return key not in (None, "patient_id") and (key in _NOT_BY_LINE or not self.lines)
+
     def part(self, name: str, hand: duckdb.DuckDBPyConnection) -> None:
         """Put a table's rows in the order of the shares, where neither patient nor claim line tells a share's rows."""
         key = closed.key_of(name, closed.types_of(hand, name))
+        if not self.in_parts(key):
+            return
         owner = f"INNER JOIN {_SHARE_OF} AS owner USING (patient_id)"
         match key:
-            case None | "patient_id":
-                return
             case "note_id":
                 whose = f"SELECT note_id AS key, owner.share FROM visit_note {owner}"
             case "text_number":
                 whose = f"SELECT DISTINCT text_number AS key, share FROM {_parts('service_text')}"
             case "claim_id":
                 whose = f"SELECT DISTINCT claim_id AS key, owner.share FROM claim_line {owner}"
-            case _ if self.lines:
-                return
             case _:
                 whose = f"SELECT claim_line.rowid AS key, owner.share FROM claim_line {owner}"
         hand.execute(
@@ -307,18 +310,15 @@ class Work:
         key = closed.key_of(name, closed.types_of(hand, name))
         number = "rowid, " if name == "claim_line" else ""
         rows = f"SELECT {number}* FROM {self.place(name)}"
-        match key:
-            case None:
-                return
-            case "patient_id":
-                rows += f" WHERE {share.patients}"
-            case "note_id" | "text_number" | "claim_id":
-                rows = f"SELECT * EXCLUDE (share) FROM {_parts(name)} WHERE share = {share.number}"
-            case _ if self.lines:
-                first, last = self.lines[share.number]
-                rows += f" WHERE {key} >= {first} AND {key} <= {last}"
-            case _:
-                rows = f"SELECT * EXCLUDE (share) FROM {_parts(name)} WHERE share = {share.number}"
+        if key is None:
+            return
+        if self.in_parts(key):
+            rows = f"SELECT * EXCLUDE (share) FROM {_parts(name)} WHERE share = {share.number}"
+        elif key == "patient_id":
+            rows += f" WHERE {share.patients}"
+        elif self.lines:
+            first, last = self.lines[share.number]
+            rows += f" WHERE {key} >= {first} AND {key} <= {last}"
         hand.execute(f'CREATE OR REPLACE VIEW {share.name}.main."{name}" AS {rows}')
 
     def make(self, share: Share, step: Step, hand: duckdb.DuckDBPyConnection) -> None:

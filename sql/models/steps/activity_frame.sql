@@ -1,4 +1,4 @@
--- Each skilled activity's day: whose, in which episode, on which claim line, and what the notes say of progress.
+-- Each skilled activity's day: whose, by whom, in which episode, on which claim line; what the notes say of progress.
 WITH
 -- A decision about the missing change may stand in the note's own text, beside the services'.
 decided AS (
@@ -19,7 +19,21 @@ keyed AS (
         any_value(service.discipline) AS discipline,
         any_value(service.hcpcs_code) AS hcpcs_code,
         any_value(service.service_date) AS service_date,
+        count(*) AS services,
         min(service.note_id) AS note_id,
+        -- Null where several clinicians wrote of it, or nobody says who.
+        CASE
+            WHEN min(service.clinician_npi) = max(service.clinician_npi) AND count(*) = count(service.clinician_npi)
+                THEN min(service.clinician_npi)
+        END AS clinician_npi,
+        -- How much the patient does alone, 1 to 8; null where nobody says.
+        min(nullif(list_position(
+            [
+                'dependent', 'maximal', 'moderate', 'minimal', 'contact_guard', 'supervision', 'modified_independent',
+                'independent'
+            ],
+            coalesce(service.assist_level, text_evidence.assist_level)
+        ), 0)) AS independence,
         bool_and(service.has_own_text) AS has_own_texts,
         count(service.text_number) > 0 AS described,
         sum(service.text_length) AS text_length,
@@ -76,6 +90,29 @@ own_text AS (
     FROM worded
     GROUP BY day_number
     HAVING count(*) FILTER (words <> '') > 0
+),
+
+-- Rules about notes judge a day once, whoever pays.
+day AS (
+    SELECT
+        hash(patient_id, discipline, service_date) AS treatment_day_number,
+        arg_min(plan, claim_id) AS plan,
+        min(claim_id) AS claim_id,
+        arg_min(claim_line_number, claim_id) AS claim_line_number,
+        any_value(episode_start) AS episode_start,
+        bool_or(has_new_plan) AS has_new_plan
+    FROM episode_day
+    GROUP BY treatment_day_number
+),
+
+billed AS (
+    SELECT
+        hash(patient_id, discipline, hcpcs_code, service_date) AS day_number,
+        min({'claim_id': claim_id, 'claim_line_number': claim_line_number}) AS first_line,
+        sum(line_amount) AS amount
+    FROM therapy_line
+    WHERE skilled_activity
+    GROUP BY day_number
 )
 
 SELECT
@@ -85,7 +122,10 @@ SELECT
     keyed.discipline,
     keyed.hcpcs_code,
     keyed.service_date,
+    keyed.services,
     keyed.note_id,
+    keyed.clinician_npi,
+    keyed.independence,
     keyed.plateau,
     keyed.plan_changed,
     keyed.setback,
@@ -101,6 +141,6 @@ SELECT
     coalesce(billed.first_line.claim_line_number, day.claim_line_number) AS claim_line_number,
     coalesce(billed.amount, 0.00) AS amount
 FROM keyed
-INNER JOIN noted_day AS day ON keyed.treatment_day_number = day.treatment_day_number
-LEFT JOIN billed_activity AS billed ON keyed.day_number = billed.day_number
+INNER JOIN day ON keyed.treatment_day_number = day.treatment_day_number
+LEFT JOIN billed ON keyed.day_number = billed.day_number
 LEFT JOIN own_text ON keyed.day_number = own_text.day_number
