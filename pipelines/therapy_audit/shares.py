@@ -27,19 +27,23 @@ if TYPE_CHECKING:
     from therapy_audit.rules import Rule
 
 _UNDER_WAY = 2  # shares at once: while the last steps of one run alone, the next has begun
-_LINE_BYTES = 4000  # of memory for each claim line under way
-_FEWEST = 100_000  # claim lines of a share: with less, beginning and ending its steps is most of the work
+# Measured at one and ten million lines. All at once take no longer than in shares down to so many bytes of memory for
+# each claim line: what is spilled then costs less than beginning and ending the steps of each share.
+_CROWDED = 500
+_LINE_BYTES = 4000  # of memory for each claim line under way, so that shares spill little
+_FEWEST = 250_000  # claim lines of a share
 _SHARE_OF = f"{engine.UNSAVED}.main.share_of"  # patient_id, share
 _NOT_BY_LINE = ("note_id", "text_number", "claim_id")
 _UNITS = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 
 
 def needed(con: duckdb.DuckDBPyConnection) -> int:
-    """Return into how many shares the patients of `claim_line` are to be put: 1 where all of them fit in memory."""
+    """Return into how many shares the patients of `claim_line` are to be put: 1 where all at once are as fast."""
     ((lines, limit),) = con.execute("SELECT count(*), current_setting('memory_limit') FROM claim_line").fetchall()
     amount, unit = re.fullmatch(r"([\d.]+) (\w+)", limit).groups()  # type: ignore[union-attr]  # as DuckDB has it
-    fit = float(amount) * _UNITS[unit] / _LINE_BYTES
-    return 1 if lines <= fit else math.ceil(min(_UNDER_WAY * lines / fit, lines / _FEWEST))
+    memory = float(amount) * _UNITS[unit]
+    shares = min(_UNDER_WAY * lines * _LINE_BYTES / memory, lines / _FEWEST)
+    return 1 if lines * _CROWDED <= memory else math.ceil(shares)
 
 
 def build(
@@ -177,10 +181,10 @@ class Work:
             drop = f'DROP TABLE {engine.UNSAVED}.main."{name}"'
             self.add(f"drop {name}", partial(_run, drop), {self.over(name), *after})
 
-    def share_out(self, con: duckdb.DuckDBPyConnection, patients: Sequence[str]) -> list[tuple[int, int]] | None:
+    def share_out(self, con: duckdb.DuckDBPyConnection, patients: Sequence[str]) -> list[tuple[int, int]]:
         """Note each patient's share; return each share's first and last claim line where its lines follow each other.
 
-        So it is where a file goes by patient.
+        So it is where files go by patient; else none.
         """
         cases = " ".join(f"WHEN {condition} THEN {number}" for number, condition in enumerate(patients))
         con.execute(
@@ -193,7 +197,7 @@ class Work:
             " GROUP BY owner.share ORDER BY owner.share"
         ).fetchall()
         if any(count != last - first + 1 for first, last, count in spans):
-            return None
+            return []
         return [(first, last) for first, last, _ in spans]
 
     def parted(self, name: str) -> str:
@@ -282,16 +286,21 @@ class Work:
         )
 
     def in_parts(self, key: str | None) -> bool:
-        """Say whether a table with this key is put in the order of the shares: no range of the key is a share's."""
-        return key not in (None, "patient_id") and (key in _NOT_BY_LINE or not self.lines)
+        """Say whether a table with this key is put in the order of the shares: else a share would read all of it."""
+        return key is not None and (key in _NOT_BY_LINE or not self.lines)
 
     def part(self, name: str, hand: duckdb.DuckDBPyConnection) -> None:
-        """Put a table's rows in the order of the shares, where neither patient nor claim line tells a share's rows."""
+        """Put a table's rows in the order of the shares, where they are not, or nothing in them tells it.
+
+        Who has neither claims nor notes is in the first share, in every table.
+        """
         key = closed.key_of(name, closed.types_of(hand, name))
         if not self.in_parts(key):
             return
         owner = f"INNER JOIN {_SHARE_OF} AS owner USING (patient_id)"
         match key:
+            case "patient_id":
+                whose = f"SELECT patient_id AS key, share FROM {_SHARE_OF}"
             case "note_id":
                 whose = f"SELECT note_id AS key, owner.share FROM visit_note {owner}"
             case "text_number":
@@ -300,25 +309,25 @@ class Work:
                 whose = f"SELECT DISTINCT claim_id AS key, owner.share FROM claim_line {owner}"
             case _:
                 whose = f"SELECT claim_line.rowid AS key, owner.share FROM claim_line {owner}"
+        number = "given.rowid, " if name == "claim_line" else ""
+        kind = "LEFT" if key == "patient_id" else "INNER"
         hand.execute(
-            f"CREATE OR REPLACE TABLE {_parts(name)} AS SELECT given.*, whose.share"
-            f' FROM "{name}" AS given INNER JOIN ({whose}) AS whose ON given.{key} = whose.key ORDER BY whose.share'
+            f"CREATE OR REPLACE TABLE {_parts(name)} AS SELECT {number}given.*, coalesce(whose.share, 0) AS share"
+            f' FROM "{name}" AS given {kind} JOIN ({whose}) AS whose ON given.{key} = whose.key ORDER BY share'
         )
 
     def take(self, share: Share, name: str, hand: duckdb.DuckDBPyConnection) -> None:
         """Make the view of a share's rows of a table; what all shares are given whole is found where it is."""
         key = closed.key_of(name, closed.types_of(hand, name))
-        number = "rowid, " if name == "claim_line" else ""
-        rows = f"SELECT {number}* FROM {self.place(name)}"
         if key is None:
             return
         if self.in_parts(key):
             rows = f"SELECT * EXCLUDE (share) FROM {_parts(name)} WHERE share = {share.number}"
-        elif key == "patient_id":
-            rows += f" WHERE {share.patients}"
-        elif self.lines:
+        else:
             first, last = self.lines[share.number]
-            rows += f" WHERE {key} >= {first} AND {key} <= {last}"
+            number = "rowid, " if name == "claim_line" else ""
+            condition = share.patients if key == "patient_id" else f"{key} >= {first} AND {key} <= {last}"
+            rows = f"SELECT {number}* FROM {self.place(name)} WHERE {condition}"
         hand.execute(f'CREATE OR REPLACE VIEW {share.name}.main."{name}" AS {rows}')
 
     def make(self, share: Share, step: Step, hand: duckdb.DuckDBPyConnection) -> None:
