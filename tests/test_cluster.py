@@ -132,16 +132,18 @@ def test_a_run_in_shares_writes_the_same_report(
 ) -> None:
     """Also where files do not go by patient, and where memory lacks: what was added to a table of all stays single."""
     counts: list[int] = []
+    works: list[Any] = []
     tried: set[tuple[str, str]] = set()
     kept: dict[str, set[str]] = {}
     needed, show, build, share_out = shares.needed, shares.Work.show, shares.build, shares.Work.share_out
 
-    def shared_out(work: Any, con: duckdb.DuckDBPyConnection, patients: list[str]) -> list[tuple[int, int]]:
-        if in_order:  # the lines given twice stand at the end of the file
-            con.execute("CREATE TEMP TABLE line AS FROM claim_line; DELETE FROM claim_line")
-            con.execute("INSERT INTO claim_line FROM line ORDER BY patient_id; DROP TABLE line")
-        lines = share_out(work, con, patients)
+    def shared_out(work: Any, con: duckdb.DuckDBPyConnection) -> list[tuple[int, int]]:
+        order = "patient_id" if in_order else "hash(claim_id)"
+        con.execute("CREATE TEMP TABLE line AS FROM claim_line; DELETE FROM claim_line")
+        con.execute(f"INSERT INTO claim_line FROM line ORDER BY {order}; DROP TABLE line")
+        lines = share_out(work, con)
         assert bool(lines) == in_order
+        works.append(work)
         return lines
 
     def noted(con: duckdb.DuckDBPyConnection) -> int:
@@ -166,12 +168,15 @@ def test_a_run_in_shares_writes_the_same_report(
     monkeypatch.setattr(shares, "_CROWDED", 2**20)
     monkeypatch.setattr(shares, "_LINE_BYTES", 2**20)
     monkeypatch.setattr(shares, "_FEWEST", 100)
+    if not in_order:
+        monkeypatch.setattr(shares, "_ROW_GROUP", 10)  # as if there were thousands of them
     monkeypatch.setattr(shares.Work, "show", lacking)
     monkeypatch.setattr(shares.Work, "share_out", shared_out)
     monkeypatch.setenv("SOURCE_DATE_EPOCH", _MOMENT)
     told: dict[str, float] = {}
     pipeline.run(dataclasses.replace(clinic, output=tmp_path / "report", memory_limit="400MiB"), told.__setitem__)
     assert 3 <= counts[0] <= 8
+    assert ("claim_line" in works[0].in_order) == in_order
     assert len(tried) > 20 * counts[0]
     # What only shares and models read is gone, and the shares with it.
     assert kept.keys() == {"audit", engine.UNSAVED, "wanted"}

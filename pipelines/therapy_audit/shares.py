@@ -30,10 +30,11 @@ _UNDER_WAY = 2  # shares at once: while the last steps of one run alone, the nex
 # Measured at one and ten million lines. All at once take no longer than in shares down to so many bytes of memory for
 # each claim line: what is spilled then costs less than beginning and ending the steps of each share.
 _CROWDED = 500
-_LINE_BYTES = 4000  # of memory for each claim line under way, so that shares spill little
+_LINE_BYTES = 2000  # of memory for each claim line under way: with more, shares are many; with less, they spill more
 _FEWEST = 250_000  # claim lines of a share
 _SHARE_OF = f"{engine.UNSAVED}.main.share_of"  # patient_id, share
 _NOT_BY_LINE = ("note_id", "text_number", "claim_id")
+_ROW_GROUP = 122_880  # rows of which DuckDB knows the least and the greatest value, so that it need not read them
 _UNITS = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 
 
@@ -155,7 +156,10 @@ class Work:
         self.database = '"' + database.replace('"', '""') + '"'
         # Of what is left: the first row of each share, and the last of all.
         self.ends: dict[str, list[int]] = {name: [0] for name in self.left}
-        self.lines = self.share_out(con, patients)
+        cases = " ".join(f"WHEN {condition} THEN {number}" for number, condition in enumerate(patients))
+        self.share_sql = f"CASE {cases} END"  # of a patient_id
+        self.lines = self.share_out(con)
+        self.in_order: set[str] = set()  # tables by patient of which a share's rows are found without reading most
         self.takers: dict[str, set[str]] = {}  # of tables: after what they are read by share no more
         self.needs: dict[str, set[str]] = {}
         self.actions: dict[str, Callable[[duckdb.DuckDBPyConnection], object]] = {}
@@ -171,7 +175,7 @@ class Work:
         for place, share in enumerate(shares):
             self.add_share(share, {_end(shares[place - _UNDER_WAY])} if place >= _UNDER_WAY else set())
         for name, ends in self.takers.items():
-            self.add(f"drop part {name}", partial(_run, f"DROP TABLE IF EXISTS {_parts(name)}"), ends)
+            self.add(f"drop part {name}", partial(_run, f"DETACH DATABASE IF EXISTS {_part_database(name)}"), ends)
         for name in self.passing:
             if self.steps[name].key == "patient" and name not in self.left:
                 continue
@@ -181,14 +185,13 @@ class Work:
             drop = f'DROP TABLE {engine.UNSAVED}.main."{name}"'
             self.add(f"drop {name}", partial(_run, drop), {self.over(name), *after})
 
-    def share_out(self, con: duckdb.DuckDBPyConnection, patients: Sequence[str]) -> list[tuple[int, int]]:
+    def share_out(self, con: duckdb.DuckDBPyConnection) -> list[tuple[int, int]]:
         """Note each patient's share; return each share's first and last claim line where its lines follow each other.
 
         So it is where files go by patient; else none.
         """
-        cases = " ".join(f"WHEN {condition} THEN {number}" for number, condition in enumerate(patients))
         con.execute(
-            f"CREATE OR REPLACE TABLE {_SHARE_OF} AS SELECT patient_id, (CASE {cases} END)::USMALLINT AS share"
+            f"CREATE OR REPLACE TABLE {_SHARE_OF} AS SELECT patient_id, ({self.share_sql})::USMALLINT AS share"
             " FROM (SELECT patient_id FROM claim_line UNION SELECT patient_id FROM visit_note)"
         )
         spans = con.execute(
@@ -285,17 +288,29 @@ class Work:
             f" SELECT * FROM {self.place(name)} WHERE rowid >= {first} AND rowid < {end}"
         )
 
-    def in_parts(self, key: str | None) -> bool:
+    def in_parts(self, name: str, key: str | None) -> bool:
         """Say whether a table with this key is put in the order of the shares: else a share would read all of it."""
-        return key is not None and (key in _NOT_BY_LINE or not self.lines)
+        match key:
+            case None:
+                return False
+            case "patient_id":
+                return name not in self.in_order
+            case _:
+                return key in _NOT_BY_LINE or not self.lines
 
     def part(self, name: str, hand: duckdb.DuckDBPyConnection) -> None:
-        """Put a table's rows in the order of the shares, where they are not, or nothing in them tells it.
-
-        Who has neither claims nor notes is in the first share, in every table.
-        """
+        """Put a table's rows in the order of the shares, where they are not, or nothing in them tells it."""
         key = closed.key_of(name, closed.types_of(hand, name))
-        if not self.in_parts(key):
+        if key == "patient_id":
+            # A file that goes by patient is read by several threads at once, and may have some lines once more.
+            ((read, groups),) = hand.execute(
+                f"WITH place AS (SELECT DISTINCT owner.share, given.rowid // {_ROW_GROUP} AS row_group"
+                f' FROM "{name}" AS given INNER JOIN {_SHARE_OF} AS owner USING (patient_id))'
+                " SELECT count(*), count(DISTINCT row_group) FROM place"
+            ).fetchall()
+            if read <= 3 * groups + self.last:
+                self.in_order.add(name)
+        if not self.in_parts(name, key):
             return
         owner = f"INNER JOIN {_SHARE_OF} AS owner USING (patient_id)"
         match key:
@@ -310,23 +325,30 @@ class Work:
             case _:
                 whose = f"SELECT claim_line.rowid AS key, owner.share FROM claim_line {owner}"
         number = "given.rowid, " if name == "claim_line" else ""
-        kind = "LEFT" if key == "patient_id" else "INNER"
+        # Who has neither claims nor notes is in no table of shares.
+        share, kind = (
+            (f"coalesce(whose.share, {self.share_sql})", "LEFT") if key == "patient_id" else ("whose.share", "INNER")
+        )
+        hand.execute(f"ATTACH IF NOT EXISTS ':memory:' AS {_part_database(name)}")
         hand.execute(
-            f"CREATE OR REPLACE TABLE {_parts(name)} AS SELECT {number}given.*, coalesce(whose.share, 0) AS share"
+            f"CREATE OR REPLACE TABLE {_parts(name)} AS SELECT {number}given.*, {share} AS share"
             f' FROM "{name}" AS given {kind} JOIN ({whose}) AS whose ON given.{key} = whose.key ORDER BY share'
         )
+        hand.execute(f"CHECKPOINT {_part_database(name)}")
 
     def take(self, share: Share, name: str, hand: duckdb.DuckDBPyConnection) -> None:
         """Make the view of a share's rows of a table; what all shares are given whole is found where it is."""
         key = closed.key_of(name, closed.types_of(hand, name))
         if key is None:
             return
-        if self.in_parts(key):
+        if self.in_parts(name, key):
             rows = f"SELECT * EXCLUDE (share) FROM {_parts(name)} WHERE share = {share.number}"
         else:
-            first, last = self.lines[share.number]
+            condition = share.patients
+            if key != "patient_id":
+                first, last = self.lines[share.number]
+                condition = f"{key} >= {first} AND {key} <= {last}"
             number = "rowid, " if name == "claim_line" else ""
-            condition = share.patients if key == "patient_id" else f"{key} >= {first} AND {key} <= {last}"
             rows = f"SELECT {number}* FROM {self.place(name)} WHERE {condition}"
         hand.execute(f'CREATE OR REPLACE VIEW {share.name}.main."{name}" AS {rows}')
 
@@ -354,7 +376,11 @@ class Work:
 
 def _parts(name: str) -> str:
     """Return the table that holds another's rows in the order of the shares, with the share of each."""
-    return f'{engine.UNSAVED}.main."{name} by share"'
+    return f"{_part_database(name)}.main.rows"
+
+
+def _part_database(name: str) -> str:
+    return f'"{name} by share"'
 
 
 def _end(share: Share) -> str:
