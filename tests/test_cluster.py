@@ -10,7 +10,7 @@ import threading
 import uuid
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import duckdb
 import pytest
@@ -133,9 +133,11 @@ def test_a_run_in_shares_writes_the_same_report(
     """Also where files do not go by patient, and where memory lacks: what was added to a table of all stays single."""
     counts: list[int] = []
     works: list[Any] = []
+    pressed: list[str] = []
     tried: set[tuple[str, str]] = set()
     kept: dict[str, set[str]] = {}
     needed, show, build, share_out = shares.needed, shares.Work.show, shares.build, shares.Work.share_out
+    press = shares.press
 
     def shared_out(work: Any, con: duckdb.DuckDBPyConnection) -> list[tuple[int, int]]:
         order = "patient_id" if in_order else "hash(claim_id)"
@@ -156,6 +158,12 @@ def test_a_run_in_shares_writes_the_same_report(
             raise duckdb.OutOfMemoryException("not now")
         show(work, share, name, hand)
 
+    def pressing(database: str, hand: duckdb.DuckDBPyConnection) -> None:
+        pressed.append(database)
+        if "text" in database:
+            raise duckdb.OutOfMemoryException("not now")
+        press(database, hand)
+
     def watched(con: duckdb.DuckDBPyConnection, *given: Any) -> None:
         build(con, *given)
         for database, table in con.execute("SELECT database_name, table_name FROM duckdb_tables()").fetchall():
@@ -166,17 +174,20 @@ def test_a_run_in_shares_writes_the_same_report(
     monkeypatch.setattr(shares, "build", watched)
     monkeypatch.setattr(shares, "needed", noted)
     monkeypatch.setattr(shares, "_CROWDED", 2**20)
-    monkeypatch.setattr(shares, "_LINE_BYTES", 2**20)
+    monkeypatch.setattr(shares, "_LINE_BYTES", 3 * 2**19)
     monkeypatch.setattr(shares, "_FEWEST", 100)
     if not in_order:
         monkeypatch.setattr(shares, "_ROW_GROUP", 10)  # as if there were thousands of them
+    monkeypatch.setattr(shares, "press", pressing)
     monkeypatch.setattr(shares.Work, "show", lacking)
     monkeypatch.setattr(shares.Work, "share_out", shared_out)
     monkeypatch.setenv("SOURCE_DATE_EPOCH", _MOMENT)
     told: dict[str, float] = {}
     pipeline.run(dataclasses.replace(clinic, output=tmp_path / "report", memory_limit="400MiB"), told.__setitem__)
-    assert 3 <= counts[0] <= 8
+    assert 5 <= counts[0] <= 8
     assert ("claim_line" in works[0].in_order) == in_order
+    assert {'"service_text by share"', '"text_measure by share"', '"claim_history by share"'} <= set(pressed)
+    assert len(pressed) == len(set(pressed))
     assert len(tried) > 20 * counts[0]
     # What only shares and models read is gone, and the shares with it.
     assert kept.keys() == {"audit", engine.UNSAVED, "wanted"}
@@ -188,6 +199,35 @@ def test_a_run_in_shares_writes_the_same_report(
         # Where a row stands in its table depends on which of the reading threads was first.
         numbers = (*rules.grains().models.row_numbers, "remitted_id")
         assert _other_tables(con, report / "audit.duckdb", numbers) == []
+
+
+def test_no_memory_for_compressing_is_no_memory() -> None:
+    class Hand:
+        def execute(self, sql: str) -> None:
+            raise duckdb.IOException(f"{sql} failed: failed to pin block")
+
+    with pytest.raises(duckdb.OutOfMemoryException, match="CHECKPOINT one failed"):
+        shares.press("one", cast("Any", Hand()))
+
+
+@pytest.mark.parametrize(
+    ("patient", "order", "known"),
+    [
+        ("'P' || lpad((i // 3)::VARCHAR, 7, '0')", "i", True),
+        ("'P' || lpad((i // 3)::VARCHAR, 7, '0')", "i % 97 = 0, i", True),  # some rows stand at the end
+        ("'P' || lpad((i // 3)::VARCHAR, 7, '0')", "hash(i)", False),
+        ("'PATIENT-' || lpad((i // 3)::VARCHAR, 7, '0')", "i", False),  # all begin alike
+    ],
+)
+def test_a_table_that_goes_by_patient_is_known(
+    empty: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch, patient: str, order: str, known: bool
+) -> None:
+    monkeypatch.setattr(shares, "_ROW_GROUP", 50)
+    lines = _LINE.format(count=1000).replace("'P' || i // 3", patient)
+    empty.execute(f"INSERT INTO claim_line BY NAME {lines} ORDER BY {order}")
+    engine.attach_unsaved(empty)
+    work = shares.Work(empty, shares.conditions(empty, 10), [])
+    assert work.goes_by_patient("claim_line", empty) == known
 
 
 def test_shares_are_as_many_as_it_takes(empty: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,7 +61,14 @@ def test_what_runs_is_broken_off_where_another_fails() -> None:
         tuple(done)
 
 
-def test_what_finds_no_memory_beside_another_is_done_again_alone() -> None:
+_LACKING = (
+    duckdb.OutOfMemoryException("no memory"),
+    duckdb.TransactionException("Failed to commit: could not allocate block of size 256.0 KiB"),
+)
+
+
+@pytest.mark.parametrize("fault", _LACKING, ids=type)
+def test_what_finds_no_memory_beside_another_is_done_again_alone(fault: duckdb.Error) -> None:
     at_work: list[str] = []
     beside: dict[str, list[str]] = {}
     both = threading.Barrier(2, timeout=30)
@@ -73,7 +80,7 @@ def test_what_finds_no_memory_beside_another_is_done_again_alone() -> None:
                 both.wait()
                 if name == "a":
                     beside[name] = []
-                    raise duckdb.OutOfMemoryException(name)
+                    raise fault
             beside[name] = list(at_work)
         finally:
             at_work.remove(name)
@@ -84,12 +91,25 @@ def test_what_finds_no_memory_beside_another_is_done_again_alone() -> None:
     assert beside["a"] == ["a"]
 
 
-def test_what_finds_no_memory_alone_is_an_error() -> None:
-    def work(_hand: duckdb.DuckDBPyConnection, name: str) -> None:
-        raise duckdb.OutOfMemoryException(name)
+@pytest.mark.parametrize("fault", _LACKING, ids=type)
+def test_what_finds_no_memory_alone_is_an_error(fault: duckdb.Error) -> None:
+    def work(_hand: duckdb.DuckDBPyConnection, _name: str) -> None:
+        raise fault
 
     with engine.connect(threads=2) as con, pytest.raises(duckdb.OutOfMemoryException):
         tuple(hands.in_turn(con, {"a": set(), "b": set()}, work))
+
+
+def test_another_fault_of_a_transaction_is_told_at_once() -> None:
+    begun: list[str] = []
+
+    def work(_hand: duckdb.DuckDBPyConnection, name: str) -> None:
+        begun.append(name)
+        raise duckdb.TransactionException("Conflict on update")
+
+    with engine.connect(threads=1) as con, pytest.raises(duckdb.TransactionException, match="Conflict"):
+        tuple(hands.in_turn(con, {"a": set(), "b": {"a"}}, work))
+    assert begun == ["a"]
 
 
 def test_names_that_wait_for_each_other_are_told() -> None:

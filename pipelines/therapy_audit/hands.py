@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -81,6 +82,11 @@ def in_turn(
                 started = perf_counter()
                 work(hand, name)
                 return Done(name, perf_counter() - started)
+            except duckdb.TransactionException as fault:
+                # So DuckDB says that memory was not enough where that shows only as rows are stored.
+                if re.search("could not allocate|failed to (allocate|pin)", str(fault)):
+                    raise duckdb.OutOfMemoryException(str(fault)) from None
+                raise
             finally:
                 free.put(hand)
 

@@ -1,8 +1,8 @@
 """Models of one share of the patients after another: memory and spilled rows are those of a share, not of all rows.
 
 A share is a database in memory. Contract tables and what earlier turns left are views of its patients' rows there, of
-tables in an order by which no other rows are read; what the database keeps, or other turns read, is added to the tables
-of all; the rest goes with the share. Steps that need all rows come in the turns between.
+tables in an order by which few other rows are read; what the database keeps, or other turns read, is added to the
+tables of all; the rest goes with the share. Steps that need all rows come in the turns between.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from graphlib import TopologicalSorter
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+import duckdb
+
 from therapy_audit import closed, engine, hands, progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-
-    import duckdb
 
     from therapy_audit.closed import Step
     from therapy_audit.rules import Rule
@@ -34,7 +34,8 @@ _LINE_BYTES = 2000  # of memory for each claim line under way: with more, shares
 _FEWEST = 250_000  # claim lines of a share
 _SHARE_OF = f"{engine.UNSAVED}.main.share_of"  # patient_id, share
 _NOT_BY_LINE = ("note_id", "text_number", "claim_id")
-_ROW_GROUP = 122_880  # rows of which DuckDB knows the least and the greatest value, so that it need not read them
+_ROW_GROUP = 122_880  # rows: of each group DuckDB knows how its least and its greatest text begin
+_KNOWN = 8  # bytes of such a beginning
 _UNITS = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 
 
@@ -159,7 +160,8 @@ class Work:
         cases = " ".join(f"WHEN {condition} THEN {number}" for number, condition in enumerate(patients))
         self.share_sql = f"CASE {cases} END"  # of a patient_id
         self.lines = self.share_out(con)
-        self.in_order: set[str] = set()  # tables by patient of which a share's rows are found without reading most
+        self.in_order: set[str] = set()  # tables by patient, read where they are
+        self.pressed: set[str] = set()  # tables whose parts were to be compressed; not again where that lacked memory
         self.takers: dict[str, set[str]] = {}  # of tables: after what they are read by share no more
         self.needs: dict[str, set[str]] = {}
         self.actions: dict[str, Callable[[duckdb.DuckDBPyConnection], object]] = {}
@@ -289,7 +291,7 @@ class Work:
         )
 
     def in_parts(self, name: str, key: str | None) -> bool:
-        """Say whether a table with this key is put in the order of the shares: else a share would read all of it."""
+        """Say whether a table with this key is put in the order of the shares: else each would read all of it."""
         match key:
             case None:
                 return False
@@ -298,18 +300,36 @@ class Work:
             case _:
                 return key in _NOT_BY_LINE or not self.lines
 
+    def goes_by_patient(self, name: str, hand: duckdb.DuckDBPyConnection) -> bool:
+        """Say whether a share's rows are found without reading many others: DuckDB passes over groups of rows.
+
+        So it is where files go by patient, though several threads read them, and though some lines may follow later.
+        """
+        ((read, groups),) = hand.execute(
+            f"""
+            WITH row_group AS (
+                SELECT min(left(patient_id, {_KNOWN})) AS least, max(left(patient_id, {_KNOWN})) AS greatest
+                FROM "{name}" GROUP BY rowid // {_ROW_GROUP}
+            ),
+            bound AS (
+                SELECT min(left(patient_id, {_KNOWN})) AS least, max(left(patient_id, {_KNOWN})) AS greatest
+                FROM {_SHARE_OF} GROUP BY share
+            )
+            SELECT
+                (
+                    SELECT count(*) FROM row_group
+                    INNER JOIN bound ON row_group.least <= bound.greatest AND row_group.greatest >= bound.least
+                ),
+                (SELECT count(*) FROM row_group)
+            """
+        ).fetchall()
+        return bool(read <= min(3, (self.last + 1) / 2) * groups + self.last)
+
     def part(self, name: str, hand: duckdb.DuckDBPyConnection) -> None:
         """Put a table's rows in the order of the shares, where they are not, or nothing in them tells it."""
         key = closed.key_of(name, closed.types_of(hand, name))
-        if key == "patient_id":
-            # A file that goes by patient is read by several threads at once, and may have some lines once more.
-            ((read, groups),) = hand.execute(
-                f"WITH place AS (SELECT DISTINCT owner.share, given.rowid // {_ROW_GROUP} AS row_group"
-                f' FROM "{name}" AS given INNER JOIN {_SHARE_OF} AS owner USING (patient_id))'
-                " SELECT count(*), count(DISTINCT row_group) FROM place"
-            ).fetchall()
-            if read <= 3 * groups + self.last:
-                self.in_order.add(name)
+        if key == "patient_id" and self.goes_by_patient(name, hand):
+            self.in_order.add(name)
         if not self.in_parts(name, key):
             return
         owner = f"INNER JOIN {_SHARE_OF} AS owner USING (patient_id)"
@@ -329,12 +349,15 @@ class Work:
         share, kind = (
             (f"coalesce(whose.share, {self.share_sql})", "LEFT") if key == "patient_id" else ("whose.share", "INNER")
         )
-        hand.execute(f"ATTACH IF NOT EXISTS ':memory:' AS {_part_database(name)}")
+        hand.execute(f"DETACH DATABASE IF EXISTS {_part_database(name)}")
+        hand.execute(f"ATTACH ':memory:' AS {_part_database(name)}")
         hand.execute(
             f"CREATE OR REPLACE TABLE {_parts(name)} AS SELECT {number}given.*, {share} AS share"
             f' FROM "{name}" AS given {kind} JOIN ({whose}) AS whose ON given.{key} = whose.key ORDER BY share'
         )
-        hand.execute(f"CHECKPOINT {_part_database(name)}")
+        if name not in self.pressed:
+            self.pressed.add(name)
+            press(_part_database(name), hand)
 
     def take(self, share: Share, name: str, hand: duckdb.DuckDBPyConnection) -> None:
         """Make the view of a share's rows of a table; what all shares are given whole is found where it is."""
@@ -381,6 +404,14 @@ def _parts(name: str) -> str:
 
 def _part_database(name: str) -> str:
     return f'"{name} by share"'
+
+
+def press(database: str, hand: duckdb.DuckDBPyConnection) -> None:
+    """Compress a database in memory. OutOfMemoryException: memory lacks, and the database is of no use any more."""
+    try:
+        hand.execute(f"CHECKPOINT {database}")
+    except duckdb.IOException as fault:
+        raise duckdb.OutOfMemoryException(str(fault)) from None
 
 
 def _end(share: Share) -> str:
