@@ -142,7 +142,7 @@ class Work:
         self.readers = {name: [one for one in self.steps.values() if name in one.needs] for name in self.steps}
         steps = [name for name, step in self.steps.items() if step.kind == "STEP"]
         self.passing = engine.passing_steps(steps, rules)
-        # What is added to a table of all, for itself or for other turns.
+        # What stays after its share, for itself or for other turns.
         self.left = {
             name
             for name, step in self.steps.items()
@@ -153,15 +153,18 @@ class Work:
                 or any(self.turn[reader.name] != self.turn[name] for reader in self.readers[name])
             )
         }
+        # Of these what goes with its last reader: until then each share's rows are compressed, in their own database.
+        self.apart = {name for name in self.left if name in self.passing}
+        self.read_whole = {name for name in self.apart if any(one.key != "patient" for one in self.readers[name])}
         ((database, self.path),) = con.execute("SELECT current_database(), current_setting('search_path')").fetchall()
         self.database = '"' + database.replace('"', '""') + '"'
-        # Of what is left: the first row of each share, and the last of all.
-        self.ends: dict[str, list[int]] = {name: [0] for name in self.left}
+        # Of what is added to a table of all: the first row of each share, and the last of all.
+        self.ends: dict[str, list[int]] = {name: [0] for name in self.left - self.apart}
         cases = " ".join(f"WHEN {condition} THEN {number}" for number, condition in enumerate(patients))
         self.share_sql = f"CASE {cases} END"  # of a patient_id
         self.lines = self.share_out(con)
         self.in_order: set[str] = set()  # tables by patient, read where they are
-        self.pressed: set[str] = set()  # tables whose parts were to be compressed; not again where that lacked memory
+        self.pressed: set[str] = set()  # databases that were to be compressed; not again where that lacked memory
         self.takers: dict[str, set[str]] = {}  # of tables: after what they are read by share no more
         self.needs: dict[str, set[str]] = {}
         self.actions: dict[str, Callable[[duckdb.DuckDBPyConnection], object]] = {}
@@ -181,11 +184,21 @@ class Work:
         for name in self.passing:
             if self.steps[name].key == "patient" and name not in self.left:
                 continue
-            readers = self.readers[name]
-            after = {self.over(reader.name) for reader in readers}
-            after |= {_end(share) for share in shares if any(self.turn[one.name] == share.turn for one in readers)}
-            drop = f'DROP TABLE {engine.UNSAVED}.main."{name}"'
-            self.add(f"drop {name}", partial(_run, drop), {self.over(name), *after})
+            whole = {self.over(one.name) for one in self.readers[name] if one.key != "patient"}
+            turns_of = {self.turn[one.name] for one in self.readers[name] if one.key == "patient"}
+            after = {share: _end(share) for share in shares if share.turn in turns_of}
+            if name not in self.apart:
+                drop = f'DROP TABLE {engine.UNSAVED}.main."{name}"'
+                self.add(f"drop {name}", partial(_run, drop), {self.over(name), *whole, *after.values()})
+                continue
+            if name in self.read_whole:
+                drop = f'DROP VIEW {engine.UNSAVED}.main."{name}"'
+                self.add(f"drop {name}", partial(_run, drop), {self.over(name), *whole})
+            for number in range(self.last + 1):
+                ends = {end for share, end in after.items() if share.number == number}
+                of_whole = {f"drop {name}"} if name in self.read_whole else set()
+                detach = f"DETACH {_piece(name, number)}"
+                self.add(f"drop {name} {number}", partial(_run, detach), {self.node(name, number), *ends, *of_whole})
 
     def share_out(self, con: duckdb.DuckDBPyConnection) -> list[tuple[int, int]]:
         """Note each patient's share; return each share's first and last claim line where its lines follow each other.
@@ -283,12 +296,13 @@ class Work:
             self.show(share, name, hand)
 
     def show(self, share: Share, name: str, hand: duckdb.DuckDBPyConnection) -> None:
-        """Make the view of a share's rows of what is left: they follow each other, so that no others are read."""
-        first, end = self.ends[name][share.number : share.number + 2]
-        hand.execute(
-            f'CREATE OR REPLACE VIEW {share.name}.main."{name}" AS'
-            f" SELECT * FROM {self.place(name)} WHERE rowid >= {first} AND rowid < {end}"
-        )
+        """Make the view of a share's rows of what is left: no others are read."""
+        if name in self.apart:
+            rows = f"{_piece(name, share.number)}.main.rows"
+        else:
+            first, end = self.ends[name][share.number : share.number + 2]  # they follow each other
+            rows = f"{self.place(name)} WHERE rowid >= {first} AND rowid < {end}"
+        hand.execute(f'CREATE OR REPLACE VIEW {share.name}.main."{name}" AS SELECT * FROM {rows}')
 
     def in_parts(self, name: str, key: str | None) -> bool:
         """Say whether a table with this key is put in the order of the shares: else each would read all of it."""
@@ -349,15 +363,21 @@ class Work:
         share, kind = (
             (f"coalesce(whose.share, {self.share_sql})", "LEFT") if key == "patient_id" else ("whose.share", "INNER")
         )
-        hand.execute(f"DETACH DATABASE IF EXISTS {_part_database(name)}")
-        hand.execute(f"ATTACH ':memory:' AS {_part_database(name)}")
-        hand.execute(
-            f"CREATE OR REPLACE TABLE {_parts(name)} AS SELECT {number}given.*, {share} AS share"
-            f' FROM "{name}" AS given {kind} JOIN ({whose}) AS whose ON given.{key} = whose.key ORDER BY share'
+        self.store(
+            _part_database(name),
+            f"SELECT {number}given.*, {share} AS share"
+            f' FROM "{name}" AS given {kind} JOIN ({whose}) AS whose ON given.{key} = whose.key ORDER BY share',
+            hand,
         )
-        if name not in self.pressed:
-            self.pressed.add(name)
-            press(_part_database(name), hand)
+
+    def store(self, database: str, sql: str, hand: duckdb.DuckDBPyConnection) -> None:
+        """Put the rows of a query into a database of their own in memory, compressed: table main.rows."""
+        hand.execute(f"DETACH DATABASE IF EXISTS {database}")
+        hand.execute(f"ATTACH ':memory:' AS {database}")
+        hand.execute(f"CREATE TABLE {database}.main.rows AS {sql}")
+        if database not in self.pressed:
+            self.pressed.add(database)
+            press(database, hand)
 
     def take(self, share: Share, name: str, hand: duckdb.DuckDBPyConnection) -> None:
         """Make the view of a share's rows of a table; what all shares are given whole is found where it is."""
@@ -379,13 +399,23 @@ class Work:
         """Build a step of a share."""
         hand.execute(f"SET search_path = {_text(f'{share.name}.main,{self.path}')}")
         try:
-            if step.name in self.left:
+            if step.name in self.apart:
+                self.set_apart(share, step, hand)
+            elif step.name in self.left:
                 self.add_rows(share, step, hand)
             else:
                 kind = "VIEW" if step.kind == "VIEW" else "TABLE"
                 hand.execute(f'CREATE OR REPLACE {kind} {share.name}.main."{step.name}" AS {step.sql}')
         finally:
             hand.execute(f"SET search_path = {_text(self.path)}")
+
+    def set_apart(self, share: Share, step: Step, hand: duckdb.DuckDBPyConnection) -> None:
+        """Put a share's rows where those that read them find them; the last also lets steps find those of all."""
+        self.store(_piece(step.name, share.number), step.sql, hand)
+        if step.name in self.read_whole and share.number == self.last:
+            pieces = (f"FROM {_piece(step.name, number)}.main.rows" for number in range(self.last + 1))
+            hand.execute(f'CREATE OR REPLACE VIEW {engine.UNSAVED}.main."{step.name}" AS {" UNION ALL ".join(pieces)}')
+        self.show(share, step.name, hand)
 
     def add_rows(self, share: Share, step: Step, hand: duckdb.DuckDBPyConnection) -> None:
         """Add a share's rows to the table of all."""
@@ -404,6 +434,11 @@ def _parts(name: str) -> str:
 
 def _part_database(name: str) -> str:
     return f'"{name} by share"'
+
+
+def _piece(name: str, number: int) -> str:
+    """Return the database of one share's rows of what is left for other turns."""
+    return f'"{name} of {number}"'
 
 
 def press(database: str, hand: duckdb.DuckDBPyConnection) -> None:
