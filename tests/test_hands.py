@@ -100,6 +100,15 @@ def test_what_finds_no_memory_alone_is_an_error(fault: duckdb.Error) -> None:
         tuple(hands.in_turn(con, {"a": set(), "b": set()}, work))
 
 
+def test_what_is_to_be_first_is_before_what_others_wait_for() -> None:
+    needs: dict[str, set[str]] = {"a": set(), "b": {"a"}, "c": {"b"}, "drop a": {"a"}}
+    with engine.connect(threads=1) as con:
+        one = [done.name for done in hands.in_turn(con, needs, lambda _hand, _name: None)]
+        other = [done.name for done in hands.in_turn(con, needs, lambda _hand, _name: None, lambda name: " " in name)]
+    assert one[:2] == ["a", "b"]
+    assert other == ["a", "drop a", "b", "c"]
+
+
 def test_another_fault_of_a_transaction_is_told_at_once() -> None:
     begun: list[str] = []
 

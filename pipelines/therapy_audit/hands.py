@@ -55,12 +55,13 @@ def in_turn(
     con: duckdb.DuckDBPyConnection,
     needs: Mapping[str, AbstractSet[str]],
     work: Callable[[duckdb.DuckDBPyConnection, str], object],
+    first: Callable[[str], bool] = lambda _name: False,
 ) -> Generator[Done]:
     """Do each name's `work` after that of the names it needs, several at a time; yield each when it is over.
 
-    Of what can be begun, that comes first on which the longest row of others waits. What did not find the memory beside
-    others is done again alone. Close the iterator to stop early: what runs is broken off. CycleError: names wait for
-    each other.
+    Of what can be begun, that is next of which `first` says so, then that on which the longest row of others waits.
+    What did not find the memory beside others is done again alone. Close the iterator to stop early: what runs is
+    broken off. CycleError: names wait for each other.
     """
     waiting = TopologicalSorter(needs)
     row = dict.fromkeys(needs, 1)
@@ -92,7 +93,7 @@ def in_turn(
 
         try:
             while waiting.is_active():
-                ready = sorted([*ready, *waiting.get_ready()], key=row.__getitem__)
+                ready = sorted([*ready, *waiting.get_ready()], key=lambda name: (first(name), row[name]))
                 while ready and not alone and len(running) < len(hands):
                     name = ready.pop()
                     running[pool.submit(timed, name)] = name

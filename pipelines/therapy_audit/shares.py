@@ -1,8 +1,9 @@
 """Models of one share of the patients after another: memory and spilled rows are those of a share, not of all rows.
 
 A share is a database in memory. Contract tables and what earlier turns left are views of its patients' rows there, of
-tables in an order by which few other rows are read; what the database keeps, or other turns read, is added to the
-tables of all; the rest goes with the share. Steps that need all rows come in the turns between.
+tables in an order by which few other rows are read. What the database or the rules keep is added to the tables of all,
+what other turns read is compressed until its last reader is done, and the rest goes with the share. Steps that need all
+rows come in the turns between.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ def build(
     left = {name: work.of(name) for name in work.steps}
     with (
         progress.stage("models", len(work.needs)) as done,
-        closing(hands.in_turn(con, work.needs, lambda hand, node: work.actions[node](hand))) as made,
+        closing(hands.in_turn(con, work.needs, lambda hand, node: work.actions[node](hand), _frees)) as made,
     ):
         for one in made:
             name = one.name.partition(" ")[0]
@@ -164,6 +165,7 @@ class Work:
         self.share_sql = f"CASE {cases} END"  # of a patient_id
         self.lines = self.share_out(con)
         self.in_order: set[str] = set()  # tables by patient, read where they are
+        self.torn: set[str] = set()  # tables of all into which rows could not be put for lack of memory
         self.pressed: set[str] = set()  # databases that were to be compressed; not again where that lacked memory
         self.takers: dict[str, set[str]] = {}  # of tables: after what they are read by share no more
         self.needs: dict[str, set[str]] = {}
@@ -421,8 +423,16 @@ class Work:
         """Add a share's rows to the table of all."""
         place, ends = self.place(step.name), self.ends[step.name]
         if len(ends) == share.number + 1:
+            if step.name in self.torn:
+                # DuckDB's own list of the table's rows may have a gap, by which it would end at the next insertion.
+                hand.execute(f"CREATE OR REPLACE TABLE {place} AS FROM {place} WHERE rowid < {ends[-1]} ORDER BY rowid")
+                self.torn.remove(step.name)
             into = f"INSERT INTO {place}" if share.number else f"CREATE OR REPLACE TABLE {place} AS"
-            ((rows,),) = hand.execute(f"{into} {step.sql}").fetchall()
+            try:
+                ((rows,),) = hand.execute(f"{into} {step.sql}").fetchall()
+            except duckdb.TransactionException:
+                self.torn |= {step.name} if share.number else set()
+                raise
             ends.append(ends[-1] + rows)
         self.show(share, step.name, hand)
 
@@ -434,6 +444,11 @@ def _parts(name: str) -> str:
 
 def _part_database(name: str) -> str:
     return f'"{name} by share"'
+
+
+def _frees(node: str) -> bool:
+    """Say whether what is done only frees memory."""
+    return node.startswith(("drop ", "end "))
 
 
 def _piece(name: str, number: int) -> str:
