@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import threading
-from contextlib import closing
+from contextlib import closing, suppress
 from graphlib import CycleError
+from typing import TYPE_CHECKING
 
 import duckdb
 import pytest
 
 from therapy_audit import engine, hands
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _ENDLESS = "SELECT count(*) FROM range(10000000) a, range(10000000) b WHERE (a.range * b.range) % 7 = 3"
 
@@ -140,3 +144,17 @@ def test_tables_that_are_not_saved_are_seen_by_all_and_written_by_none(tmp_path:
         assert con.execute(
             "SELECT table_name FROM duckdb_tables() UNION SELECT view_name FROM duckdb_views() WHERE NOT internal"
         ).fetchall() == [("kept",)]
+
+
+def test_what_is_broken_off_leaves_its_log_as_it_is(tmp_path: Path) -> None:
+    """To write it into the file takes seconds, and most such files are thrown away; nothing is lost of the others."""
+    database = tmp_path / "broken.duckdb"
+    with suppress(ZeroDivisionError), engine.connect(database) as con:
+        con.execute("CREATE TABLE one AS SELECT 1 AS n")
+        engine.lock(con)
+        _ = 1 / 0
+    log = database.with_name("broken.duckdb.wal")
+    assert log.exists()
+    with engine.connect(database) as con:
+        assert con.execute("FROM one").fetchall() == [(1,)]
+    assert not log.exists()

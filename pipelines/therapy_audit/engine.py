@@ -7,7 +7,7 @@ import json
 import re
 import sys
 from collections.abc import Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache
@@ -60,12 +60,20 @@ def connect(
         if not re.fullmatch(r"\d+(\.\d+)?\s*(MB|GB|TB|MiB|GiB|TiB)", memory_limit, re.IGNORECASE):
             raise AuditError(f"Memory limit '{memory_limit}' is not one; write it as 2GB or 800MB.")
         settings["memory_limit"] = memory_limit
-    with duckdb.connect(str(path), config=settings) as con, stopping.interruptible(con):
-        # Row order is never relied on: every result that leaves is sorted by a unique key.
-        con.execute("SET preserve_insertion_order = false")
-        if text_functions:
-            likeness.register(con)
-        yield con
+    with duckdb.connect(str(path), config=settings) as con:
+        try:
+            with stopping.interruptible(con):
+                # Row order is never relied on: every result that leaves is sorted by a unique key.
+                con.execute("SET preserve_insertion_order = false")
+                if text_functions:
+                    likeness.register(con)
+                yield con
+        except BaseException:
+            # As a rule the file goes too. Where it stays its log is read when it is opened: to write that into the file
+            # now may take longer than a user who stopped the run would wait.
+            with suppress(duckdb.Error):
+                con.execute("PRAGMA disable_checkpoint_on_shutdown")
+            raise
 
 
 @contextmanager
